@@ -1,0 +1,93 @@
+package history
+
+// Status is how an operation ended for the client that asked for it.
+type Status string
+
+// The ends of an operation.
+const (
+	// OK: the store answered. A refused condition (code 101, 105, …) or a
+	// missing key (100) is an answer, so it is OK with Code set.
+	OK Status = "ok"
+	// Refused: it is certain that the operation never took and never will take
+	// effect.
+	Refused Status = "refused"
+	// Unknown: the operation may take effect, now, later or never.
+	Unknown Status = "unknown"
+)
+
+// Kind is what an operation asks for.
+type Kind string
+
+// The kinds of operations on the keyspace. Put is an unconditional set; Append
+// is the in-order creation of a child of Key (POST); List reads a directory's
+// children in order; Sync is not a client's: it is an expiry by the cluster.
+const (
+	Get    Kind = "get"
+	List   Kind = "list"
+	Put    Kind = "put"
+	Create Kind = "create"
+	Update Kind = "update"
+	CAS    Kind = "cas"
+	Delete Kind = "delete"
+	CAD    Kind = "cad"
+	Append Kind = "append"
+)
+
+// Op is one operation as its client saw it: one line of a history file.
+type Op struct {
+	// ID numbers the operations of a run in order of their call, from 1.
+	ID int `json:"id"`
+	// Client is the client's name; a client has one operation open at a time.
+	Client string `json:"client"`
+	// Node is the member that answered (or was last asked), if known.
+	Node string `json:"node,omitempty"`
+	Kind Kind   `json:"op"`
+	Key  string `json:"key"`
+	// Token is the request's id, as the client sent it with the request; it is
+	// how a command in a member's log is known to be this operation.
+	Token string `json:"token,omitempty"`
+	// Value is what a write writes, and is unique in a run for every write
+	// that makes a value.
+	Value string `json:"value,omitempty"`
+	// PrevValue and PrevIndex are the conditions of cas and cad.
+	PrevValue *string `json:"prevValue,omitempty"`
+	PrevIndex uint64  `json:"prevIndex,omitempty"`
+	// Stale marks a read that was asked of one member's own copy; it promises
+	// a prefix of history, not the latest.
+	Stale bool `json:"stale,omitempty"`
+
+	// Call and Return are times in nanoseconds on one clock that all clients
+	// share. Return is 0 when no answer came (Status unknown).
+	Call   int64  `json:"call"`
+	Return int64  `json:"return,omitempty"`
+	Status Status `json:"status"`
+	// Code is the store's error code: 0, 100 not found, 101 compare failed,
+	// 105 exists, 102 not a file, 104 not a directory.
+	Code int `json:"code,omitempty"`
+	// Revision is the place of the operation in the store's total order, one
+	// per command; for a read, the revision of the state it was served from.
+	// 0: the system under test gives none.
+	Revision uint64 `json:"revision,omitempty"`
+	// Index is the answer's etcd index; Modified and Created the node's.
+	Index    uint64 `json:"index,omitempty"`
+	Modified uint64 `json:"modified,omitempty"`
+	Created  uint64 `json:"created,omitempty"`
+	// Out is the value read by get, or the previous value answered to a write.
+	Out *string `json:"out,omitempty"`
+	// Items are the children read by list, in order.
+	Items []Item `json:"items,omitempty"`
+	// Settled says what is known of an unknown write from the disks of the
+	// run: "" nothing, "never" not in the committed log, "applied" in it, then
+	// SettledRevision is its place.
+	Settled         string `json:"settled,omitempty"`
+	SettledRevision uint64 `json:"settledRevision,omitempty"`
+	// Error is what the client was told, for people.
+	Error string `json:"error,omitempty"`
+}
+
+// Item is one child in a listing.
+type Item struct {
+	Key     string `json:"key"`
+	Value   string `json:"value"`
+	Created uint64 `json:"created,omitempty"`
+}
