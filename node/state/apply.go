@@ -1,0 +1,187 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"drydock/node/keys"
+	"drydock/node/world"
+)
+
+// ErrDiverged is matched when a replica finds that its state at some index was
+// not its leader's.
+var ErrDiverged = errors.New("state: replica differs from its leader")
+
+// State is the replicated state. It is not safe for concurrent use.
+type State struct {
+	applied  uint64 // index of the last applied entry
+	term     uint64 // its term
+	revision uint64 // commands so far
+	now      keys.Stamp
+	keys     *keys.Store
+	members  []Member   // by id
+	sessions []*session // sessions[i] is members[i]'s
+	chain    chain
+	past     [digestRing]pastDigest
+}
+
+// New returns the state of a cluster before its first entry. Index 1 stands for
+// its founding, so that a member which joins later, at index 0, is always
+// behind and is brought up by a snapshot.
+func New(founders []Member) *State {
+	s := &State{applied: 1, term: 1, keys: keys.New(), chain: newChain()}
+	for _, m := range founders {
+		m.Learner = false
+		i, ok := s.findMember(m.ID)
+		if ok {
+			panic(fmt.Sprintf("state: founders hold member %x twice", uint64(m.ID)))
+		}
+		s.members = append(s.members[:i], append([]Member{m}, s.members[i:]...)...)
+		s.sessions = append(s.sessions, new(session))
+	}
+	s.remember(s.applied)
+	return s
+}
+
+// Result is what one command came to.
+type Result struct {
+	ID       ID
+	Token    string
+	Revision uint64
+	// Repeated is set when the command had been decided before: it took no
+	// effect here and has no answer.
+	Repeated bool
+	Event    *keys.Event
+	Err      *keys.Error
+	// Refusal is the reason for which a membership change did not happen.
+	Refusal error
+}
+
+// Keys is the keyspace, for reads and watches.
+func (s *State) Keys() *keys.Store { return s.keys }
+
+// Applied returns index and term of the last applied entry.
+func (s *State) Applied() (index, term uint64) { return s.applied, s.term }
+
+// Revision counts the commands so far.
+func (s *State) Revision() uint64 { return s.revision }
+
+// Now returns the cluster time of the last applied entry.
+func (s *State) Now() keys.Stamp { return s.now }
+
+// Apply applies one entry. Data is a batch, or empty for the entry that a new
+// leader begins with. Errors are fatal to the replica.
+func (s *State) Apply(index, term uint64, data []byte) ([]Result, error) {
+	s.step(index, term)
+	if len(data) == 0 {
+		s.remember(index)
+		return nil, nil
+	}
+	b, err := DecodeBatch(data)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", index, err)
+	}
+	if d, ok := s.DigestAt(b.CheckIndex); ok && d != b.CheckDigest {
+		return nil, fmt.Errorf("%w: at index %d this replica had %x, the leader %x", ErrDiverged, b.CheckIndex, d, b.CheckDigest)
+	}
+	s.advance(b.Time)
+	results := make([]Result, 0, len(b.Commands))
+	for i := range b.Commands {
+		results = append(results, s.applyCommand(&b.Commands[i]))
+	}
+	s.remember(index)
+	return results, nil
+}
+
+// ApplyMembers applies the context of a configuration change. changed says
+// whether the configuration is to change; a repeated or refused one is not.
+func (s *State) ApplyMembers(index, term uint64, data []byte) (res Result, changed bool, err error) {
+	s.step(index, term)
+	defer s.remember(index)
+	if len(data) == 0 {
+		return Result{}, true, nil // the second half of a joint change
+	}
+	c, err := DecodeCommand(data)
+	if err != nil {
+		return Result{}, false, fmt.Errorf("entry %d: %w", index, err)
+	}
+	if c.Kind != KindMembers {
+		return Result{}, false, fmt.Errorf("entry %d: %w: kind %d in a configuration change", index, ErrCommand, c.Kind)
+	}
+	res = Result{ID: c.ID, Token: c.Token}
+	if !s.admit(&c) {
+		res.Repeated = true
+		return res, false, nil
+	}
+	s.revision++
+	res.Revision = s.revision
+	if res.Refusal = s.CheckChanges(c.Members); res.Refusal != nil {
+		s.chain.word(0)
+		return res, false, nil
+	}
+	s.applyChanges(c.Members)
+	s.chain.text(string(appendChanges(nil, c.Members)))
+	return res, true, nil
+}
+
+func (s *State) step(index, term uint64) {
+	if index != s.applied+1 {
+		panic(fmt.Sprintf("state: entry %d applied after %d", index, s.applied))
+	}
+	s.applied, s.term = index, term
+}
+
+// advance moves cluster time, never back.
+func (s *State) advance(to keys.Stamp) {
+	if to.Cluster > s.now.Cluster {
+		s.now.Cluster = to.Cluster
+	}
+	s.now.Wall = to.Wall
+}
+
+// admit decides whether the command is applied for the first time.
+func (s *State) admit(c *Command) bool {
+	i, ok := s.findMember(c.ID.Member)
+	fresh := ok && s.sessions[i].admit(c.ID, c.Low)
+	s.chain.word(uint64(c.ID.Member))
+	s.chain.word(c.ID.Incarnation<<32 ^ c.ID.Seq)
+	if !fresh {
+		s.chain.word(1)
+	}
+	return fresh
+}
+
+func (s *State) applyCommand(c *Command) Result {
+	res := Result{ID: c.ID, Token: c.Token}
+	if !s.admit(c) {
+		res.Repeated = true
+		return res
+	}
+	s.revision++
+	res.Revision = s.revision
+	cmd := &c.Keys
+	if c.Kind == KindExpire {
+		cmd = &keys.Command{Kind: keys.Expire}
+	} else if c.Kind != KindKeys {
+		res.Refusal = fmt.Errorf("%w: kind %d belongs in a configuration change", ErrCommand, c.Kind)
+		s.chain.word(2)
+		return res
+	}
+	res.Event, res.Err = s.keys.Apply(cmd, s.now)
+	if res.Err != nil {
+		s.chain.word(uint64(res.Err.Code))
+		s.chain.text(res.Err.Cause)
+	}
+	s.chain.word(s.keys.Index())
+	return res
+}
+
+// Due returns the cluster time at which something expires next.
+func (s *State) Due() (time.Duration, bool) { return s.keys.NextExpiry() }
+
+// HasMember says whether id is a member, voting or not.
+func (s *State) HasMember(id world.MemberID) bool {
+	_, ok := s.findMember(id)
+	return ok
+}

@@ -1,0 +1,208 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"drydock/node/keys"
+	"drydock/node/wire"
+	"drydock/node/world"
+)
+
+// ErrCommand is matched by every error of decoding a batch or command.
+var ErrCommand = errors.New("state: bad command")
+
+// Limits on what one entry holds.
+const (
+	// MaxBatchCommands bounds the commands of one entry.
+	MaxBatchCommands = 4096
+	// MaxCommandBytes bounds one encoded command (a value of 1 MiB and its key
+	// fit, as etcd v2 accepts).
+	MaxCommandBytes = 2 << 20
+	// MaxTokenBytes bounds a client's request token.
+	MaxTokenBytes = 64
+
+	batchVersion = 1
+)
+
+// ID names a command for ever: the member that took it from a client, that
+// member's life, and a sequence in that life. A repeated ID is the same command.
+type ID struct {
+	Member      world.MemberID
+	Incarnation uint64
+	Seq         uint64
+}
+
+// String prints the id as logs show it.
+func (id ID) String() string {
+	return fmt.Sprintf("%x.%d.%d", uint64(id.Member), id.Incarnation, id.Seq)
+}
+
+// Kind is the type of a command.
+type Kind uint8
+
+// The kinds of commands.
+const (
+	// KindKeys is a write to the keyspace.
+	KindKeys Kind = 1 + iota
+	// KindExpire removes every key that is due at the batch's time.
+	KindExpire
+	// KindMembers changes the membership. It is the context of a configuration
+	// change entry of raft, not part of a batch.
+	KindMembers
+)
+
+// Command is one replicated command.
+type Command struct {
+	ID ID
+	// Low is the lowest sequence that the origin still waits for: all below it
+	// are decided and will not be sent again.
+	Low  uint64
+	Kind Kind
+	// Token is the client's own name for its request; it is kept for audits
+	// and means nothing to the state.
+	Token string
+	// Keys is the write of a KindKeys.
+	Keys keys.Command
+	// Members are the changes of a KindMembers.
+	Members []MemberChange
+}
+
+// Batch is the content of one log entry.
+type Batch struct {
+	// Time is the leader's estimate of cluster time when it proposed, Wall the
+	// calendar beside it.
+	Time keys.Stamp
+	// CheckIndex and CheckDigest are the state digest that the leader had at
+	// an index it had applied; a replica that had another one is not a replica.
+	CheckIndex  uint64
+	CheckDigest Digest
+	Commands    []Command
+}
+
+// AppendCommand encodes c. The encoding is what members forward to the leader
+// and what the leader packs into a batch.
+func AppendCommand(b []byte, c *Command) []byte {
+	b = wire.AppendUint(b, uint64(c.ID.Member))
+	b = wire.AppendUint(b, c.ID.Incarnation)
+	b = wire.AppendUint(b, c.ID.Seq)
+	b = wire.AppendUint(b, c.ID.Seq-c.Low)
+	b = append(b, byte(c.Kind))
+	b = wire.AppendString(b, c.Token)
+	switch c.Kind {
+	case KindKeys:
+		body := c.Keys.AppendBinary(nil)
+		return wire.AppendBytes(b, body)
+	case KindExpire:
+		return wire.AppendBytes(b, nil)
+	case KindMembers:
+		return wire.AppendBytes(b, appendChanges(nil, c.Members))
+	}
+	panic(fmt.Sprintf("state: command of unknown kind %d", c.Kind))
+}
+
+func readCommand(r *wire.Reader) (Command, error) {
+	var c Command
+	c.ID.Member = world.MemberID(r.Uint("command.member"))
+	c.ID.Incarnation = r.Uint("command.incarnation")
+	c.ID.Seq = r.Uint("command.seq")
+	back := r.Uint("command.low")
+	if back > c.ID.Seq {
+		r.Fail("command.low", "above the command's own sequence")
+	}
+	c.Low = c.ID.Seq - back
+	c.Kind = Kind(r.Byte("command.kind"))
+	c.Token = r.String("command.token", MaxTokenBytes)
+	body := r.Bytes("command.body", MaxCommandBytes)
+	if err := r.Err(); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	var err error
+	switch c.Kind {
+	case KindKeys:
+		c.Keys, err = keys.DecodeCommand(body)
+	case KindExpire:
+		if len(body) != 0 {
+			err = errors.New("an expiry has no body")
+		}
+	case KindMembers:
+		c.Members, err = readChanges(body)
+	default:
+		// A newer release's command: going on would make replicas differ.
+		err = fmt.Errorf("unknown kind %d: this release is older than the cluster's", c.Kind)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	return c, nil
+}
+
+// DecodeCommands reads commands that stand one behind the other.
+func DecodeCommands(b []byte) ([]Command, error) {
+	r := wire.NewReader(b)
+	var list []Command
+	for r.Len() > 0 {
+		if len(list) == MaxBatchCommands {
+			return nil, fmt.Errorf("%w: more than %d commands", ErrCommand, MaxBatchCommands)
+		}
+		c, err := readCommand(r)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// DecodeCommand reads exactly one command.
+func DecodeCommand(b []byte) (Command, error) {
+	list, err := DecodeCommands(b)
+	if err != nil {
+		return Command{}, err
+	}
+	if len(list) != 1 {
+		return Command{}, fmt.Errorf("%w: %d commands where one belongs", ErrCommand, len(list))
+	}
+	return list[0], nil
+}
+
+// Header is a batch without its commands.
+type Header struct {
+	Time        keys.Stamp
+	CheckIndex  uint64
+	CheckDigest Digest
+}
+
+// AppendBatch encodes a batch around commands that are encoded already.
+func AppendBatch(b []byte, h Header, commands []byte) []byte {
+	b = append(b, batchVersion)
+	b = wire.AppendUint(b, uint64(h.Time.Cluster))
+	b = wire.AppendUint(b, uint64(h.Time.Wall))
+	b = wire.AppendUint(b, h.CheckIndex)
+	b = append(b, h.CheckDigest[:]...)
+	return append(b, commands...)
+}
+
+// DecodeBatch reads the content of an entry.
+func DecodeBatch(b []byte) (Batch, error) {
+	var out Batch
+	r := wire.NewReader(b)
+	if v := r.Byte("batch.version"); r.Err() == nil && v != batchVersion {
+		return out, fmt.Errorf("%w: batch version %d, this release reads %d", ErrCommand, v, batchVersion)
+	}
+	out.Time.Cluster = time.Duration(r.Uint("batch.time"))
+	out.Time.Wall = int64(r.Uint("batch.wall"))
+	if out.Time.Cluster < 0 {
+		r.Fail("batch.time", "negative")
+	}
+	out.CheckIndex = r.Uint("batch.checkIndex")
+	copy(out.CheckDigest[:], r.Fixed("batch.checkDigest", len(out.CheckDigest)))
+	rest := r.Fixed("batch.commands", r.Len())
+	if err := r.Err(); err != nil {
+		return out, fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	var err error
+	out.Commands, err = DecodeCommands(rest)
+	return out, err
+}
