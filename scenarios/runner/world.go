@@ -1,0 +1,108 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"drydock/chaos"
+	"drydock/scenarios/scenario"
+	"drydock/sim/history"
+)
+
+// World is a place where scenarios run.
+type World interface {
+	// Name is what scenario files call it: sim, lab.
+	Name() string
+	// Supports returns nil, or why the world can't inject faults of kind k.
+	Supports(k chaos.Kind) error
+	// Run carries a scenario out. An error means that the world itself failed;
+	// a node that misbehaves is evidence, not an error.
+	Run(ctx context.Context, spec Spec) (*Result, error)
+}
+
+// Spec says what to run.
+type Spec struct {
+	Scenario *scenario.Scenario
+	// Seed decides everything that is random.
+	Seed uint64
+	// Quiet worlds may leave the timeline out; it is not shown.
+	Quiet bool
+}
+
+// Mark tells what sort of event a line of the timeline is.
+type Mark string
+
+// The marks of timeline events.
+const (
+	// MarkInfo is an event of interest.
+	MarkInfo Mark = ""
+	// MarkFault is a fault's beginning or end.
+	MarkFault Mark = "fault"
+	// MarkLeader is a change of leader.
+	MarkLeader Mark = "leader"
+	// MarkBad is an invariant seen broken, or a node that stopped itself.
+	MarkBad Mark = "bad"
+)
+
+// The states of a node, one letter each, as the timeline's columns show them.
+const (
+	StateLeader     = 'L'
+	StateFollower   = '.'
+	StateCrashed    = 'x'
+	StatePaused     = 'p'
+	StateRestarting = '^'
+	StateOutside    = 'o'
+)
+
+// Event is one line of the timeline.
+type Event struct {
+	// At is the time since the start of the run.
+	At time.Duration `json:"at"`
+	// Node is the node it concerns; may be empty.
+	Node string `json:"node,omitempty"`
+	Text string `json:"text"`
+	Mark Mark   `json:"mark,omitempty"`
+	// States holds one state letter for each node, in Result.Nodes' order, just
+	// after the event.
+	States string `json:"states"`
+}
+
+// Result is the evidence of one run.
+type Result struct {
+	// Nodes are the names of all nodes, in the columns' order.
+	Nodes    []string
+	Timeline []Event
+	// Simulated is how long the run was on its own clock.
+	Simulated time.Duration
+	// HealedAt is when the last fault was undone, on the run's clock.
+	HealedAt time.Duration
+	// Trace is the hash of the full event trace, in hex.
+	Trace string
+	// Outcomes tell, for each step of the plan, whether it took effect.
+	Outcomes []chaos.Outcome
+
+	// Ops is what clients saw, in order of call.
+	Ops []history.Op
+	// Truth is what the disks hold, in order of revision.
+	Truth []history.Committed
+	// Observations of the referee, each list in order of time.
+	Led      []history.Led
+	Votes    []history.Vote
+	Said     []history.Said
+	Digests  []history.Digest
+	Entries  []history.Entry
+	Applied  []history.Applied
+	Faults   []history.Fault
+	Restarts []history.Restart
+	// Running are the members that should live at the end, Voters those with a
+	// vote in the final configuration; both in name order.
+	Running []string
+	Voters  []string
+	// FinalCommit is the commit index of the final state, by the disks.
+	FinalCommit uint64
+	// SnapshotsInstalled counts snapshots that followers took over.
+	SnapshotsInstalled int
+	// Broken, if not empty, says which invariant of a node failed (a panic in
+	// a node's step, a node that stopped itself), the first one first.
+	Broken []string
+}
