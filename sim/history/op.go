@@ -20,7 +20,7 @@ type Kind string
 
 // The kinds of operations on the keyspace. Put is an unconditional set; Append
 // is the in-order creation of a child of Key (POST); List reads a directory's
-// children in order; Sync is not a client's: it is an expiry by the cluster.
+// children in order.
 const (
 	Get    Kind = "get"
 	List   Kind = "list"
@@ -32,6 +32,30 @@ const (
 	CAD    Kind = "cad"
 	Append Kind = "append"
 )
+
+// The kinds of operations on other things than the keyspace, for histories of
+// other systems. RegRead and RegWrite are the same as Get and Put.
+const (
+	RegRead  Kind = "read"
+	RegWrite Kind = "write"
+	Acquire  Kind = "acquire"
+	Release  Kind = "release"
+	Enqueue  Kind = "enqueue"
+	Dequeue  Kind = "dequeue"
+)
+
+// Reads says that an operation of this kind never changes anything.
+func (k Kind) Reads() bool { return k == Get || k == List || k == RegRead }
+
+// Known says that the kind is one of this package's.
+func (k Kind) Known() bool {
+	switch k {
+	case Get, List, Put, Create, Update, CAS, Delete, CAD, Append,
+		RegRead, RegWrite, Acquire, Release, Enqueue, Dequeue:
+		return true
+	}
+	return false
+}
 
 // Op is one operation as its client saw it: one line of a history file.
 type Op struct {

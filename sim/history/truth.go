@@ -23,3 +23,30 @@ const (
 	// SettledApplied: the command is committed at Op.SettledRevision.
 	SettledApplied = "applied"
 )
+
+// Settle returns a copy of ops in which every unknown operation with a token
+// says what became of it: SettledApplied with its place if truth has a command
+// of that token, SettledNever if not. It is right only when truth is whole:
+// when the run is over and no command can be committed any more. Operations
+// without a token stay unknown.
+func Settle(ops []Op, truth []Committed) []Op {
+	place := make(map[string]uint64, len(truth))
+	for _, c := range truth {
+		if _, known := place[c.Token]; c.Token != "" && !c.Repeat && !known {
+			place[c.Token] = c.Revision
+		}
+	}
+	settled := make([]Op, len(ops))
+	copy(settled, ops)
+	for i := range settled {
+		op := &settled[i]
+		if op.Status != Unknown || op.Token == "" {
+			continue
+		}
+		op.Settled, op.SettledRevision = SettledNever, 0
+		if revision, ok := place[op.Token]; ok {
+			op.Settled, op.SettledRevision = SettledApplied, revision
+		}
+	}
+	return settled
+}
