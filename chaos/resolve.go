@@ -35,19 +35,39 @@ func (p *Membership) selectors() []Selector {
 // SelectorsOf lists every selector in the parameters of a fault.
 func SelectorsOf(p Params) []Selector { return p.selectors() }
 
-func (p *Crash) resolve(r *resolver) (Fault, error)    { return r.onNodes(p, p.Node, "crash") }
-func (p *Restart) resolve(r *resolver) (Fault, error)  { return r.onNodes(p, p.Node, "restart") }
-func (p *Pause) resolve(r *resolver) (Fault, error)    { return r.onNodes(p, p.Node, "pause") }
-func (p *Transfer) resolve(r *resolver) (Fault, error) { return r.onNodes(p, p.To, "transfer to") }
+func (p *Crash) resolve(r *resolver) (Fault, error) {
+	return r.onNodes(p, p.Node, "crash", func(m Member) string { return when(!m.Up, "down already") })
+}
+
+func (p *Restart) resolve(r *resolver) (Fault, error) {
+	return r.onNodes(p, p.Node, "restart", func(m Member) string {
+		return when(m.Up, "running already") + when(m.Outside, "outside the cluster")
+	})
+}
+
+func (p *Pause) resolve(r *resolver) (Fault, error) {
+	return r.onNodes(p, p.Node, "pause", func(m Member) string {
+		return when(!m.Up, "down") + when(m.Up && m.Paused, "paused already")
+	})
+}
+
+func (p *Transfer) resolve(r *resolver) (Fault, error) {
+	return r.onNodes(p, p.To, "transfer leadership to", func(m Member) string {
+		return when(!m.Up, "down") + when(m.Up && m.Leader, "the leader already")
+	})
+}
 
 func (p *SlowDisk) resolve(r *resolver) (Fault, error) {
-	f, err := r.onNodes(p, p.Node, "slow disk")
+	f, err := r.onNodes(p, p.Node, "slow disk", func(Member) string { return "" })
 	f.Text += fmt.Sprintf(", syncs take %s more", p.Latency)
 	return f, err
 }
 
 func (p *PowerLoss) resolve(r *resolver) (Fault, error) {
-	return Fault{Kind: p.Kind(), Params: p, Nodes: r.inside(), Text: "power loss of all members"}, nil
+	f, err := r.onNodes(p, Selectors{All}, "power loss of all members,", func(m Member) string {
+		return when(!m.Up, "down already")
+	})
+	return f, err
 }
 
 func (p *Heal) resolve(*resolver) (Fault, error) {
@@ -90,10 +110,36 @@ func (p Probability) String() string {
 	return fmt.Sprintf("%.4g%%", float64(p)*100)
 }
 
-func (r *resolver) onNodes(p Params, sels Selectors, verb string) (Fault, error) {
+// onNodes resolves a fault on nodes. Idle says why a fault would change nothing
+// at a member, or nothing; those members are left out.
+func (r *resolver) onNodes(p Params, sels Selectors, verb string, idle func(Member) string) (Fault, error) {
 	names, err := r.nodes(sels)
-	f := Fault{Kind: p.Kind(), Params: p, Nodes: names, Text: verb + " " + strings.Join(names, " ")}
-	return f, err
+	if err != nil {
+		return Fault{}, err
+	}
+	var struck, skipped []string
+	for _, m := range r.members {
+		if !slices.Contains(names, m.Name) {
+			continue
+		}
+		if why := idle(m); why != "" {
+			skipped = append(skipped, m.Name+" is "+why)
+		} else {
+			struck = append(struck, m.Name)
+		}
+	}
+	if len(struck) == 0 {
+		return Fault{}, fmt.Errorf("%w: %s", ErrNoEffect, strings.Join(skipped, ", "))
+	}
+	return Fault{Kind: p.Kind(), Params: p, Nodes: struck, Text: verb + " " + strings.Join(struck, " ")}, nil
+}
+
+// when returns why if it is so.
+func when(so bool, why string) string {
+	if so {
+		return why
+	}
+	return ""
 }
 
 func (r *resolver) onLinks(p Params, l Links, text string) (Fault, error) {

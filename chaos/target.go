@@ -35,7 +35,8 @@ type Target interface {
 	// Members returns all nodes in name order.
 	Members() []Member
 	// Inject does the damage. The returned undo, which may be nil, takes it
-	// back; it is called at most once. Crashes have no undo: a restart is a
+	// back; it is called at most once, and changes nothing if the node has died
+	// since. Crashes have no undo: a restart is a
 	// fault of its own. Detail says what really happened ("12 records not
 	// synced are lost"). An error matching ErrNoEffect means nothing changed.
 	// Heal is never injected; the conductor carries it out.
