@@ -1,0 +1,75 @@
+# Drydock's targets. Go and make are all that they need; the rest comes through
+# go.mod and tools/go.mod, both pinned. `make help` prints the lines with ##.
+
+GO ?= go
+# The linters live in a module of their own, so that their dependencies are not
+# the product's.
+TOOL := $(GO) tool -modfile=tools/go.mod
+
+# The packages that start goroutines or processes; the rest has one thread by
+# rule (node/purity_test.go), so that the race detector could only cost time.
+RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/...
+
+FUZZTIME ?= 30s
+SEEDS ?= 200
+
+.DEFAULT_GOAL := build
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim bench golden install clean demo help
+
+build: ## build bin/drydock
+	$(GO) build -trimpath -o bin/drydock .
+
+demo: ## kill the leader of a simulated cluster under load and judge what its clients saw
+	@$(GO) run . run scenarios/leader-crash.yaml
+
+test: lint ## everything that must pass: lint, all tests, the race detector where there are goroutines
+	$(GO) test ./...
+	@$(MAKE) --no-print-directory race
+
+lint: fmt-check vet staticcheck ## gofumpt, go vet (for Linux and macOS) and staticcheck
+
+fmt-check:
+	@out=$$($(TOOL) gofumpt -l .) || exit 1; \
+	if [ -n "$$out" ]; then echo "not formatted, run: $(TOOL) gofumpt -w ."; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+
+staticcheck:
+	$(TOOL) staticcheck ./...
+
+race: ## the tests of the packages with goroutines, under the race detector
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then \
+	  set -x; $(GO) test -race $(RACE_PACKAGES); \
+	else \
+	  echo "race: skipped, the race detector needs a C compiler and there is none"; \
+	fi
+
+fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+sim: ## run every scenario on SEEDS seeds each (default 200)
+	$(GO) run . run --seeds $(SEEDS) scenarios
+
+bench: ## run all benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+golden: ## rewrite the expected outputs in testdata; read the diff before committing it
+	@set -e; \
+	packages() { grep -rlE --include='*_test.go' "$$1" . | xargs -r -n1 dirname | sort -u; }; \
+	for pkg in $$(packages 'cockroachdb/datadriven'); do $(GO) test $$pkg -rewrite; done; \
+	for pkg in $$(packages 'flag\.Bool\("update"'); do $(GO) test $$pkg -update; done
+
+install: ## install drydock into GOBIN
+	$(GO) install -trimpath .
+
+clean: ## remove what the build and the runs have left
+	rm -rf bin .drydock
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
