@@ -2,17 +2,27 @@ package keys
 
 // Stats are etcd's counters of a store (GET /v2/stats/store). They count what
 // this member has seen since it started and are not part of the replicated
-// state. In-order creations count as creates.
+// state. In-order creations count as creates. As JSON they are what etcd shows,
+// in its order.
 type Stats struct {
-	GetsSuccess, GetsFail                         uint64
-	SetsSuccess, SetsFail                         uint64
-	DeleteSuccess, DeleteFail                     uint64
-	UpdateSuccess, UpdateFail                     uint64
-	CreateSuccess, CreateFail                     uint64
-	CompareAndSwapSuccess, CompareAndSwapFail     uint64
-	CompareAndDeleteSuccess, CompareAndDeleteFail uint64
-	// ExpireCount is the number of expiries, Watchers that of live watches.
-	ExpireCount, Watchers uint64
+	GetsSuccess             uint64 `json:"getsSuccess"`
+	GetsFail                uint64 `json:"getsFail"`
+	SetsSuccess             uint64 `json:"setsSuccess"`
+	SetsFail                uint64 `json:"setsFail"`
+	DeleteSuccess           uint64 `json:"deleteSuccess"`
+	DeleteFail              uint64 `json:"deleteFail"`
+	UpdateSuccess           uint64 `json:"updateSuccess"`
+	UpdateFail              uint64 `json:"updateFail"`
+	CreateSuccess           uint64 `json:"createSuccess"`
+	CreateFail              uint64 `json:"createFail"`
+	CompareAndSwapSuccess   uint64 `json:"compareAndSwapSuccess"`
+	CompareAndSwapFail      uint64 `json:"compareAndSwapFail"`
+	CompareAndDeleteSuccess uint64 `json:"compareAndDeleteSuccess"`
+	CompareAndDeleteFail    uint64 `json:"compareAndDeleteFail"`
+	// ExpireCount is the number of expiries.
+	ExpireCount uint64 `json:"expireCount"`
+	// Watchers is the number of live watches.
+	Watchers uint64 `json:"watchers"`
 }
 
 // Stats returns the counters as they stand.

@@ -55,7 +55,8 @@ func (s *Store) Cancel(id WatcherID) { s.hub.cancel(id) }
 
 // TakeDeliveries returns what watches are to see of the events since the last
 // call: events in their order, and for each the watches in the order in which
-// they began. A watch without stream has ended with its delivery.
+// they began. A watch without stream has ended with its delivery. A stream that
+// watches the very key that is removed gets that event twice, as in etcd.
 func (s *Store) TakeDeliveries() []Delivery {
 	d := s.hub.deliveries
 	s.hub.deliveries = nil
@@ -155,6 +156,12 @@ func (h *hub) notify(ev *Event, below []string) {
 		} else if h.byPath[p] != nil && !hiddenBelow(p, key) {
 			h.reach(p, ev, false)
 		}
+	}
+	if ev.Action.Removes() {
+		// etcd tells the watchers of a key twice that it is gone, once as the
+		// key removed and once as the event's. One-shot watchers have left by
+		// then; a stream gets the event again, and it was so recorded.
+		h.reach(key, ev, true)
 	}
 	for _, p := range below {
 		h.reach(p, ev, true)
