@@ -119,6 +119,8 @@ type Step struct {
 	Line int `json:"-"`
 
 	atSet bool
+	// place is where the fault's key is.
+	place position
 }
 
 // Expectation is one thing that must hold.

@@ -1,0 +1,150 @@
+package scenario
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The kinds of expectations.
+const (
+	ExpectLinearizable = "linearizable"
+	ExpectAcked        = "acknowledged-writes-kept"
+	ExpectOneLeader    = "one-leader-per-term"
+	ExpectDigests      = "digests-equal"
+	ExpectLogs         = "logs-match"
+	ExpectLive         = "live-after-heal"
+	ExpectLeader       = "leader-within"
+	ExpectMinAcked     = "min-acknowledged"
+	ExpectMinFaults    = "min-faults"
+	ExpectMembership   = "membership"
+	ExpectSnapshot     = "snapshot-installed"
+)
+
+// Takes says what an expectation needs beside its name.
+type Takes string
+
+// What an expectation may need.
+const (
+	TakesNothing Takes = "nothing"
+	TakesTime    Takes = "time"
+	TakesNumber  Takes = "number"
+)
+
+// ExpectInfo documents an expectation.
+type ExpectInfo struct {
+	Kind  string
+	Takes Takes
+	Doc   string
+}
+
+// Expectations lists what a scenario may expect, in the order for people.
+func Expectations() []ExpectInfo {
+	return []ExpectInfo{
+		{ExpectLinearizable, TakesNothing, "all that clients saw fits one order of operations that respects real time; stale reads fit a prefix of it"},
+		{ExpectAcked, TakesNothing, "every acknowledged write is on the disks exactly once, at its revision; no refused one is"},
+		{ExpectOneLeader, TakesNothing, "at most one leader and one vote of each member in a term; no term goes back"},
+		{ExpectDigests, TakesNothing, "members' states are equal at every index that they share"},
+		{ExpectLogs, TakesNothing, "committed entries are the same on all disks"},
+		{ExpectLive, TakesTime, "after healing, every client gets an operation done and every member catches up within this time"},
+		{ExpectLeader, TakesTime, "after every fault that took the leader, another leads within this time"},
+		{ExpectMinAcked, TakesNumber, "at least so many operations are acknowledged"},
+		{ExpectMinFaults, TakesNumber, "at least so many faults take effect; fewer make the run unknown, as it proves little"},
+		{ExpectMembership, TakesNumber, "so many voters at the end"},
+		{ExpectSnapshot, TakesNumber, "at least so many snapshots are installed by followers; fewer make the run unknown"},
+	}
+}
+
+func expectWords() []string {
+	var words []string
+	for _, e := range Expectations() {
+		words = append(words, e.Kind)
+	}
+	return words
+}
+
+// expectation fills one entry of expect: a word, or a word with its bound.
+func (d *decoder) expectation(n *yaml.Node, e *Expectation) {
+	key, value := n, (*yaml.Node)(nil)
+	if n.Kind == yaml.MappingNode && len(n.Content) == 2 {
+		key, value = n.Content[0], n.Content[1]
+	}
+	if key.Kind != yaml.ScalarNode || isNull(key) {
+		d.fail(n, "`- linearizable` or `- leader-within: 2s`", "expect: each entry is one expectation, not %s", shape(n))
+		return
+	}
+	info, ok := findExpectation(key.Value)
+	if !ok {
+		d.fail(key, meant(key.Value, expectWords()), "expect: unknown expectation `%s`", key.Value)
+		return
+	}
+	e.Kind, e.Text = info.Kind, info.Kind
+	if value != nil && value.Kind == yaml.MappingNode && len(value.Content) == 2 && value.Content[0].Value == "within" {
+		value = value.Content[1]
+	}
+	switch {
+	case info.Takes == TakesNothing && value != nil:
+		d.fail(value, "", "expect: `%s` takes no value", info.Kind)
+		return
+	case info.Takes == TakesTime && value == nil:
+		d.fail(key, "`"+info.Kind+": 5s`", "expect: `%s` needs a time", info.Kind)
+		return
+	case info.Takes == TakesNumber && value == nil:
+		d.fail(key, "`"+info.Kind+": 1`", "expect: `%s` needs a number", info.Kind)
+		return
+	}
+	switch info.Takes {
+	case TakesTime:
+		d.duration(value, reflect.ValueOf(&e.Within).Elem(), field{name: info.Kind})
+		e.Text += ": " + value.Value
+	case TakesNumber:
+		d.scalar(value, reflect.ValueOf(&e.Count).Elem(), field{name: info.Kind, min: "1", max: "1000000000"})
+		e.Text += ": " + value.Value
+	}
+}
+
+func findExpectation(kind string) (ExpectInfo, bool) {
+	for _, e := range Expectations() {
+		if e.Kind == kind {
+			return e, true
+		}
+	}
+	return ExpectInfo{}, false
+}
+
+// defaultExpectations are those of a file that names none: everything that is
+// always promised.
+func defaultExpectations(settle time.Duration) []Expectation {
+	var out []Expectation
+	for _, kind := range []string{ExpectLinearizable, ExpectAcked, ExpectOneLeader, ExpectDigests, ExpectLogs} {
+		out = append(out, Expectation{Kind: kind, Text: kind})
+	}
+	within := min(settle, 10*time.Second)
+	return append(out, Expectation{Kind: ExpectLive, Text: ExpectLive + ": " + shortTime(within), Within: within})
+}
+
+// shortTime writes a time without the zero parts that Go adds.
+func shortTime(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// String writes an expectation's bound for people.
+func (e Expectation) String() string {
+	switch {
+	case e.Within > 0:
+		return e.Kind + ": " + shortTime(e.Within)
+	case e.Count > 0:
+		return e.Kind + ": " + strconv.Itoa(e.Count)
+	}
+	return e.Kind
+}

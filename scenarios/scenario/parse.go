@@ -1,0 +1,230 @@
+package scenario
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"drydock/chaos"
+	"drydock/node/ui"
+)
+
+// MaxFileBytes is the largest scenario file that is read.
+const MaxFileBytes = 1 << 20
+
+// Errors is everything that is wrong with one file.
+type Errors struct {
+	Text     []byte
+	Problems []ui.Problem
+}
+
+// Error shows every problem with its excerpt.
+func (e *Errors) Error() string {
+	var b strings.Builder
+	for i, p := range e.Problems {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		if i == maxProblems {
+			fmt.Fprintf(&b, "… and %d more\n", len(e.Problems)-i)
+			break
+		}
+		b.WriteString(p.Excerpt(e.Text))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// Parse reads a scenario; file is its name in errors. The error is an *Errors.
+func Parse(file string, text []byte) (*Scenario, error) {
+	d := &decoder{file: file, at: map[string]*yaml.Node{}}
+	s := &Scenario{File: file, Text: text}
+	if len(text) > MaxFileBytes {
+		d.fail(nil, "", "is %d bytes long, at most %d are read", len(text), MaxFileBytes)
+		return nil, &Errors{Text: nil, Problems: d.problems}
+	}
+	var doc yaml.Node
+	if err := yaml.Load(text, &doc); err != nil {
+		d.syntax(err)
+		return nil, &Errors{Text: text, Problems: d.problems}
+	}
+	root := &doc
+	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
+		root = root.Content[0]
+	}
+	v := reflect.ValueOf(s).Elem()
+	applyDefaults(v)
+	d.decode(root, v, field{name: "scenario file"}, "")
+	d.complete(s)
+	d.relations(s)
+	if len(d.problems) > 0 {
+		slices.SortStableFunc(d.problems, func(a, b ui.Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		return nil, &Errors{Text: text, Problems: d.problems}
+	}
+	return s, nil
+}
+
+// syntax turns the YAML reader's error into a problem.
+func (d *decoder) syntax(err error) {
+	p := ui.Problem{File: d.file, What: err.Error()}
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		p.Line, p.Column = load.Mark.Line, load.Mark.Column
+		p.What = strings.TrimPrefix(load.Message, "yaml: ")
+		switch {
+		case strings.Contains(p.What, "no documents"):
+			p.What = "the file is empty"
+			p.Hint = "`drydock scenario new NAME` writes a starter file"
+		case strings.Contains(p.What, "mapping values are not allowed"):
+			p.Hint = "is the line indented as the one above it?"
+		case strings.Contains(p.What, "cannot start any token"):
+			p.Hint = "YAML is indented by spaces, not by tabs"
+		}
+	}
+	d.problems = append(d.problems, p)
+}
+
+// complete applies the defaults that depend on other keys.
+func (d *decoder) complete(s *Scenario) {
+	if d.at["load.kv.mix"] == nil {
+		s.Load.KV.Mix = DefaultMix()
+	}
+	if s.Load.KV.Rate > 0 && d.at["load.kv.think"] == nil {
+		s.Load.KV.Think = 0
+	}
+	if s.HealAt == 0 {
+		if d.at["settle"] == nil && s.Settle >= s.Duration {
+			s.Settle = s.Duration / 3
+		}
+		s.HealAt = s.Duration - s.Settle
+	} else if d.at["settle"] == nil {
+		s.Settle = s.Duration - s.HealAt
+	}
+	if len(s.Expect) == 0 {
+		s.Expect = defaultExpectations(s.Duration - s.HealAt)
+	}
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// knownWorlds are the worlds that runs_on may name.
+var knownWorlds = []string{"sim", "lab"}
+
+// relations checks what no key shows alone.
+func (d *decoder) relations(s *Scenario) {
+	if at := d.at["scenario"]; at != nil && !nameForm.MatchString(s.Name) {
+		d.fail(at, "small letters, digits and hyphens: `leader-crash`", "scenario: %q is not a name", s.Name)
+	}
+	for i, w := range s.RunsOn {
+		if !slices.Contains(knownWorlds, w) {
+			d.fail(d.at[fmt.Sprintf("runs_on[%d]", i)], meant(w, knownWorlds), "runs_on: unknown world %q", w)
+		}
+	}
+	d.times(s)
+	kv := s.Load.KV
+	if kv.Mix == (Mix{}) {
+		d.fail(d.at["load.kv.mix"], "`mix: {get: 1}`", "mix: every weight is zero")
+	}
+	if d.at["load.kv.rate"] != nil && d.at["load.kv.think"] != nil {
+		d.fail(d.at["load.kv.think"], "", "think: excludes `rate`, which is given, too")
+	}
+	if k := s.Cluster.Knobs; k.Election < 2*k.Heartbeat {
+		at := cmp.Or(d.at["cluster.knobs.election"], d.at["cluster.knobs.heartbeat"])
+		d.fail(at, "five times is usual", "election: %s is less than two heartbeats of %s", k.Election, k.Heartbeat)
+	}
+	d.nodes(s)
+	d.stepNames(s)
+}
+
+// times checks that everything happens within the run.
+func (d *decoder) times(s *Scenario) {
+	if d.at["heal_at"] != nil && d.at["settle"] != nil {
+		d.fail(d.at["settle"], "keep one of them", "settle: excludes `heal_at`, which is given, too")
+	}
+	if s.HealAt <= 0 || s.HealAt >= s.Duration {
+		at := cmp.Or(d.at["heal_at"], d.at["settle"], d.at["duration"])
+		d.fail(at, "`duration` is the whole run, the healed part included", "healing falls outside of the run of %s", shortTime(s.Duration))
+	}
+	for i, step := range s.Steps {
+		path := fmt.Sprintf("steps[%d]", i)
+		at, when := d.at[path+".at"], step.At
+		if step.Every != nil {
+			at, when = d.at[path+".every"], max(step.Every.From, 0)
+		}
+		if at != nil && when >= s.HealAt && s.HealAt > 0 {
+			d.fail(at, "move heal_at, or make duration longer", "step: strikes at %s, but all is healed at %s", shortTime(when), shortTime(s.HealAt))
+		}
+	}
+	for i, e := range s.Expect {
+		if e.Kind == ExpectLive && e.Within > s.Duration-s.HealAt && s.HealAt < s.Duration {
+			d.fail(d.at[fmt.Sprintf("expect[%d]", i)], "make `settle` longer", "live-after-heal: the run ends %s after healing", shortTime(s.Duration-s.HealAt))
+		}
+	}
+}
+
+// nodes checks that every named node is in the cluster at some time.
+func (d *decoder) nodes(s *Scenario) {
+	known := s.Nodes()
+	for _, one := range d.selected {
+		if !one.sel.IsName() || slices.Contains(known, string(one.sel)) {
+			continue
+		}
+		hint := fmt.Sprintf("`members: %d` is the default", s.Cluster.Members)
+		if at := d.at["cluster.members"]; at != nil {
+			hint = fmt.Sprintf("`members: %d` is on line %d", s.Cluster.Members, at.Line)
+		}
+		d.fail(one.node, hint, "node: %q is not in this cluster (%s - %s)", one.sel, known[0], known[len(known)-1])
+	}
+	for i, step := range s.Steps {
+		m, ok := step.Fault.(*chaos.Membership)
+		if !ok {
+			continue
+		}
+		for _, name := range m.Add {
+			if number(name) > 15 {
+				d.fail(d.at[fmt.Sprintf("steps[%d].membership", i)], "at most n15", "membership: %s is too many nodes", name)
+				return
+			}
+		}
+	}
+}
+
+// stepNames checks that steps' names are unique and those referred to exist.
+func (d *decoder) stepNames(s *Scenario) {
+	var names []string
+	for i, step := range s.Steps {
+		if step.Name == "" {
+			continue
+		}
+		if slices.Contains(names, step.Name) {
+			d.fail(d.at[fmt.Sprintf("steps[%d].name", i)], "names of steps are unique", "name: a second step %q", step.Name)
+		}
+		names = append(names, step.Name)
+	}
+	for i, step := range s.Steps {
+		if step.After != nil {
+			name, ok := strings.CutPrefix(step.After.Event, chaos.EventStepPrefix)
+			if ok && !slices.Contains(names, name) {
+				d.fail(d.at[fmt.Sprintf("steps[%d].after.event", i)], meant(name, names), "after: no step is named %q", name)
+			}
+		}
+		heal, ok := step.Fault.(*chaos.Heal)
+		if !ok {
+			continue
+		}
+		words := slices.Concat([]string{"all"}, names, faultWords())
+		for k, what := range heal.What {
+			if !slices.Contains(words, what) {
+				at := cmp.Or(d.at[fmt.Sprintf("steps[%d].heal.what[%d]", i, k)], d.at[fmt.Sprintf("steps[%d].heal", i)])
+				d.fail(at, meant(what, words), "heal: %q is neither a step's name nor a fault", what)
+			}
+		}
+	}
+}
