@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -219,15 +220,18 @@ func (p *player) await(st *step) (*exchange, error) {
 		return nil, fmt.Errorf("no exchange %q is open", st.Await)
 	}
 	if st.PendingMS > 0 {
-		before := len(x.body)
 		p.m.advance(time.Duration(st.PendingMS) * time.Millisecond)
-		if x.ended || len(x.body) != before {
-			return nil, fmt.Errorf("%q did not stay open: %s", st.Await, x.body[before:])
+		if x.ended || len(x.body) != x.read {
+			return nil, fmt.Errorf("%q did not stay open and silent: %s", st.Await, x.body[x.read:])
 		}
 		return x, nil
 	}
 	for range 200 {
-		if x.ended || (st.Events > 0 && len(splitJSON(x.body)) >= st.Events) {
+		if x.ended {
+			return x, nil
+		}
+		if events := splitJSON(x.body); st.Events > 0 && len(events) >= st.Events {
+			x.read = len(bytes.Join(events[:st.Events], nil))
 			return x, nil
 		}
 		p.m.advance(100 * time.Millisecond)
@@ -308,8 +312,10 @@ const testCluster = 0xcdf818194e3a8c32
 
 // exchange is a request's answer, as far as it has come.
 type exchange struct {
-	resp    api.Response
-	body    []byte
+	resp api.Response
+	body []byte
+	// read is how much of the body the client has looked at.
+	read    int
 	ended   bool
 	stream  bool
 	watcher keys.WatcherID
@@ -452,10 +458,5 @@ func decodeJSON(b []byte) (any, error) {
 	return v, nil
 }
 
-func splitJSON(b []byte) []json.RawMessage {
-	var out []json.RawMessage
-	for line := range bytes.Lines(b) {
-		out = append(out, json.RawMessage(line))
-	}
-	return out
-}
+// splitJSON is the events of a body, which are its lines.
+func splitJSON(b []byte) [][]byte { return slices.Collect(bytes.Lines(b)) }
