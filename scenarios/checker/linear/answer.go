@@ -64,6 +64,8 @@ func readDiffers(op *history.Op, want answer) string {
 
 func wantText(want answer) string {
 	switch {
+	case want.changed:
+		return "a success"
 	case want.code != 0:
 		return fmt.Sprintf("code %d", want.code)
 	case want.dir:
@@ -71,7 +73,7 @@ func wantText(want answer) string {
 	case want.value != nil:
 		return fmt.Sprintf("%q", *want.value)
 	}
-	return "a success"
+	return "an answer"
 }
 
 func valueText(v *string) string {

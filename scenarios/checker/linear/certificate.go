@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"drydock/scenarios/checker"
 	"drydock/sim/history"
 )
 
@@ -82,7 +83,7 @@ func line(ops []history.Op) (order []witness, loose int, whole bool) {
 		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(rank(a.op), rank(b.op)),
 			cmp.Compare(a.op.Call, b.op.Call), cmp.Compare(a.op.ID, b.op.ID))
 	})
-	return order, loose, true
+	return order, loose, revisions
 }
 
 func rank(op *history.Op) int {
@@ -100,7 +101,8 @@ func duplicates(order []witness) *finding {
 		if a.place == b.place && !a.op.Kind.Reads() && !b.op.Kind.Reads() {
 			return &finding{
 				final: true, key: b.op.Key, bad: b.op.ID,
-				why:  fmt.Sprintf("two writes carry revision %d; every command has its own", a.place),
+				why: fmt.Sprintf("two writes carry revision %d, %s %s and %s %s; every command has its own",
+					a.place, a.op.Client, checker.Ask(a.op), b.op.Client, checker.Ask(b.op)),
 				note: fmt.Sprintf("revision %d is taken", a.place),
 				ops:  inCallOrder(a.op, b.op), at: max(a.op.Return, b.op.Return, b.op.Call),
 			}
@@ -119,7 +121,7 @@ func timeTravel(order []witness) *finding {
 			return &finding{
 				final: true, key: late.op.Key, bad: late.op.ID,
 				why: fmt.Sprintf("revision order broken: %s %s sits at revision %d, though revision %d had been answered before it began",
-					late.op.Client, late.op.Kind, late.place, w.place),
+					late.op.Client, checker.Ask(late.op), late.place, w.place),
 				note: fmt.Sprintf("must be revision %d or later", w.place),
 				ops:  inCallOrder(w.op, late.op), at: max(late.op.Return, late.op.Call),
 			}
@@ -239,7 +241,7 @@ func (r *replica) wrong(op *history.Op, why string) *finding {
 	}
 	return &finding{
 		key: op.Key, bad: op.ID, note: why,
-		why: fmt.Sprintf("%s %s at revision %d: %s", op.Client, op.Kind, op.Revision, why),
+		why: fmt.Sprintf("%s %s -> %s: %s", op.Client, checker.Ask(op), checker.Answer(op), why),
 		ops: inCallOrder(seen, must, op), at: op.Return,
 	}
 }

@@ -224,17 +224,16 @@ func (c *check) prove(p part, bad *finding) *checker.Violation {
 	s := shrinker{spec: c.spec, top: p.top, until: time.Now().Add(shrinkLimit)}
 	small, last := s.shrink(c.spec.prepare(p))
 	v := &checker.Violation{Key: p.name(), Ops: small.ops(), Notes: map[int]string{}}
-	note := "no order explains this answer"
-	if bad != nil && bad.bad == last {
-		note = bad.note
-	}
-	v.Notes[last] = note
+	v.Notes[last] = "no order explains this answer"
 	for i := range v.Ops {
 		if op := &v.Ops[i]; op.ID == last {
 			v.At = op.Return
 			v.Why = fmt.Sprintf("no order of these operations explains %s %s -> %s",
 				op.Client, checker.Ask(op), checker.Answer(op))
 		}
+	}
+	if bad != nil && bad.bad == last {
+		v.Notes[last], v.Why = bad.note, bad.why
 	}
 	if small.thinned {
 		v.Why += "; listings show only the items concerned"

@@ -14,6 +14,8 @@ type call struct {
 	at stamp
 	// ends is the operation's return, never for one that may happen later.
 	ends int64
+	// shown is the operation as it was, where op has been weakened.
+	shown *history.Op
 }
 
 // spec is a sequential specification that a history is searched against.
@@ -156,7 +158,7 @@ func (k *keyspace) stamp(op *history.Op) stamp {
 		at.child = childKey(dir, at.index)
 	default:
 		// Nobody ever lists it. A state that has it explains no listing.
-		at.child = childKey(dir, 0) + "?" + op.Value
+		at.child, at.unseen = childKey(dir, 0)+"?"+op.Value, true
 	}
 	return at
 }
@@ -172,8 +174,8 @@ func (k *keyspace) model(top string, from any) porcupine.Model {
 		Step: func(state, input, _ any) (bool, any) {
 			s, c := state.(*space), input.(*call)
 			next := s
-			if !c.op.Kind.Reads() && (c.op.Status != history.OK || c.op.Code == 0) {
-				next = s.clone()
+			if !c.op.Kind.Reads() {
+				next = s.clone() // also for a failed one: here it might succeed
 			}
 			a := next.apply(c.op, top, c.at)
 			if c.op.Status == history.OK && differs(c.op, a) != "" {

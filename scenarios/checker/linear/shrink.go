@@ -3,7 +3,6 @@ package linear
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -45,20 +44,41 @@ func (p *proof) ops() []history.Op {
 		list = append(list, p.origin.op)
 	}
 	for i := range p.calls {
+		if p.calls[i].shown != nil {
+			list = append(list, p.calls[i].shown)
+			continue
+		}
 		list = append(list, p.calls[i].op)
 	}
 	return inCallOrder(list...)
 }
 
-// illegal asks whether the history is still without explanation. A question
-// that takes too long counts as no.
+// asked are the operations that the proof rests on.
+func (p *proof) asked() []history.Op {
+	var list []history.Op
+	for i := range p.calls {
+		list = append(list, *p.calls[i].op)
+	}
+	return list
+}
+
+// illegal asks whether the history is still without explanation, by what it
+// says itself and nothing else. A question that takes too long counts as no.
 func (s *shrinker) illegal(p proof) bool {
 	left := min(shrinkStepLimit, time.Until(s.until))
 	if s.asks >= shrinkAsksMax || left <= 0 {
 		return false
 	}
 	s.asks++
-	return judge(s.spec.model(s.top, p.from), p.calls, left) == porcupine.Illegal
+	calls := p.calls
+	if _, ok := s.spec.(*keyspace); ok {
+		own := newKeyspace(p.asked())
+		calls = slices.Clone(calls)
+		for i := range calls {
+			calls[i].at = own.stamp(calls[i].op)
+		}
+	}
+	return judge(s.spec.model(s.top, p.from), calls, left) == porcupine.Illegal
 }
 
 // shrink returns the smallest proof found and the id of the operation whose
@@ -67,8 +87,9 @@ func (s *shrinker) shrink(calls []call) (proof, int) {
 	p, last := s.prefix(calls)
 	p = s.barrier(p)
 	p = s.drop(p, last)
+	p = s.forget(p, last)
 	p = s.project(p, last)
-	return s.drop(p, last), last
+	return s.drop(s.barrier(p), last), last
 }
 
 // answered lists the calls that ended, in order of their end.
@@ -131,13 +152,8 @@ func (c *call) effect() bool {
 // write overlaps: it tells the state whatever came before, so that what came
 // before can go. Only the keyspace has such writes.
 func (s *shrinker) barrier(p proof) proof {
-	if _, ok := s.spec.(*keyspace); !ok || p.from != nil {
+	if p.from != nil || !s.loneFile(p.calls) {
 		return p
-	}
-	for _, c := range p.calls {
-		if c.op.Kind == history.Append || c.op.Kind == history.List || clean(c.op.Key) != s.top {
-			return p
-		}
 	}
 	tries := 0
 	for i := len(p.calls) - 1; i >= 0 && tries < 20; i-- {
@@ -209,112 +225,17 @@ func (s *shrinker) drop(p proof, last int) proof {
 	return p
 }
 
-// project leaves out whole values: a write together with the reads that saw it,
-// an append together with its place in every listing. That keeps the meaning
-// only where no operation depends on whether something is there.
-func (s *shrinker) project(p proof, last int) proof {
-	if _, ok := s.spec.(*keyspace); !ok || !independent(p.calls) {
-		return p
-	}
-	for i := len(p.calls) - 1; i >= 0; i-- {
-		if i >= len(p.calls) || !p.calls[i].effect() {
-			continue
-		}
-		if q, ok := without(p, i, last); ok && s.illegal(q) {
-			p = q
-		}
-	}
-	return p
-}
-
-// independent says that all calls are overwrites, appends and reads of values
-// that are each written once, and that nobody acts on an appended child.
-func independent(calls []call) bool {
-	written := map[string]bool{}
-	dirs := map[string]bool{}
-	for i := range calls {
-		op := calls[i].op
-		switch op.Kind {
-		case history.Put, history.RegWrite, history.Append:
-			if written[op.Value] {
-				return false
-			}
-			written[op.Value] = true
-			if op.Kind == history.Append {
-				dirs[clean(op.Key)] = true
-			}
-		case history.Get, history.RegRead, history.List:
-		default:
-			return false
-		}
+// loneFile says that the calls are all on one key of a keyspace, and that key
+// is not used as a directory.
+func (s *shrinker) loneFile(calls []call) bool {
+	if _, ok := s.spec.(*keyspace); !ok {
+		return false
 	}
 	for i := range calls {
 		op := calls[i].op
-		if op.Code == codeNotFile || op.Code == codeNotDir || dirs[parent(clean(op.Key))] {
-			return false
-		}
-		if len(dirs) > 0 && op.Kind != history.Append && op.Kind != history.List {
+		if op.Kind == history.Append || op.Kind == history.List || clean(op.Key) != s.top || op.Code == codeNotFile || op.Code == codeNotDir {
 			return false
 		}
 	}
 	return true
-}
-
-// without is p less the write at i and all sight of it; not ok if the last
-// operation would have to go.
-func without(p proof, i, last int) (proof, bool) {
-	gone := p.calls[i].op
-	if gone.ID == last {
-		return p, false
-	}
-	q := p
-	q.calls = nil
-	if gone.Kind == history.Append {
-		q.from, q.thinned = withDirs(p.calls), true
-	}
-	for j, c := range p.calls {
-		switch {
-		case j == i:
-			continue
-		case c.op.Out != nil && *c.op.Out == gone.Value && c.op.Kind.Reads():
-			if c.op.ID == last {
-				return p, false
-			}
-			continue
-		case gone.Kind == history.Append && c.op.Kind == history.List:
-			if c.op.Code != 0 {
-				return p, false
-			}
-			op := *c.op
-			op.Items = slices.DeleteFunc(slices.Clone(op.Items), func(it history.Item) bool {
-				return it.Value == gone.Value && strings.HasPrefix(clean(it.Key), clean(gone.Key))
-			})
-			c.op = &op
-		}
-		c = withoutPrevious(c, gone.Value)
-		q.calls = append(q.calls, c)
-	}
-	return q, true
-}
-
-// withDirs is the state in which every directory that is appended to is there
-// and empty: all listings that saw one as missing are out of the question.
-func withDirs(calls []call) *space {
-	s := &space{}
-	for i := range calls {
-		if op := calls[i].op; op.Kind == history.Append || op.Kind == history.List {
-			s.put(node{key: clean(op.Key), dir: true})
-		}
-	}
-	return s
-}
-
-// withoutPrevious forgets a write's answer that it replaced value.
-func withoutPrevious(c call, value string) call {
-	if c.op.Out != nil && *c.op.Out == value && !c.op.Kind.Reads() {
-		op := *c.op
-		op.Out = nil
-		c.op = &op
-	}
-	return c
 }

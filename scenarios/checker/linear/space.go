@@ -21,8 +21,10 @@ const (
 // node is one file or directory. modified and created are 0 where a search
 // cannot know them; then they agree with everything.
 type node struct {
-	key, value        string
-	dir               bool
+	key, value string
+	dir        bool
+	// ordered: made by an append, so it comes after all made so before it.
+	ordered           bool
 	modified, created uint64
 }
 
@@ -50,6 +52,9 @@ func (n *node) hash() uint64 {
 	}
 	if n.dir {
 		h = (h ^ 0x101) * prime
+	}
+	if n.ordered {
+		h = (h ^ 0x102) * prime
 	}
 	return h
 }
@@ -139,7 +144,12 @@ type answer struct {
 type stamp struct {
 	index uint64 // the write's index, 0 if not known
 	child string // the key an append makes
+	// unseen: child is made up, for a child that no listing shows.
+	unseen bool
 }
+
+// impossible is the code of an answer that no store gives.
+const impossible = -1
 
 // childKey names a child made in order: the index, padded to 20 digits.
 func childKey(dir string, index uint64) string {
@@ -223,11 +233,16 @@ func (s *space) append(op *history.Op, key string, here *node, top string, at st
 	if here != nil && !here.dir {
 		return answer{code: codeNotDir}
 	}
+	for _, n := range s.children(key) {
+		if n.ordered && !at.unseen && n.key >= at.child {
+			return answer{code: impossible}
+		}
+	}
 	if here == nil {
 		s.mkdirs(key, top, at.index)
 		s.put(node{key: key, dir: true, modified: at.index, created: at.index})
 	}
-	s.put(node{key: at.child, value: op.Value, modified: at.index, created: at.index})
+	s.put(node{key: at.child, value: op.Value, ordered: !at.unseen, modified: at.index, created: at.index})
 	return answer{changed: true, modified: at.index, created: at.index}
 }
 
