@@ -118,6 +118,7 @@ func TestModulesRejects(t *testing.T) {
 		{"require (\n\ta.org/x/v2 v2.0.1\n\tb.org v1.0.0 // indirect\n)\n", "We use a.org/x/v2.", ""},
 		{"require (\n\ta.org/x/v2 v2.0.1 // indirect\n)\n", "We use a.org/x/v2.", "a.org/x/v2 is marked indirect"},
 		{"require a.org/x/v2 v2.0.1\n", "", "does not say why there is a.org/x/v2"},
+		{"require a.org/x/v2 v2.0.1\n", "| `a.org/x/v2` | x |\n| `b.org/y` | y |\n", "explains b.org/y"},
 		{"require a.org/x/v2 v2.0.1\nreplace a.org/x/v2 => ../x\n", "We use a.org/x/v2.", "go.mod:2: replace"},
 	} {
 		expect(t, tc.gomod, checkModules(sources, tc.gomod, tc.architecture), tc.want)
@@ -134,6 +135,17 @@ func TestMakeTargetsRejects(t *testing.T) {
 	} {
 		expect(t, text, checkMakeTargets("README.md", text, makefile), want)
 	}
+}
+
+func TestJourneyRejects(t *testing.T) {
+	sources := parseAll(t, map[string]string{
+		"node/a.go": "package a\nfunc F() {}\nfunc (*T) m() {}\n", "sim/b.go": "package b\nfunc F() {}\n",
+	})
+	way := strings.Repeat("a.F  first\n → T.m  second\n → a.T.m  third\n", 4)
+	expect(t, "journey", checkJourney(sources, way), "")
+	expect(t, "journey", checkJourney(sources, way+" → T.gone  fourth\n"), "through T.gone")
+	expect(t, "journey", checkJourney(sources, way+"b.F  elsewhere\n"), "through b.F")
+	expect(t, "journey", checkJourney(sources, "a.F  alone\n"), "only 1 steps")
 }
 
 // TestAllowListRejects: an exception for a function that isn't there must go.

@@ -81,6 +81,7 @@ func TestHouse(t *testing.T) {
 	t.Run("modules", func(t *testing.T) {
 		report(t, checkModules(sources, read(t, "go.mod"), read(t, "ARCHITECTURE.md")))
 	})
+	t.Run("journey", func(t *testing.T) { report(t, checkJourney(sources, read(t, "ARCHITECTURE.md"))) })
 	t.Run("make", func(t *testing.T) {
 		for _, doc := range []string{"README.md", "ARCHITECTURE.md", ".ci/run"} {
 			report(t, checkMakeTargets(doc, read(t, doc), read(t, "Makefile")))
@@ -524,6 +525,11 @@ func checkModules(sources []source, gomod, architecture string) (problems []stri
 			problems = append(problems, fmt.Sprintf("ARCHITECTURE.md does not say why there is %s, which %s imports", module, used[module]))
 		}
 	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\S+\\.\\S+/\\S+)` \\|").FindAllStringSubmatch(architecture, -1) {
+		if _, ok := indirect[row[1]]; !ok {
+			problems = append(problems, fmt.Sprintf("ARCHITECTURE.md explains %s, which go.mod does not require", row[1]))
+		}
+	}
 	return problems
 }
 
@@ -542,6 +548,35 @@ func checkMakeTargets(name, text, makefile string) (problems []string) {
 	for _, m := range regexp.MustCompile("(?m)(?:^|`|\\$ )make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
 		if !strings.Contains("\n"+makefile, "\n"+m[1]+":") {
 			problems = append(problems, fmt.Sprintf("%s: the Makefile has no target %s", name, m[1]))
+		}
+	}
+	return problems
+}
+
+// checkJourney wants every function on the way of a write to exist, so that the
+// way can still be followed by grep. A step is a line that begins with a
+// function, as package.Func, Type.Method or package.Type.Method.
+func checkJourney(sources []source, architecture string) (problems []string) {
+	have := make(map[string]bool)
+	for _, src := range sources {
+		if src.isTest() || !strings.HasPrefix(src.path, "node/") {
+			continue
+		}
+		functions(src, func(_ string, fn *ast.FuncDecl, _ int) {
+			owner := receiverName(fn)
+			if owner == "" {
+				owner = src.file.Name.Name
+			}
+			have[owner+"."+fn.Name.Name] = true
+		})
+	}
+	steps := regexp.MustCompile(`(?m)^(?: → |)(?:[a-z]+\.)??(\w+\.\w+)  `).FindAllStringSubmatch(architecture, -1)
+	if len(steps) < 10 {
+		problems = append(problems, fmt.Sprintf("ARCHITECTURE.md shows only %d steps of a write", len(steps)))
+	}
+	for _, step := range steps {
+		if !have[step[1]] {
+			problems = append(problems, fmt.Sprintf("ARCHITECTURE.md leads a write through %s, which node/ does not have", step[1]))
 		}
 	}
 	return problems
