@@ -87,6 +87,8 @@ func Answer(op *history.Op) string {
 		parts = append(parts, codeName(op.Code))
 	case op.Kind.Reads() || op.Kind == history.Dequeue:
 		parts = append(parts, read(op))
+	case op.Out != nil:
+		parts = append(parts, "ok, was "+quote(*op.Out))
 	default:
 		parts = append(parts, "ok")
 	}

@@ -8,11 +8,11 @@ import (
 )
 
 // forget cuts the history of a lone file. It first weakens every write but the
-// last operation to one that happens whatever was there and whose answer is of
-// no interest: whatever order explains the history explains the weaker one.
-// Then a write can go together with all reads that saw its value, and a delete
-// where no read saw nothing: in any order that explains the history, what
-// remains is explained by the same order.
+// last operation to one that happens whatever was there, and whose answer is of
+// no interest where that does not matter: whatever order explains the history
+// explains the weaker one. Then a write can go together with all reads that saw
+// its value, and a delete where no read saw nothing: in any order that explains
+// the history, what remains is explained by the same order.
 func (s *shrinker) forget(p proof, last int) proof {
 	if !s.loneFile(p.calls) {
 		return p
@@ -22,10 +22,14 @@ func (s *shrinker) forget(p proof, last int) proof {
 	written := map[string]bool{}
 	var final *history.Op
 	for _, c := range p.calls {
+		switch {
+		case c.op.Kind.Reads() || c.op.ID == last:
+			c = ageless(c)
+		case c.op.ID != last && c.effect():
+			c = weaken(c, before(c.op))
+		}
 		if c.op.ID == last {
 			final = c.op
-		} else if c.effect() {
-			c = weaken(c)
 		}
 		if c.effect() && c.op.Kind != history.Delete && c.op.Kind != history.CAD {
 			if written[c.op.Value] {
@@ -38,6 +42,16 @@ func (s *shrinker) forget(p proof, last int) proof {
 	if final == nil || !simple(final) || !s.illegal(weak) {
 		return p
 	}
+	for i, c := range weak.calls {
+		if c.op != final && c.effect() && c.op.Status == history.OK {
+			q := weak
+			q.calls = slices.Clone(weak.calls)
+			q.calls[i] = weaken(c, nil)
+			if s.illegal(q) {
+				weak = q
+			}
+		}
+	}
 	for i := len(weak.calls) - 1; i >= 0; i-- {
 		if i >= len(weak.calls) || !weak.calls[i].effect() || weak.calls[i].op.ID == last {
 			continue
@@ -49,6 +63,19 @@ func (s *shrinker) forget(p proof, last int) proof {
 	return weak
 }
 
+// before is the value that an answered write found, if its answer tells.
+func before(op *history.Op) *string {
+	switch {
+	case op.Status != history.OK:
+		return nil
+	case op.Out != nil:
+		return op.Out
+	case op.Kind == history.CAS || op.Kind == history.CAD:
+		return op.PrevValue
+	}
+	return nil
+}
+
 // simple says that the operation's answer depends on nothing but which value,
 // or none, was there before it.
 func simple(op *history.Op) bool {
@@ -56,14 +83,14 @@ func simple(op *history.Op) bool {
 	case op.Kind == history.Get || op.Kind == history.RegRead:
 		return true
 	case op.Kind == history.Put || op.Kind == history.RegWrite:
-		return op.Out != nil && op.Created == 0
+		return op.Out != nil
 	}
 	return op.Kind == history.CAS && op.Code == 0 && op.PrevValue != nil && op.PrevIndex == 0
 }
 
-// weaken makes an unconditional write of c that accepts any answer. One that
-// may not have happened, may not.
-func weaken(c call) call {
+// weaken makes an unconditional write of c that accepts any answer, or one that
+// must find the value found. One that may not have happened, may not.
+func weaken(c call, found *string) call {
 	op := history.Op{
 		ID: c.op.ID, Client: c.op.Client, Kind: history.Put, Key: c.op.Key, Value: c.op.Value,
 		Call: c.op.Call, Status: history.Unknown,
@@ -71,6 +98,21 @@ func weaken(c call) call {
 	if c.op.Kind == history.Delete || c.op.Kind == history.CAD {
 		op.Kind = history.Delete
 	}
+	if found != nil {
+		op.Status, op.Return, op.Out = history.OK, c.op.Return, found
+	}
+	if c.shown == nil {
+		c.shown = c.op
+	}
+	c.op = &op
+	return c
+}
+
+// ageless is c without its creation index, which a weakened update would not
+// keep.
+func ageless(c call) call {
+	op := *c.op
+	op.Created = 0
 	if c.shown == nil {
 		c.shown = c.op
 	}
@@ -94,6 +136,9 @@ func blot(p proof, i int, final *history.Op) (proof, bool) {
 		}
 		if c.op == final {
 			return p, false
+		}
+		if c.effect() {
+			q.calls = append(q.calls, weaken(c, nil))
 		}
 	}
 	return q, true

@@ -178,7 +178,7 @@ func TestCutsKeepTheMeaning(t *testing.T) {
 				t.Fatalf("fewer reads are impossible: %v", p.ops())
 			}
 			s.asks = 0
-			if p := s.forget(whole, last); len(p.calls) != len(calls) || p.calls[0].shown != nil {
+			if p := s.forget(whole, last); slices.ContainsFunc(p.calls, func(c call) bool { return c.shown != nil }) {
 				t.Fatalf("weaker writes are impossible: %v", p.ops())
 			}
 			s.asks = 0
