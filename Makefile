@@ -48,7 +48,8 @@ race: ## the tests of the packages with goroutines, under the race detector
 
 fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
-	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	  targets=$$($(GO) test -list '^Fuzz' $$pkg); \
+	  for target in $$(echo "$$targets" | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; \
 	done
