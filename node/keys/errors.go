@@ -21,6 +21,7 @@ const (
 	CodeRefreshValue    = 211
 	CodeRefreshTTL      = 212
 	CodeRaftInternal    = 300
+	CodeWatcherCleared  = 400
 	CodeEventCleared    = 401
 )
 
@@ -74,6 +75,8 @@ func (e *Error) Message() string {
 		return "A TTL must be provided on refresh"
 	case CodeRaftInternal:
 		return "Raft Internal Error"
+	case CodeWatcherCleared:
+		return "watcher is cleared due to etcd recovery"
 	case CodeEventCleared:
 		return "The event in requested index is outdated and cleared"
 	}
