@@ -3,8 +3,6 @@ package wal
 import (
 	"errors"
 	"fmt"
-
-	"drydock/node/world"
 )
 
 // Dir is the directory of the log's files.
@@ -21,6 +19,8 @@ const (
 	MaxBatchBytes = 256 << 20
 	// MaxBatchEntries bounds the entries of one batch.
 	MaxBatchEntries = 1 << 20
+	// maxSpares is how many released segments wait to be used again.
+	maxSpares = 2
 )
 
 // Errors of this package. CorruptError says more where it applies.
@@ -87,8 +87,8 @@ type Marker struct {
 }
 
 // Batch is what is written as one unit: after a crash either all of it is in
-// the log or nothing. Its parts take effect in the order Reset, Entries,
-// Marker, Hard, Boot.
+// the log or nothing. Its parts take effect in the order Reset (with Marker),
+// Entries, Marker, Hard, Boot.
 type Batch struct {
 	// Entries continue the log or replace its suffix: an entry at index i drops
 	// every earlier one at i or above.
@@ -140,56 +140,4 @@ type Recovered struct {
 	Entries []Entry
 	// Truncated is the number of bytes of a torn tail that were dropped.
 	Truncated int64
-}
-
-// Log is an open log. It is used only inside jobs of world.LaneLog, which run
-// one at a time, so it has no lock.
-type Log struct {
-	fs world.FS
-}
-
-// Create makes an empty log, durably.
-func Create(fs world.FS, opts Options) (*Log, error) { return &Log{fs: fs}, nil }
-
-// Open recovers the log.
-func Open(fs world.FS, opts Options) (*Log, Recovered, error) {
-	return nil, Recovered{}, ErrNoLog
-}
-
-// Append writes b at the log's end. It never syncs.
-func (l *Log) Append(b *Batch) error { return nil }
-
-// Sync makes everything appended so far durable.
-func (l *Log) Sync() error { return nil }
-
-// Release recycles the segments whose entries are all at index or below.
-func (l *Log) Release(index uint64) error { return nil }
-
-// Size returns the bytes of the log's live segments.
-func (l *Log) Size() int64 { return 0 }
-
-// Close closes the log's files. It does not sync.
-func (l *Log) Close() error { return nil }
-
-// Position is a place between two records; the zero Position is the log's start.
-type Position struct {
-	// Segment is the sequence number of the segment, Offset the byte in it.
-	Segment uint64
-	Offset  int64
-	last    int64
-	chain   uint32
-}
-
-// Record is one batch as Scan finds it.
-type Record struct {
-	// Segment and Offset say where the record starts.
-	Segment uint64
-	Offset  int64
-	// Batch is what it holds; it is the callee's to keep.
-	Batch Batch
-}
-
-// Scan reads the records from a position to the end of what is in the files.
-func Scan(fs world.FS, from Position, fn func(Record) error) (Position, error) {
-	return from, nil
 }

@@ -1,0 +1,178 @@
+package disk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+)
+
+// BoltPageBytes is the page size that bbolt files must have, so that images
+// don't depend on the host; the first two pages are the meta pages.
+const (
+	BoltPageBytes = 4096
+	metaPages     = 2
+)
+
+// errBusy says that the one session a disk can lend is taken.
+var errBusy = errors.New("a bbolt session is open")
+
+// boltSession is the time between BoltPath and its done.
+type boltSession struct {
+	d    *Disk
+	name string
+	mem  *os.File
+	// before is the image lent, nil if there was no file.
+	before []byte
+	exists bool
+	// wrote says that the file was opened for writing.
+	wrote bool
+}
+
+// BoltPath lends the named file as one of the operating system. openFile may be
+// called once, and done after what it opened is closed; done takes the image
+// back. A session may hold one commit if the file was there before (two could
+// be cut apart, and the image between them is not known here).
+func (d *Disk) BoltPath(name string) (path string, openFile func(string, int, os.FileMode) (*os.File, error), done func() error, err error) {
+	dir, base, err := d.split("bolt", name)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if d.lent != nil {
+		return "", nil, nil, pathError("bolt", name, errBusy)
+	}
+	mem, err := newMemFile(name)
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("disk: memory file for %s: %w", name, err)
+	}
+	s := &boltSession{d: d, name: name, mem: mem}
+	if n := dir.live[base]; n != nil {
+		s.exists, s.before = true, n.live
+		if _, err := mem.WriteAt(n.live, 0); err != nil {
+			return "", nil, nil, errors.Join(err, mem.Close())
+		}
+	}
+	d.lent = s
+	return name, s.open, s.done, nil
+}
+
+// open hands out the memory file.
+func (s *boltSession) open(_ string, flag int, _ os.FileMode) (*os.File, error) {
+	if !s.exists && flag&os.O_CREATE == 0 {
+		return nil, pathError("open", s.name, fs.ErrNotExist)
+	}
+	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+		s.wrote = true
+	}
+	return duplicate(s.mem, s.name)
+}
+
+// done takes the image back and gives the memory file back.
+func (s *boltSession) done() error {
+	if s.d.lent != s {
+		return pathError("bolt", s.name, fs.ErrClosed)
+	}
+	s.d.lent = nil
+	if !s.wrote {
+		return s.mem.Close()
+	}
+	after, err := readAll(s.mem)
+	if err = errors.Join(err, s.mem.Close()); err != nil {
+		return fmt.Errorf("disk: take back %s: %w", s.name, err)
+	}
+	if s.exists && bytes.Equal(s.before, after) {
+		return nil
+	}
+	if len(s.before) > 0 && !onePage(s.before, after) {
+		return fmt.Errorf("disk: %s: more than one commit in a bbolt session", s.name)
+	}
+	return s.d.putBolt(s.name, s.before, after)
+}
+
+// putBolt makes after the content of the file.
+func (d *Disk) putBolt(name string, before, after []byte) error {
+	dir, base, err := d.split("bolt", name)
+	if err != nil {
+		return err
+	}
+	n := dir.live[base]
+	if n == nil {
+		d.note(Event{Kind: OpCreate, Name: name})
+		n = d.newInode(name)
+		d.link(dir, OpCreate, entry{base, n})
+	}
+	if err := d.room(int64(len(after) - len(n.live))); err != nil {
+		return pathError("bolt", name, err)
+	}
+	d.note(Event{Kind: OpBolt, Name: name, Len: int64(len(after)), Sum: crc32.Checksum(after, castagnoli)})
+	o := &op{kind: OpBolt, file: n, data: after, before: before}
+	atOnce := d.record(o)
+	// The old image stays with whoever holds it as before: live is replaced.
+	n.live = bytes.Clone(after)
+	n.pending = append(n.pending, o)
+	if atOnce {
+		n.flush(o.seq + 1)
+	}
+	return nil
+}
+
+// onePage says that at most one of the meta pages differs.
+func onePage(before, after []byte) bool {
+	changed := 0
+	for p := range metaPages {
+		if !bytes.Equal(page(before, p), page(after, p)) {
+			changed++
+		}
+	}
+	return changed <= 1
+}
+
+// page returns page p of image, or what there is of it.
+func page(image []byte, p int) []byte {
+	from := min(p*BoltPageBytes, len(image))
+	return image[from:min(from+BoltPageBytes, len(image))]
+}
+
+// partialImage draws one of the images that a crash between bbolt's first write
+// and its last sync may leave. bbolt writes the pages, syncs, writes the meta
+// page, syncs; pages are never overwritten while a meta page leads to them.
+func partialImage(rng *rand.Rand, before, after []byte) []byte {
+	image := make([]byte, max(len(before), len(after)))
+	copy(image, before)
+	pages := (len(after) + BoltPageBytes - 1) / BoltPageBytes
+	metaStage := rng.IntN(2) == 0
+	for p := metaPages; p < pages; p++ {
+		if !bytes.Equal(page(before, p), page(after, p)) && (metaStage || rng.IntN(2) == 0) {
+			copy(page(image, p), page(after, p))
+		}
+	}
+	if !metaStage {
+		return image
+	}
+	for off := 0; off < min(metaPages*BoltPageBytes, len(after)); off += SectorBytes {
+		end := min(off+SectorBytes, len(after))
+		old := before[min(off, len(before)):min(end, len(before))]
+		if !bytes.Equal(old, after[off:end]) && rng.IntN(2) == 0 {
+			copy(image[off:end], after[off:end])
+		}
+	}
+	return image
+}
+
+// readAll returns the content of f.
+func readAll(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	image := make([]byte, info.Size())
+	_, err = f.ReadAt(image, 0)
+	if err == io.EOF {
+		err = nil
+	}
+	return image, err
+}
