@@ -30,7 +30,8 @@ type State struct {
 // its founding, so that a member which joins later, at index 0, is always
 // behind and is brought up by a snapshot.
 func New(founders []Member) *State {
-	s := &State{applied: 1, term: 1, keys: keys.New(), chain: newChain()}
+	// The founding counts as the first command: an answer's revision is never 0.
+	s := &State{applied: 1, term: 1, revision: 1, keys: keys.New(), chain: newChain()}
 	for _, m := range founders {
 		m.Learner = false
 		i, ok := s.findMember(m.ID)
@@ -185,3 +186,6 @@ func (s *State) HasMember(id world.MemberID) bool {
 	_, ok := s.findMember(id)
 	return ok
 }
+
+// Empty returns the state of a member that has yet to be told anything.
+func Empty() *State { return &State{keys: keys.New(), chain: newChain()} }

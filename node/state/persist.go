@@ -84,3 +84,8 @@ func (s *State) readExtra(b []byte) ([]byte, error) {
 	}
 	return conf, r.Done("extra")
 }
+
+// ConfOf returns the consensus configuration in a description.
+func ConfOf(sn Snapshot) ([]byte, error) {
+	return new(State).readExtra(sn.Extra)
+}

@@ -1,0 +1,76 @@
+package node
+
+import (
+	"fmt"
+
+	"drydock/node/wal"
+	"drydock/node/world"
+)
+
+// checkpoint starts writing what changed since the last one, when enough
+// entries have come and none is under way. What is written is data by then:
+// the state goes on.
+func (n *Node) checkpoint() {
+	index, term := n.state.Applied()
+	if n.fx.Halt != nil || n.checkpointing || index < n.checkpointed+n.cfg.CheckpointEntries {
+		return
+	}
+	n.checkpointing = true
+	conf := n.core.Conf()
+	sn, changes := n.state.Describe(conf), n.state.DrainDirty()
+	size := len(sn.Extra)
+	for i := range changes {
+		size += len(changes[i].Key) + len(changes[i].Value)
+	}
+	job := world.Job{
+		Lane: world.LaneCheckpoint, Name: "checkpoint", Bytes: size,
+		Run: func(fs world.FS) error { return n.store.Write(fs, sn, changes) },
+	}
+	n.submit(job, func(err error) {
+		if err != nil {
+			n.halt(fmt.Errorf("node: checkpoint %d: %w", index, err))
+			return
+		}
+		n.mark(index, term, conf)
+	})
+}
+
+// mark writes into the log that the checkpoint is durable; only then may the
+// log's front go.
+func (n *Node) mark(index, term uint64, conf []byte) {
+	job := world.Job{
+		Lane: world.LaneLog, Name: "mark", Bytes: 64,
+		Run:  func(world.FS) error { return n.log.Append(&wal.Batch{Marker: &wal.Marker{Index: index, Term: term}}) },
+		Sync: func(world.FS) error { return n.log.Sync() },
+	}
+	n.submit(job, func(err error) {
+		if err != nil {
+			n.halt(fmt.Errorf("node: log: %w", err))
+			return
+		}
+		n.checkpointing = false
+		if index <= n.checkpointed {
+			return // a snapshot was installed meanwhile
+		}
+		n.checkpointed = index
+		release, err := n.core.Compact(index, n.cfg.CatchUpEntries, conf)
+		if err != nil {
+			n.halt(fmt.Errorf("node: %w", err))
+			return
+		}
+		n.release(min(release, index))
+	})
+}
+
+// release lets the log recycle segments whose entries nobody needs.
+func (n *Node) release(index uint64) {
+	job := world.Job{
+		Lane: world.LaneLog, Name: "release",
+		Run: func(world.FS) error { return n.log.Release(index) },
+	}
+	n.submit(job, func(err error) {
+		if err != nil {
+			n.halt(fmt.Errorf("node: log: %w", err))
+		}
+	})
+}

@@ -1,0 +1,29 @@
+// Package consensus is everything around Raft that makes it a node's log.
+//
+// Raft itself is go.etcd.io/raft/v3's RawNode, a pure state machine run with
+// asynchronous storage writes. This package packs many commands into one entry,
+// bounds how many batches are being written at once, forwards commands to the
+// leader under the ids of their origin, batches linearizable reads into
+// ReadIndex rounds, drives membership through learners and joint
+// configurations, streams snapshots with a window, and ends every operation
+// done, refused or unknown.
+//
+// The journey of a command, one function per arrow:
+//
+//	Core.Propose → Core.flush → RawNode.Propose → Core.Ready (Append) →
+//	  [the node writes and syncs it] → Core.Persisted → Core.Ready (Committed) →
+//	  [the node applies it] → Core.Settle
+//
+// Invariants:
+//
+//   - A response that raft makes to an append is released by Persisted only,
+//     that is after the batch is on stable storage.
+//   - At most Config.MaxAppends batches are unfinished; while there are that
+//     many, Ready gives nothing, so a member whose disk hangs falls silent and
+//     the others elect another leader.
+//   - Refused is said only of a command that was handed to nobody.
+//   - The package reads no clock: time comes with Tick.
+//
+// Files: core.go (configuration and start), propose.go, ready.go, readindex.go,
+// member.go, snapshot.go (flow control), outcome.go.
+package consensus

@@ -1,0 +1,205 @@
+package consensus
+
+import (
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+
+	"drydock/node/wire"
+	"drydock/node/world"
+)
+
+// Message is something for another member. Exactly one of the pointers is set.
+type Message struct {
+	To      world.MemberID
+	Raft    *raftpb.Message
+	Forward *wire.Forward
+	Refuse  *wire.Refuse
+}
+
+// Append is a batch for the log. The node writes and syncs it and then calls
+// Persisted; batches are to be written in the order in which they come.
+type Append struct {
+	Entries []*raftpb.Entry
+	// Hard is nil unless the hard state changed. MustSync is false when only
+	// the commit index did, which need not be durable.
+	Hard     *HardState
+	MustSync bool
+	// Snapshot, if not nil, is to be installed: the state and the log become
+	// those of a snapshot that was received and verified.
+	Snapshot *raftpb.SnapshotMetadata
+
+	responses []*raftpb.Message
+	finished  bool
+}
+
+// Empty says that there is nothing to write.
+func (a *Append) Empty() bool {
+	return len(a.Entries) == 0 && a.Hard == nil && a.Snapshot == nil
+}
+
+// Output is what a turn of the core asks of the node, in the order in which it
+// is to be done.
+type Output struct {
+	// Messages go to other members.
+	Messages []Message
+	// Appends are to be written.
+	Appends []*Append
+	// Committed entries are to be applied, in order.
+	Committed []*raftpb.Entry
+	// SnapshotsTo are members that need a snapshot.
+	SnapshotsTo []world.MemberID
+	// Ended are operations that ended without their answer.
+	Ended []Ended
+}
+
+// Ready moves the core on and returns what it asks for. It is called after
+// every turn, until Idle.
+func (c *Core) Ready() Output {
+	c.pump()
+	c.flushReads()
+	c.flush()
+	c.pump()
+	o := Output{
+		Messages: c.out, Appends: c.member.newAppends, Committed: c.member.committed,
+		SnapshotsTo: c.member.snapshotsTo, Ended: c.ended,
+	}
+	c.out, c.ended = nil, nil
+	c.member.newAppends, c.member.committed, c.member.snapshotsTo = nil, nil, nil
+	return o
+}
+
+// Idle says that Ready asked for nothing.
+func (o *Output) Idle() bool {
+	return len(o.Messages)+len(o.Appends)+len(o.Committed)+len(o.SnapshotsTo)+len(o.Ended) == 0
+}
+
+// take accepts one Ready of raft's.
+func (c *Core) take() {
+	rd := c.raw.Ready()
+	if rd.SoftState != nil {
+		c.lead, c.role = world.MemberID(rd.SoftState.Lead), rd.SoftState.RaftState
+	}
+	if rd.HardState != nil {
+		c.term = rd.HardState.GetTerm()
+	}
+	for _, rs := range rd.ReadStates {
+		c.confirmRead(rs)
+	}
+	for _, m := range rd.Messages {
+		c.route(m, rd.MustSync)
+	}
+}
+
+// route sends one message of raft's where it belongs: to the disk, to the
+// state, or to a peer.
+func (c *Core) route(m *raftpb.Message, mustSync bool) {
+	switch {
+	case m.GetTo() == raft.LocalAppendThread:
+		a := &Append{Entries: m.GetEntries(), MustSync: mustSync, responses: m.GetResponses()}
+		if m.Term != nil {
+			a.Hard = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
+		}
+		if s := m.GetSnapshot(); s != nil && !raft.IsEmptySnap(s) {
+			a.Snapshot = s.GetMetadata()
+			c.member.installing++
+		}
+		c.appends = append(c.appends, a)
+		if a.Empty() {
+			c.finish(a)
+			return
+		}
+		c.member.newAppends = append(c.member.newAppends, a)
+	case m.GetTo() == raft.LocalApplyThread:
+		c.member.committed = append(c.member.committed, m.GetEntries()...)
+		c.member.applyResponses = append(c.member.applyResponses, m.GetResponses()...)
+	case m.GetType() == raftpb.MsgSnap:
+		c.member.snapshotsTo = append(c.member.snapshotsTo, world.MemberID(m.GetTo()))
+	default:
+		c.out = append(c.out, Message{To: world.MemberID(m.GetTo()), Raft: m})
+	}
+}
+
+// Persisted tells that a batch is on stable storage (or, for a snapshot,
+// installed). Only now are the responses released that promise it.
+func (c *Core) Persisted(a *Append) {
+	if a.finished {
+		panic("consensus: a batch was persisted twice")
+	}
+	c.finish(a)
+}
+
+// finish completes batches in order: one that had nothing to write still waits
+// for those before it.
+func (c *Core) finish(a *Append) {
+	a.finished = true
+	for len(c.appends) > 0 && c.appends[0].finished {
+		done := c.appends[0]
+		c.appends = c.appends[1:]
+		c.store(done)
+		for _, m := range done.responses {
+			c.respond(m)
+		}
+	}
+}
+
+// store makes the persisted batch readable for raft.
+func (c *Core) store(a *Append) {
+	if a.Snapshot != nil {
+		c.member.installing--
+		c.conf = a.Snapshot.GetConfState()
+		c.applied = a.Snapshot.GetIndex()
+		if err := c.log.ApplySnapshot(&raftpb.Snapshot{Metadata: a.Snapshot}); err != nil {
+			panic(fmt.Sprintf("consensus: snapshot %d: %v", a.Snapshot.GetIndex(), err))
+		}
+	}
+	if err := c.log.Append(a.Entries); err != nil {
+		panic(fmt.Sprintf("consensus: append: %v", err))
+	}
+	if h := a.Hard; h != nil {
+		if err := c.log.SetHardState(&raftpb.HardState{Term: &h.Term, Vote: &h.Vote, Commit: &h.Commit}); err != nil {
+			panic(fmt.Sprintf("consensus: hard state: %v", err))
+		}
+	}
+}
+
+func (c *Core) respond(m *raftpb.Message) {
+	if m.GetTo() != uint64(c.cfg.ID) {
+		c.out = append(c.out, Message{To: world.MemberID(m.GetTo()), Raft: m})
+		return
+	}
+	// Raft's own answers to itself; one that comes too late is dropped by it.
+	_ = c.raw.Step(m)
+}
+
+// Applied tells that every committed entry given out has been applied, up to
+// index.
+func (c *Core) Applied(index uint64) {
+	c.applied = index
+	for _, m := range c.member.applyResponses {
+		_ = c.raw.Step(m)
+	}
+	c.member.applyResponses = nil
+}
+
+// Compact forgets entries up to checkpoint, except the keep last ones, which
+// spare a member that lags a little a whole snapshot. It returns the index up
+// to which the log on disk may go, too.
+func (c *Core) Compact(checkpoint, keep uint64, conf []byte) (uint64, error) {
+	cs, err := DecodeConf(conf)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := c.log.CreateSnapshot(checkpoint, cs, nil); err != nil {
+		return 0, fmt.Errorf("consensus: checkpoint %d: %w", checkpoint, err)
+	}
+	first, _ := c.log.FirstIndex()
+	if checkpoint <= keep || checkpoint-keep < first {
+		return first - 1, nil
+	}
+	if err := c.log.Compact(checkpoint - keep); err != nil {
+		return 0, fmt.Errorf("consensus: compact to %d: %w", checkpoint-keep, err)
+	}
+	return checkpoint - keep, nil
+}

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"time"
+
+	"drydock/node/api"
+	"drydock/node/consensus"
+	"drydock/node/keys"
+	"drydock/node/state"
+	"drydock/node/world"
+)
+
+// Effects is all that one Step asks of the world, to be carried out in the
+// order of the fields. It is valid until the next Step.
+type Effects struct {
+	// Jobs are to be queued on the disk.
+	Jobs []Submit
+	// Sends are frames for other members.
+	Sends []Send
+	// Answers end requests.
+	Answers []Answer
+	// Watches are heads, events and ends of watches.
+	Watches []WatchNews
+	// Timer is the monotonic time at which a Tick is wanted.
+	Timer time.Duration
+	// Applied lists the entries that were applied, for observers.
+	Applied []Mark
+	// Role is set when this member's view of the leader changed.
+	Role *Role
+	// Halt, if not nil, is why the node stopped for good.
+	Halt error
+}
+
+// Submit is a job and the id that its JobDone must carry.
+type Submit struct {
+	ID  uint64
+	Job world.Job
+}
+
+// Send is a frame for a member.
+type Send struct {
+	To    world.MemberID
+	Frame []byte
+}
+
+// Answer is the end of a request.
+type Answer struct {
+	Token  uint64
+	Status consensus.Status
+	// Reason says why, when Status is not done.
+	Reason string
+	// Event or Err is the keyspace's answer when Status is done.
+	Event *keys.Event
+	Err   *keys.Error
+	// Refusal is the state's reason not to change the membership.
+	Refusal error
+	// Meta goes into the answer's headers, Now is for the ttl it shows.
+	Meta api.Meta
+	Now  keys.Stamp
+}
+
+// WatchNews is something for the holder of a watch.
+type WatchNews struct {
+	Token uint64
+	// Head is set on the first: the watch has begun.
+	Head bool
+	Meta api.Meta
+	// Event is what happened; Last says that nothing follows.
+	Event *keys.Event
+	Last  bool
+	// Err ends a watch that could not begin or go on.
+	Err *keys.Error
+	Now keys.Stamp
+}
+
+// Mark is an applied entry.
+type Mark struct {
+	Index, Term, Revision uint64
+	Digest                state.Digest
+}
+
+// Role is a member's view of who leads.
+type Role struct {
+	Lead   world.MemberID
+	Term   uint64
+	Leader bool // this member leads
+}
+
+func (e *Effects) reset() {
+	*e = Effects{
+		Jobs: e.Jobs[:0], Sends: e.Sends[:0], Answers: e.Answers[:0],
+		Watches: e.Watches[:0], Applied: e.Applied[:0], Timer: e.Timer, Halt: e.Halt,
+	}
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"drydock/node/api"
+	"drydock/node/state"
+	"drydock/node/world"
+)
+
+// Input is one of the inputs below: the set is closed.
+type Input interface{ isInput() }
+
+// Tick says that the timer is due.
+type Tick struct{}
+
+// Received is a frame from the network, at most wire.MaxFrameBytes long. The
+// node owns it.
+type Received struct{ Frame []byte }
+
+// JobDone says that a job's Run and Sync have returned.
+type JobDone struct {
+	ID  uint64
+	Err error
+}
+
+// Request is a client's call, decoded. Token is the host's name for it: the
+// answer carries it. The node answers every request exactly once, but for
+// watches, which are answered by a head and then events.
+type Request struct {
+	Token uint64
+	Call  *api.Call
+}
+
+// Cancel says that whoever asked with Token is gone.
+type Cancel struct{ Token uint64 }
+
+// ChangeMembers asks for a change of membership; all changes go through one
+// (joint) configuration.
+type ChangeMembers struct {
+	Token   uint64
+	Changes []state.MemberChange
+}
+
+// TransferLeader asks this member, which must lead, to hand over to To.
+type TransferLeader struct {
+	Token uint64
+	To    world.MemberID
+}
+
+func (Tick) isInput()           {}
+func (Received) isInput()       {}
+func (JobDone) isInput()        {}
+func (Request) isInput()        {}
+func (Cancel) isInput()         {}
+func (ChangeMembers) isInput()  {}
+func (TransferLeader) isInput() {}

@@ -1,0 +1,92 @@
+package node
+
+import (
+	"errors"
+
+	"drydock/node/api"
+	"drydock/node/consensus"
+	"drydock/node/state"
+	"drydock/node/world"
+)
+
+// pendingCall is a call that waits for consensus.
+type pendingCall struct {
+	call *api.Call // nil for changes of membership
+}
+
+// request starts a client's call.
+func (n *Node) request(token uint64, call *api.Call) {
+	if token == tokenExpire {
+		panic("node: a request's token must not be zero")
+	}
+	var err error
+	switch {
+	case call.Kind == api.Write:
+		err = n.core.Propose(state.Command{Kind: state.KindKeys, Token: call.Token, Keys: call.Write}, token)
+	case call.Kind == api.Watch:
+		n.watch(token, call)
+		return
+	case call.Linearizable:
+		err = n.core.Read(token)
+	default:
+		n.serveRead(token, call)
+		return
+	}
+	if err != nil {
+		n.refuse(token, err)
+		return
+	}
+	n.calls[token] = pendingCall{call: call}
+}
+
+// serveReads answers the linearizable reads whose index is applied.
+func (n *Node) serveReads() {
+	for _, token := range n.core.ReadsReady() {
+		if p, ok := n.calls[token]; ok {
+			delete(n.calls, token)
+			n.serveRead(token, p.call)
+		}
+	}
+}
+
+// serveRead answers a read from the state as it is.
+func (n *Node) serveRead(token uint64, call *api.Call) {
+	a := Answer{Token: token, Status: consensus.Done, Meta: n.meta(), Now: n.now()}
+	a.Event, a.Err = n.state.Keys().Get(call.Path, call.Recursive, call.Sorted, a.Now)
+	n.fx.Answers = append(n.fx.Answers, a)
+}
+
+func (n *Node) refuse(token uint64, err error) {
+	n.fx.Answers = append(n.fx.Answers, Answer{
+		Token: token, Status: consensus.Refused, Reason: err.Error(), Refusal: err, Meta: n.meta(), Now: n.now(),
+	})
+}
+
+func (n *Node) changeMembers(token uint64, changes []state.MemberChange) {
+	if err := n.state.CheckChanges(changes); err != nil {
+		n.refuse(token, err)
+		return
+	}
+	if err := n.core.Propose(state.Command{Kind: state.KindMembers, Members: changes}, token); err != nil {
+		n.refuse(token, err)
+		return
+	}
+	n.calls[token] = pendingCall{}
+}
+
+func (n *Node) transferLeader(token uint64, to world.MemberID) {
+	m, ok := n.state.Member(to)
+	switch {
+	case !ok || m.Learner:
+		n.refuse(token, errors.New("node: the new leader must be a voting member"))
+		return
+	case to == n.cfg.ID:
+		n.refuse(token, errors.New("node: this member leads already"))
+		return
+	}
+	if err := n.core.TransferTo(to); err != nil {
+		n.refuse(token, err)
+		return
+	}
+	n.fx.Answers = append(n.fx.Answers, Answer{Token: token, Status: consensus.Done, Meta: n.meta(), Now: n.now()})
+}

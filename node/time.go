@@ -1,0 +1,67 @@
+package node
+
+import (
+	"time"
+
+	"drydock/node/keys"
+	"drydock/node/state"
+	"drydock/node/world"
+)
+
+// maxWallBridge bounds how much cluster time may pass while a whole cluster is
+// down, as told by the wall clock, which may have jumped.
+const maxWallBridge = 7 * 24 * time.Hour
+
+// clusterClock is this member's estimate of cluster time: the time of the last
+// entry it applied, aged by its own monotonic clock. The leader's estimate is
+// what entries are stamped with.
+type clusterClock struct {
+	base time.Duration // cluster time at mono
+	mono time.Duration
+}
+
+func (n *Node) startClock(at world.Instant) {
+	n.at, n.lastTick = at, at.Mono
+	now := n.state.Now()
+	bridge := time.Duration(0)
+	if now.Wall != 0 {
+		bridge = min(max(time.Duration(at.Wall-now.Wall), 0), maxWallBridge)
+	}
+	n.clock = clusterClock{base: now.Cluster + bridge, mono: at.Mono}
+	n.fx.Timer = at.Mono
+}
+
+// now returns the estimate of cluster time, never behind what was applied.
+func (n *Node) now() keys.Stamp {
+	est := n.clock.base + n.at.Mono - n.clock.mono
+	return keys.Stamp{Cluster: max(est, n.state.Now().Cluster), Wall: n.at.Wall}
+}
+
+// follow re-anchors a follower's estimate at what the leader stamped.
+func (n *Node) follow() {
+	if !n.core.IsLeader() {
+		n.clock = clusterClock{base: n.state.Now().Cluster, mono: n.at.Mono}
+	}
+}
+
+// header is what goes in front of each entry that this member proposes.
+func (n *Node) header() state.Header {
+	index, _ := n.state.Applied()
+	d, _ := n.state.DigestAt(index)
+	return state.Header{Time: n.now(), CheckIndex: index, CheckDigest: d}
+}
+
+// expire proposes an expiry when something is due and none is under way.
+func (n *Node) expire() {
+	_, term := n.core.Lead()
+	if !n.core.IsLeader() || n.expiring == term {
+		return
+	}
+	due, ok := n.state.Due()
+	if !ok || due > n.now().Cluster {
+		return
+	}
+	if n.core.Propose(state.Command{Kind: state.KindExpire}, tokenExpire) == nil {
+		n.expiring = term
+	}
+}

@@ -1,0 +1,27 @@
+// Package sim is the simulated world: a cluster of real nodes, their disks,
+// network and clients on one virtual clock, decided by one seed.
+//
+// Everything runs in one goroutine. The event queue orders what happens; each
+// link, disk, client and node draws from a stream of randomness of its own,
+// named after it, so that a new draw in one place moves nothing elsewhere. The
+// nodes are package node's, booted from their disks by package node's own
+// recovery, and every message between them is encoded and decoded.
+//
+// The world also is the referee: it writes down what crosses the wire, what
+// members apply, what disks hold and what clients see, as plain records of
+// package history, for checkers that know nothing of the node.
+//
+// Invariants:
+//
+//   - The trace hash covers every event with its bytes; one seed and one
+//     configuration give one hash, on every machine.
+//   - Raft draws from the process-wide crypto/rand.Reader; the world replaces it
+//     around each step by the stream of the node that steps. Two worlds must not
+//     run at the same time in one process.
+//   - A run owns its memory files and gives them back, whatever happens.
+//
+// Files: config.go, world.go (the run), machine.go (a node and its life),
+// lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
+// client.go and ops.go (load), operator.go (membership), target.go (faults),
+// referee.go (observations), audit.go (truth from disks), trace.go, result.go.
+package sim

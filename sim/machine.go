@@ -1,0 +1,252 @@
+package sim
+
+import (
+	cryptorand "crypto/rand"
+	"fmt"
+	"io"
+	"time"
+
+	"drydock/node"
+	"drydock/node/checkpoint"
+	"drydock/node/world"
+	"drydock/sim/disk"
+	"drydock/sim/event"
+)
+
+// status is what a machine is doing.
+type status byte
+
+const (
+	outside status = iota // not, or no longer, of the cluster
+	down
+	booting
+	up
+	paused
+)
+
+// Times of a machine.
+const (
+	// turnTime is from an input's arrival to the reactor's turn: what arrives
+	// meanwhile is taken together.
+	turnTime = 20 * time.Microsecond
+	bootTime = 20 * time.Millisecond
+	// maxInbox bounds what waits for a paused process; sockets' buffers do.
+	maxInbox = 4096
+)
+
+// machine is one simulated machine: a disk and, while it lives, a node.
+type machine struct {
+	w     *World
+	name  string
+	index int
+	id    world.MemberID
+
+	status  status
+	life    int // counts boots and crashes: what belongs to an earlier life is void
+	boots   int
+	disk    *disk.Disk
+	times   diskTimes
+	node    *node.Node
+	bootAt  time.Duration
+	random  io.Reader // crypto/rand.Reader while the node steps
+	lanes   [world.NumLanes]lane
+	timer   event.Handle
+	turning bool
+	inbox   []node.Input
+	front   front
+	role    node.Role
+}
+
+func (w *World) newMachine(index int, name string) *machine {
+	m := &machine{w: w, name: name, index: index, disk: disk.New(), random: w.src.Reader("raft/" + name)}
+	m.id = world.MemberID(w.src.Stream("id/"+name).Uint64()>>1 | 1)
+	m.times.rng = w.src.Stream("disk/" + name)
+	m.front.init(m)
+	for i := range m.lanes {
+		m.lanes[i].id = world.Lane(i)
+	}
+	return m
+}
+
+func (m *machine) config() node.Config {
+	k := m.w.cfg.Knobs
+	return node.Config{
+		Cluster: m.w.clusterID, ID: m.id, Name: m.name,
+		Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
+		SegmentBytes: k.SegmentBytes, CheckpointEntries: k.CheckpointEntries,
+		CatchUpEntries: k.CatchUpEntries, ChunkBytes: k.ChunkBytes,
+	}
+}
+
+// instant reads the machine's clocks: its monotonic one starts at each boot.
+func (m *machine) instant() world.Instant {
+	now := m.w.now()
+	return world.Instant{Mono: now - m.bootAt, Wall: m.w.epoch + int64(now)}
+}
+
+// alive says that the process exists, stopped or not.
+func (m *machine) alive() bool { return m.status == up || m.status == paused }
+
+// start boots the machine from its disk.
+func (m *machine) start() {
+	m.life++
+	m.status = booting
+	life := m.life
+	m.w.queue.After(bootTime, func() {
+		if m.life == life {
+			m.boot()
+		}
+	})
+}
+
+// boot recovers the node. It is package node's own recovery that runs here.
+func (m *machine) boot() {
+	now := m.w.now()
+	m.bootAt = now
+	m.status = up
+	m.w.trace.add(now, traceBoot, uint64(m.index), uint64(m.boots), nil)
+	m.guard("boot", func() {
+		n, err := node.Boot(m.disk, m.config(), checkpoint.Store{}, m.instant())
+		if err != nil {
+			m.fail(fmt.Sprintf("did not boot: %v", err))
+			return
+		}
+		m.node = n
+	})
+	m.w.audit.rescan(m)
+	if m.node == nil {
+		return
+	}
+	if m.boots > 0 {
+		m.w.referee.restarted(m)
+	}
+	m.boots++
+	m.deliver(node.Tick{})
+}
+
+// guard runs node code with this node's randomness, and turns a panic of the
+// node into evidence.
+func (m *machine) guard(what string, fn func()) {
+	saved := cryptorand.Reader
+	cryptorand.Reader = m.random
+	defer func() {
+		cryptorand.Reader = saved
+		if p := recover(); p != nil {
+			m.w.trace.add(m.w.now(), traceHalt, uint64(m.index), 0, nil)
+			m.fail(fmt.Sprintf("panic in %s: %v", what, p))
+		}
+	}()
+	fn()
+}
+
+// fail records that the node broke and takes it down for good.
+func (m *machine) fail(why string) {
+	m.w.referee.broken(m, why)
+	m.stop()
+}
+
+// stop ends the process and all that waited for it.
+func (m *machine) stop() {
+	m.life++
+	m.node, m.status, m.turning, m.inbox = nil, down, false, nil
+	m.role = node.Role{}
+	m.w.queue.Cancel(m.timer)
+	m.dropLanes()
+	m.front.reset()
+}
+
+// crash kills the machine. Loss says what its disk forgot.
+func (m *machine) crash(o disk.CrashOptions) disk.Loss {
+	m.w.trace.add(m.w.now(), traceCrash, uint64(m.index), 0, nil)
+	m.stop()
+	return m.disk.Crash(m.w.src.Stream("crash/"+m.name), o)
+}
+
+// receive takes a frame from the network.
+func (m *machine) receive(frame []byte) {
+	if m.alive() {
+		m.deliver(node.Received{Frame: frame})
+	}
+}
+
+// deliver queues an input for the reactor's next turn.
+func (m *machine) deliver(in node.Input) {
+	if m.node == nil || !m.alive() {
+		return
+	}
+	if _, fromNet := in.(node.Received); fromNet && len(m.inbox) >= maxInbox {
+		return
+	}
+	m.inbox = append(m.inbox, in)
+	m.wake()
+}
+
+func (m *machine) wake() {
+	if m.turning || m.status != up || len(m.inbox) == 0 {
+		return
+	}
+	m.turning = true
+	life := m.life
+	m.w.queue.After(turnTime, func() {
+		if m.life == life {
+			m.turning = false
+			m.turn()
+		}
+	})
+}
+
+// turn steps the node with what has arrived and carries out what it asks for.
+func (m *machine) turn() {
+	if m.status != up {
+		return
+	}
+	inputs := m.inbox
+	m.inbox = nil
+	var fx *node.Effects
+	m.guard("step", func() { fx = m.node.Step(m.instant(), inputs...) })
+	if m.node == nil {
+		return
+	}
+	m.carryOut(fx)
+}
+
+func (m *machine) carryOut(fx *node.Effects) {
+	w := m.w
+	w.referee.applied(m, fx.Applied)
+	if fx.Role != nil {
+		w.referee.role(m, *fx.Role)
+	}
+	if fx.Halt != nil {
+		w.trace.add(w.now(), traceHalt, uint64(m.index), 1, []byte(fx.Halt.Error()))
+		m.fail("stopped itself: " + fx.Halt.Error())
+		return
+	}
+	for _, s := range fx.Jobs {
+		m.submit(s)
+	}
+	for _, s := range fx.Sends {
+		if to := w.byID[s.To]; to != nil {
+			w.referee.frame(m, to, s.Frame)
+			w.net.send(m, to, s.Frame)
+		}
+	}
+	for i := range fx.Answers {
+		m.front.answer(&fx.Answers[i])
+	}
+	for i := range fx.Watches {
+		m.front.watchNews(&fx.Watches[i])
+	}
+	m.setTimer(m.bootAt + fx.Timer)
+}
+
+func (m *machine) setTimer(at time.Duration) {
+	if m.w.queue.Pending(m.timer) {
+		return
+	}
+	life := m.life
+	m.timer = m.w.queue.At(max(at, m.w.now()), func() {
+		if m.life == life {
+			m.deliver(node.Tick{})
+		}
+	})
+}
