@@ -1,0 +1,200 @@
+package runner
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"drydock/chaos"
+	"drydock/scenarios/checker"
+	"drydock/scenarios/scenario"
+	"drydock/sim/history"
+)
+
+// minAcked is the least number of acknowledged operations for a run to mean
+// anything.
+const minAcked = 10
+
+// Finding is one expectation of a run with what was measured.
+type Finding struct {
+	// Expect is the expectation as written, or what every run promises.
+	Expect string `json:"expect"`
+	// Status is held, violated or unknown.
+	Status checker.Status `json:"verdict"`
+	// Measured is what was found, in a line.
+	Measured string `json:"measured"`
+	// At is the time on the run's clock from which a violation shows.
+	At time.Duration `json:"at,omitempty"`
+	// Violation is the evidence, if violated.
+	Violation *checker.Violation `json:"violation,omitempty"`
+
+	verdict checker.Verdict
+}
+
+// evidence is a result with its history settled, ready to be judged.
+type evidence struct {
+	*Result
+	spec    Spec
+	ops     []history.Op
+	truth   bool
+	acked   int
+	effects int
+	fired   int
+}
+
+func newEvidence(spec Spec, res *Result) *evidence {
+	e := &evidence{Result: res, spec: spec, ops: res.Ops, truth: len(res.Truth) > 0}
+	if e.truth {
+		e.ops = history.Settle(res.Ops, res.Truth)
+	}
+	for i := range e.ops {
+		if e.ops[i].Status == history.OK {
+			e.acked++
+		}
+	}
+	for _, n := range chaos.CountOutcomes(res.Outcomes) {
+		if n.Kind != chaos.KindHeal {
+			e.effects += n.Effective
+			e.fired += n.Fired
+		}
+	}
+	return e
+}
+
+// judge compares the evidence with everything that the scenario expects.
+func judge(spec Spec, res *Result) []Finding {
+	e := newEvidence(spec, res)
+	var out []Finding
+	for _, x := range spec.Scenario.Expect {
+		out = append(out, e.expect(x))
+	}
+	return append(out, e.promised()...)
+}
+
+// promised are the findings that every run is held to; they are shown only
+// when they don't hold.
+func (e *evidence) promised() []Finding {
+	var out []Finding
+	for _, broken := range e.Broken {
+		why := firstLine(broken)
+		out = append(out, Finding{
+			Expect: "every node keeps its invariants", Status: checker.Violated, Measured: why, At: e.Simulated,
+			Violation: &checker.Violation{Why: broken, At: int64(e.Simulated)},
+		})
+		break
+	}
+	if e.acked < minAcked {
+		out = append(out, Finding{
+			Expect: "enough is acknowledged to mean anything", Status: checker.Unknown,
+			Measured: fmt.Sprintf("%d operations, at least %d", e.acked, minAcked),
+		})
+	}
+	if len(e.Outcomes) > 0 && e.effects == 0 && hasFaults(e.Outcomes) {
+		out = append(out, Finding{
+			Expect: "some fault takes effect", Status: checker.Unknown,
+			Measured: fmt.Sprintf("none of %d", e.fired),
+		})
+	}
+	return out
+}
+
+func hasFaults(outcomes []chaos.Outcome) bool {
+	for _, o := range outcomes {
+		if o.Kind != chaos.KindHeal {
+			return true
+		}
+	}
+	return false
+}
+
+// expect judges one expectation.
+func (e *evidence) expect(x scenario.Expectation) Finding {
+	switch x.Kind {
+	case scenario.ExpectMinAcked:
+		return e.count(x, e.acked, checker.Violated, "acknowledged")
+	case scenario.ExpectMinFaults:
+		return e.count(x, e.effects, checker.Unknown, "took effect")
+	case scenario.ExpectSnapshot:
+		return e.count(x, e.SnapshotsInstalled, checker.Unknown, "installed")
+	case scenario.ExpectMembership:
+		f := Finding{Expect: x.String(), Status: checker.Held, Measured: strings.Join(e.Voters, " ")}
+		if len(e.Voters) != x.Count {
+			f.fail(fmt.Sprintf("%d voters at the end: %s", len(e.Voters), strings.Join(e.Voters, " ")), e.Simulated)
+		}
+		return f
+	}
+	check, ok := checks[x.Kind]
+	if !ok {
+		return Finding{Expect: x.String(), Status: checker.Unknown, Measured: "this program has no check for it"}
+	}
+	v := worstOf(check(e, x))
+	f := Finding{Expect: x.String(), Status: v.Status, Measured: v.Summary, Violation: v.Violation, verdict: v}
+	if v.Violation != nil {
+		f.At = time.Duration(v.Violation.At)
+	}
+	if v.Worst > 0 && v.Status == checker.Held && !strings.Contains(v.Summary, "worst") {
+		f.Measured = strings.TrimSuffix("worst "+seconds(v.Worst)+", "+v.Summary, ", ")
+	}
+	return f
+}
+
+// count judges an expectation of at least so many; short is what too few make
+// of it.
+func (e *evidence) count(x scenario.Expectation, n int, short checker.Status, verb string) Finding {
+	f := Finding{Expect: x.String(), Status: checker.Held, Measured: fmt.Sprintf("%d %s", n, verb)}
+	if n >= x.Count {
+		return f
+	}
+	if short == checker.Violated {
+		f.fail(f.Measured, e.Simulated)
+	}
+	f.Status = short
+	return f
+}
+
+func (f *Finding) fail(why string, at time.Duration) {
+	f.Status, f.Measured, f.At = checker.Violated, why, at
+	f.Violation = &checker.Violation{Why: why, At: int64(at)}
+	f.verdict = checker.Verdict{Status: f.Status, Check: f.Expect, Summary: why, Violation: f.Violation}
+}
+
+// worstOf joins the verdicts of checks that one expectation is made of: a
+// violation first, then an unknown; the summaries of what held are joined.
+func worstOf(verdicts []checker.Verdict) checker.Verdict {
+	for _, status := range []checker.Status{checker.Violated, checker.Unknown} {
+		for _, v := range verdicts {
+			if v.Status == status {
+				return v
+			}
+		}
+	}
+	out := verdicts[0]
+	for _, v := range verdicts[1:] {
+		if v.Ops > 0 {
+			out.Summary += ", " + v.Summary
+		}
+		out.Took += v.Took
+		out.Worst = max(out.Worst, v.Worst)
+	}
+	return out
+}
+
+// overall is the verdict of a run: violated if any finding is, else unknown if
+// any is, else held.
+func overall(findings []Finding) checker.Status {
+	status := checker.Held
+	for _, f := range findings {
+		switch f.Status {
+		case checker.Violated:
+			return checker.Violated
+		case checker.Unknown:
+			status = checker.Unknown
+		}
+	}
+	return status
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}

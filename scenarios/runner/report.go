@@ -1,0 +1,110 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"drydock/chaos"
+	"drydock/scenarios/checker"
+	"drydock/sim/history"
+)
+
+// Report is what came of one run; as JSON it is the line that --json prints
+// and that worker processes answer with. Fields are only ever added.
+type Report struct {
+	Scenario string         `json:"scenario"`
+	File     string         `json:"file"`
+	World    string         `json:"world"`
+	Seed     uint64         `json:"seed"`
+	Verdict  checker.Status `json:"verdict"`
+	// Error says why the world failed; then Verdict is unknown.
+	Error string `json:"error,omitempty"`
+	// Findings are the expectations with what was measured.
+	Findings []Finding `json:"expect,omitempty"`
+	// Operations counts what clients asked, Acknowledged what was answered.
+	Operations   int `json:"operations"`
+	Acknowledged int `json:"acknowledged"`
+	// Faults tells for each step whether it took effect.
+	Faults []chaos.Outcome `json:"faults,omitempty"`
+	// Simulated is the length on the run's clock, Took the real time; both in
+	// nanoseconds.
+	Simulated time.Duration `json:"simulated"`
+	Took      time.Duration `json:"took"`
+	// Trace is the hash of the full event trace.
+	Trace string `json:"trace,omitempty"`
+	// Replay is the command that repeats the run.
+	Replay string `json:"replay"`
+
+	Nodes    []string `json:"nodes,omitempty"`
+	Timeline []Event  `json:"timeline,omitempty"`
+
+	ops []history.Op
+}
+
+// Ops returns the operations of the run, settled; they stay in the process
+// that ran it.
+func (r *Report) Ops() []history.Op { return r.ops }
+
+// Failed tells that the world failed before there was anything to judge.
+func (r *Report) Failed() bool { return r.Error != "" }
+
+// Worst returns the first violated finding, else the first unknown one, else
+// nil.
+func (r *Report) Worst() *Finding {
+	for _, status := range []checker.Status{checker.Violated, checker.Unknown} {
+		for i := range r.Findings {
+			if r.Findings[i].Status == status {
+				return &r.Findings[i]
+			}
+		}
+	}
+	return nil
+}
+
+// blank is a report before its run.
+func blank(w World, spec Spec) *Report {
+	return &Report{
+		Scenario: spec.Scenario.Name, File: spec.Scenario.File, World: w.Name(), Seed: spec.Seed,
+		Verdict: checker.Unknown, Replay: fmt.Sprintf("drydock run --seed %d %s", spec.Seed, spec.Scenario.File),
+	}
+}
+
+// Run runs a scenario once, in this process, and judges it. A panic of the
+// world or of a node within it is a violation, not the end of the program.
+func Run(ctx context.Context, w World, spec Spec) (r *Report) {
+	r = blank(w, spec)
+	began := time.Now()
+	defer func() {
+		r.Took = time.Since(began)
+		if p := recover(); p != nil {
+			r.panicked(fmt.Sprintf("panic: %v", p), string(debug.Stack()))
+		}
+	}()
+	res, err := w.Run(ctx, spec)
+	if err != nil {
+		r.Error = err.Error()
+		return r
+	}
+	r.Findings = judge(spec, res)
+	r.Verdict = overall(r.Findings)
+	r.Operations = len(res.Ops)
+	r.Faults, r.Simulated, r.Trace, r.Nodes = res.Outcomes, res.Simulated, res.Trace, res.Nodes
+	e := newEvidence(spec, res)
+	r.Acknowledged, r.ops = e.acked, e.ops
+	if !spec.Quiet {
+		r.Timeline = res.Timeline
+	}
+	return r
+}
+
+// panicked makes a report of a run that ended in a panic.
+func (r *Report) panicked(what, stack string) {
+	r.Verdict = checker.Violated
+	r.Findings = []Finding{{
+		Expect: "no node panics", Status: checker.Violated, Measured: firstLine(what),
+		Violation: &checker.Violation{Why: strings.TrimSpace(what + "\n" + stack)},
+	}}
+}

@@ -1,0 +1,212 @@
+package runner
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"drydock/scenarios/checker"
+	"drydock/scenarios/scenario"
+)
+
+// Bounds on the talk with worker processes.
+const (
+	maxLineBytes = 64 << 20
+	stderrBytes  = 64 << 10
+)
+
+// task is one line to a worker process: run this scenario with this seed.
+type task struct {
+	World string `json:"world"`
+	File  string `json:"file"`
+	Text  []byte `json:"text"`
+	Seed  uint64 `json:"seed"`
+
+	// scenario is the parsed text, and avoid the slot that should leave the
+	// task to another, if more than zero; repeat marks a second run.
+	scenario *scenario.Scenario
+	place    int
+	avoid    int
+	repeat   bool
+}
+
+// Worker answers tasks from in with reports on out, one JSON object a line,
+// until in ends. It is the main loop of a worker process.
+func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) error {
+	dec, enc := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var t task
+		if err := dec.Decode(&t); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("runner: worker can't read its task: %w", err)
+		}
+		w, err := FindWorld(worlds, t.World)
+		if err != nil {
+			return err
+		}
+		s, err := scenario.Parse(t.File, t.Text)
+		if err != nil {
+			return err
+		}
+		if err := enc.Encode(Run(ctx, w, Spec{Scenario: s, Seed: t.Seed, Quiet: true})); err != nil {
+			return fmt.Errorf("runner: worker can't answer: %w", err)
+		}
+	}
+}
+
+// FindWorld returns the world of that name.
+func FindWorld(worlds []World, name string) (World, error) {
+	var names []string
+	for _, w := range worlds {
+		if w.Name() == name {
+			return w, nil
+		}
+		names = append(names, w.Name())
+	}
+	return nil, fmt.Errorf("no world is called %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// proc is a worker process.
+type proc struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	stderr *head
+}
+
+// startProc starts a worker. One core each, so that as many as there are cores
+// don't fight for them; memory goes to speed within a bound.
+func startProc(command []string) (*proc, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append([]string{"GOMAXPROCS=1", "GOGC=300", "GOMEMLIMIT=2GiB"}, os.Environ()...)
+	p := &proc{cmd: cmd, stderr: &head{limit: stderrBytes}}
+	cmd.Stderr = p.stderr
+	var err error
+	if p.in, err = cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start a worker: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a worker: %w", err)
+	}
+	p.out = bufio.NewReaderSize(out, 1<<16)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a worker: %w", err)
+	}
+	return p, nil
+}
+
+// stop ends a worker: kindly by closing its input, or at once.
+func (p *proc) stop(kill bool) {
+	_ = p.in.Close()
+	if kill {
+		_ = p.cmd.Process.Kill()
+	}
+	_ = p.cmd.Wait()
+}
+
+// run has the worker do one task. A worker that doesn't answer is dead
+// afterwards: alive is false, and the report says what became of it.
+func (p *proc) run(ctx context.Context, t task, limit time.Duration) (r *Report, alive bool) {
+	r = &Report{
+		Scenario: t.scenario.Name, File: t.File, World: t.World, Seed: t.Seed, Verdict: checker.Unknown,
+		Replay: fmt.Sprintf("drydock run --seed %d %s", t.Seed, t.File),
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	unwatch := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
+	defer unwatch()
+	line, err := p.ask(t)
+	if err == nil {
+		answer := new(Report)
+		if err = json.Unmarshal(line, answer); err == nil {
+			return answer, true
+		}
+	}
+	_ = p.in.Close()
+	waited := p.cmd.Wait()
+	switch text := p.stderr.String(); {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		r.Error = fmt.Sprintf("no end after %s", limit)
+	case ctx.Err() != nil:
+		r.Error = "interrupted"
+	case strings.Contains(text, "out of memory"):
+		r.Error = "out of memory"
+	case panicOf(text) != "":
+		r.panicked(panicOf(text), after(text, panicOf(text)))
+	default:
+		r.Error = fmt.Sprintf("the worker died (%v): %s", errors.Join(waited, err), lastLine(text))
+	}
+	return r, false
+}
+
+// ask writes a task and reads the line that answers it.
+func (p *proc) ask(t task) ([]byte, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.in.Write(append(text, '\n')); err != nil {
+		return nil, err
+	}
+	var line []byte
+	for {
+		part, err := p.out.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > maxLineBytes {
+			return nil, fmt.Errorf("an answer of more than %d bytes", maxLineBytes)
+		}
+		if err == nil {
+			return line, nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+	}
+}
+
+// panicOf finds the first line of a Go panic.
+func panicOf(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+func after(text, line string) string {
+	_, rest, _ := strings.Cut(text, line)
+	return strings.TrimSpace(rest)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// head keeps the first bytes written to it, where a panic says why.
+type head struct {
+	b     bytes.Buffer
+	limit int
+}
+
+// Write implements io.Writer; it never fails.
+func (t *head) Write(p []byte) (int, error) {
+	if room := t.limit - t.b.Len(); room > 0 {
+		t.b.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+// String returns what was kept.
+func (t *head) String() string { return t.b.String() }
