@@ -12,8 +12,7 @@ type Position struct {
 	// which the next record starts.
 	Segment uint64
 	Offset  int64
-	// last is where the record before it starts, chain its checksum.
-	last  int64
+	// chain is the checksum of the record before it.
 	chain uint32
 }
 
@@ -97,7 +96,7 @@ func (s *scanner) segment(sequence uint64) (bool, error) {
 
 // step moves behind the record f at off.
 func (s *scanner) step(sequence uint64, off int64, f frame) {
-	s.at = Position{Segment: sequence, Offset: off + f.size, last: off, chain: f.crc}
+	s.at = Position{Segment: sequence, Offset: off + f.size, chain: f.crc}
 	s.generation = f.generation
 }
 
@@ -113,16 +112,26 @@ func (s *scanner) hand(f frame) error {
 	return s.fn(Record{Segment: s.at.Segment, Offset: s.at.Offset, Batch: b})
 }
 
-// resume checks that the record before the position is still there.
+// resume follows the chain from the segment's header to the position. Looking at
+// the record before it alone would not do: a crash may leave that record as it
+// was and take away the one before.
 func (s *scanner) resume(data []byte) error {
-	if s.at.last < 0 || s.at.last > int64(len(data)) {
+	f, err := parseFrame(data)
+	if err != nil || f.kind != kindHeader {
 		return ErrPositionLost
 	}
-	f, err := parseFrame(data[s.at.last:])
-	if err != nil || f.crc != s.at.chain || s.at.last+f.size != s.at.Offset {
+	off, r := f.size, recovery{generation: f.generation, chain: f.crc}
+	for off < s.at.Offset {
+		f, err = parseFrame(data[off:])
+		if err != nil || f.prev != r.chain || !r.follows(f) {
+			return ErrPositionLost
+		}
+		off, r.generation, r.chain = off+f.size, f.generation, f.crc
+	}
+	if off != s.at.Offset || r.chain != s.at.chain {
 		return ErrPositionLost
 	}
-	s.generation = f.generation
+	s.generation = r.generation
 	return nil
 }
 
