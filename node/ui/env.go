@@ -3,6 +3,8 @@ package ui
 import (
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
@@ -40,10 +42,23 @@ func OSEnv() *Env {
 	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 {
 		e.Width = w
 	}
-	if exe, err := os.Executable(); err == nil {
-		e.Executable = exe
-	}
+	e.Executable = executable()
 	return e
+}
+
+// executable finds this program as it was called, so that a worker is called
+// by the same name.
+func executable() string {
+	if path, err := exec.LookPath(os.Args[0]); err == nil {
+		if whole, err := filepath.Abs(path); err == nil {
+			return whole
+		}
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
 }
 
 // Redraw tells whether progress may move the cursor on stderr.

@@ -8,12 +8,15 @@ import (
 
 // Problem is one error in a file of a user's.
 type Problem struct {
-	File string
+	File string `json:"file"`
 	// Line and Column count from 1; 0 is unknown. Width is the number of
 	// characters that are wrong, at least 1.
-	Line, Column, Width int
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+	Width  int `json:"width,omitempty"`
 	// What says what is wrong, Hint what was meant.
-	What, Hint string
+	What string `json:"what"`
+	Hint string `json:"hint,omitempty"`
 }
 
 // Error writes the problem on one line: file:line:column: what.

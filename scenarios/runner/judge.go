@@ -64,25 +64,34 @@ func newEvidence(spec Spec, res *Result) *evidence {
 // judge compares the evidence with everything that the scenario expects.
 func judge(spec Spec, res *Result) []Finding {
 	e := newEvidence(spec, res)
-	var out []Finding
+	out := e.broken()
 	for _, x := range spec.Scenario.Expect {
 		out = append(out, e.expect(x))
 	}
-	return append(out, e.promised()...)
+	return append(out, e.telling()...)
 }
 
-// promised are the findings that every run is held to; they are shown only
-// when they don't hold.
-func (e *evidence) promised() []Finding {
+// broken are the violations that no scenario has to name: they come first.
+func (e *evidence) broken() []Finding {
 	var out []Finding
-	for _, broken := range e.Broken {
-		why := firstLine(broken)
+	if len(e.Broken) > 0 {
 		out = append(out, Finding{
-			Expect: "every node keeps its invariants", Status: checker.Violated, Measured: why, At: e.Simulated,
-			Violation: &checker.Violation{Why: broken, At: int64(e.Simulated)},
+			Expect: "every node keeps its invariants", Status: checker.Violated,
+			Measured: firstLine(e.Broken[0]), At: e.Simulated,
+			Violation: &checker.Violation{Why: e.Broken[0], At: int64(e.Simulated)},
 		})
-		break
 	}
+	if len(e.Missing) > 0 {
+		f := Finding{Expect: "what was applied is on some disk"}
+		f.fail(fmt.Sprintf("%d entries are on none, the first at index %d", len(e.Missing), e.Missing[0]), e.Simulated)
+		out = append(out, f)
+	}
+	return out
+}
+
+// telling are findings about runs that mean nothing.
+func (e *evidence) telling() []Finding {
+	var out []Finding
 	if e.acked < minAcked {
 		out = append(out, Finding{
 			Expect: "enough is acknowledged to mean anything", Status: checker.Unknown,
@@ -144,6 +153,9 @@ func (e *evidence) count(x scenario.Expectation, n int, short checker.Status, ve
 	f := Finding{Expect: x.String(), Status: checker.Held, Measured: fmt.Sprintf("%d %s", n, verb)}
 	if n >= x.Count {
 		return f
+	}
+	if len(e.Broken) > 0 {
+		short = checker.Unknown // the run ended early
 	}
 	if short == checker.Violated {
 		f.fail(f.Measured, e.Simulated)

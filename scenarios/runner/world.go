@@ -102,6 +102,8 @@ type Result struct {
 	FinalCommit uint64
 	// SnapshotsInstalled counts snapshots that followers took over.
 	SnapshotsInstalled int
+	// Missing are indexes that some member applied and that no disk ever held.
+	Missing []uint64
 	// Broken, if not empty, says which invariant of a node failed (a panic in
 	// a node's step, a node that stopped itself), the first one first.
 	Broken []string

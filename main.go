@@ -1,0 +1,50 @@
+// Drydock runs clusters of nodes in worlds of its own making and proves what
+// came of it. This package only assembles the program: each folder brings its
+// commands.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/scenarios/cmd"
+	"drydock/scenarios/runner"
+	"drydock/scenarios/simworld"
+)
+
+func main() {
+	os.Exit(run(ui.OSEnv(), worlds()...))
+}
+
+// run is the whole program but for the process around it; it returns the exit
+// code.
+func run(env *ui.Env, worlds ...runner.World) int {
+	root := &cobra.Command{
+		Use:           "drydock",
+		Short:         "Simulate clusters, break them, and prove what held",
+		Example:       "  drydock run leader-crash\n  drydock scenario list",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
+	root.AddCommand(cmd.Commands(env, worlds...)...)
+	root.AddCommand(newVersion(env))
+	err := root.ExecuteContext(context.Background())
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(env.Stderr, err)
+	}
+	return ui.Code(err)
+}
+
+// worlds are the places where scenarios can run; the first is the default.
+func worlds() []runner.World {
+	return []runner.World{simworld.New()}
+}

@@ -1,0 +1,110 @@
+// Package simworld offers the simulator to the scenario runner: it translates
+// a scenario into the simulator's configuration and the simulator's result into
+// the runner's evidence. Neither side knows the other.
+package simworld
+
+import (
+	"context"
+
+	"drydock/chaos"
+	"drydock/scenarios/runner"
+	"drydock/scenarios/scenario"
+	"drydock/sim"
+	"drydock/sim/history"
+)
+
+// world is the simulator as a runner.World.
+type world struct{}
+
+// New returns the simulated world.
+func New() runner.World { return world{} }
+
+// Name implements runner.World.
+func (world) Name() string { return "sim" }
+
+// Supports implements runner.World.
+func (world) Supports(k chaos.Kind) error { return sim.Supports(k) }
+
+// Run implements runner.World.
+func (world) Run(ctx context.Context, spec runner.Spec) (*runner.Result, error) {
+	res, err := sim.Run(ctx, config(spec))
+	if err != nil {
+		return nil, err
+	}
+	return result(spec.Scenario, res), nil
+}
+
+// config translates a scenario.
+func config(spec runner.Spec) sim.Config {
+	s := spec.Scenario
+	k := s.Cluster.Knobs
+	return sim.Config{
+		Seed: spec.Seed, Quiet: spec.Quiet,
+		Voters: s.Voters(), Learners: s.Learners(), Nodes: s.Nodes(),
+		Knobs: sim.Knobs{
+			Heartbeat: k.Heartbeat, Election: k.Election,
+			CheckpointEntries: uint64(k.CheckpointEvery), CatchUpEntries: uint64(k.CatchUpEntries),
+			SegmentBytes: int64(k.SegmentBytes), MaxAppends: k.MaxInFlight,
+		},
+		Net: sim.Delays{
+			Least: s.Network.Latency, Jitter: s.Network.Jitter,
+			TailChance: float64(s.Network.Tail), TailMost: s.Network.TailLatency,
+		},
+		Loss: float64(s.Network.Loss), Duplicate: float64(s.Network.Duplicate), Reorder: float64(s.Network.Reorder),
+		Disk: sim.Delays{
+			Least: s.Disk.Fsync, Jitter: s.Disk.Jitter,
+			TailChance: float64(s.Disk.Tail), TailMost: s.Disk.TailLatency,
+		},
+		Load: load(s.Load.KV),
+		Plan: s.Plan(), Duration: s.Duration, HealAt: s.HealAt,
+	}
+}
+
+func load(kv scenario.KV) sim.Load {
+	return sim.Load{
+		Clients: kv.Clients, Keys: kv.Keys, Mix: mix(kv.Mix), Rate: kv.Rate, Think: kv.Think,
+		Timeout: kv.Timeout, Retry: kv.Retry, Roam: kv.Endpoints == "all", ValueBytes: kv.ValueBytes,
+	}
+}
+
+// mix lists the kinds that have a weight, in a fixed order.
+func mix(m scenario.Mix) []sim.Weight {
+	all := []sim.Weight{
+		{Kind: string(history.Get), Weight: m.Get},
+		{Kind: string(history.List), Weight: m.List},
+		{Kind: string(history.Put), Weight: m.Put},
+		{Kind: string(history.Create), Weight: m.Create},
+		{Kind: string(history.Update), Weight: m.Update},
+		{Kind: string(history.CAS), Weight: m.CAS},
+		{Kind: string(history.Delete), Weight: m.Delete},
+		{Kind: string(history.CAD), Weight: m.CAD},
+		{Kind: string(history.Append), Weight: m.Append},
+		{Kind: "stale-get", Weight: m.StaleGet},
+	}
+	var out []sim.Weight
+	for _, w := range all {
+		if w.Weight > 0 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// result translates the evidence.
+func result(s *scenario.Scenario, res *sim.Result) *runner.Result {
+	out := &runner.Result{
+		Nodes: s.Nodes(), Simulated: res.Simulated, HealedAt: res.HealedAt,
+		Trace: res.Trace, Outcomes: res.Outcomes,
+		Ops: res.Ops, Truth: res.Truth, Led: res.Led, Votes: res.Votes, Said: res.Said,
+		Digests: res.Digests, Entries: res.Entries, Applied: res.Applied,
+		Faults: res.Faults, Restarts: res.Restarts, Running: res.Running, Voters: res.Voters,
+		FinalCommit: res.FinalCommit, SnapshotsInstalled: res.SnapshotsInstalled,
+		Missing: res.Missing, Broken: res.Broken,
+	}
+	for _, l := range res.Timeline {
+		out.Timeline = append(out.Timeline, runner.Event{
+			At: l.At, Node: l.Node, Text: l.Text, Mark: runner.Mark(l.Mark), States: l.States,
+		})
+	}
+	return out
+}
