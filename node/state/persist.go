@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"drydock/node/keys"
@@ -24,6 +25,8 @@ type Snapshot struct {
 
 const extraVersion = 1
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // Describe returns the description of the state as it is now. Conf is the
 // consensus configuration at this index, encoded by its owner.
 func (s *State) Describe(conf []byte) Snapshot {
@@ -38,6 +41,8 @@ func (s *State) Describe(conf []byte) Snapshot {
 		b = appendMember(b, &s.members[i])
 		b = s.sessions[i].append(b)
 	}
+	// The keyspace's records are covered by the digest, this by its own sum.
+	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return Snapshot{Index: s.applied, Term: s.term, Revision: s.revision, Digest: s.Digest(), Extra: b}
 }
 
@@ -65,7 +70,10 @@ func Load(sn Snapshot, next func() (keys.Record, bool, error)) (*State, []byte, 
 }
 
 func (s *State) readExtra(b []byte) ([]byte, error) {
-	r := wire.NewReader(b)
+	if len(b) < 4 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
+		return nil, errors.New("checksum of the description differs")
+	}
+	r := wire.NewReader(b[:len(b)-4])
 	if v := r.Byte("version"); r.Err() == nil && v != extraVersion {
 		return nil, fmt.Errorf("version %d, this release reads %d", v, extraVersion)
 	}
