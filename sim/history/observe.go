@@ -65,6 +65,9 @@ type Fault struct {
 	// TookLeader says that the cluster had a leader and the fault took it
 	// away (crash, pause or isolation of the leader, or of its majority).
 	TookLeader bool `json:"tookLeader,omitempty"`
+	// NoQuorum says that no majority is left until End, so that nobody can
+	// lead before.
+	NoQuorum bool `json:"noQuorum,omitempty"`
 	// End is when the fault was undone, 0 if it lasted to the end of the run
 	// or has no length.
 	End int64 `json:"end,omitempty"`
