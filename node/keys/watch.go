@@ -159,8 +159,8 @@ func (h *hub) notify(ev *Event, below []string) {
 	}
 	if ev.Action.Removes() {
 		// etcd tells the watchers of a key twice that it is gone, once as the
-		// key removed and once as the event's. One-shot watchers have left by
-		// then; a stream gets the event again, and it was so recorded.
+		// key removed and once as the event's; a compare-and-delete was recorded
+		// so. One-shot watchers have left by then, a stream gets it again.
 		h.reach(key, ev, true)
 	}
 	for _, p := range below {
