@@ -21,7 +21,7 @@ func Decode(r *Request) (Call, *Response) {
 	}
 	rawPath, query, _ := strings.Cut(r.Target, "?")
 	full, err := url.PathUnescape(rawPath)
-	if err != nil || !strings.HasPrefix(full, "/") {
+	if err != nil || !strings.HasPrefix(full, "/") || hasControl(r.Target) {
 		return Call{}, text(r.Method, 400, "400 Bad Request")
 	}
 	if clean := cleanPath(full); clean != full {
@@ -44,6 +44,12 @@ func Decode(r *Request) (Call, *Response) {
 		return Call{}, &resp
 	}
 	return call, nil
+}
+
+// hasControl reports whether s holds a control character, which no request
+// line may and no Location must.
+func hasControl(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) >= 0
 }
 
 // cleanPath is the path that a server of Go leads an unclean one to: without
