@@ -1,4 +1,4 @@
-// Drydock runs clusters of nodes in worlds of its own making and proves what
+// Command drydock runs clusters of nodes in worlds of its own making and proves what
 // came of it. This package only assembles the program: each folder brings its
 // commands.
 package main

@@ -145,8 +145,8 @@ type Transfer struct {
 
 // SlowDisk makes every sync of a disk take longer.
 type SlowDisk struct {
-	Node    Selectors     `json:"node,omitempty" doc:"whose disk" default:"any"`
-	Latency time.Duration `json:"latency,omitempty" doc:"time added to every sync" default:"200ms" scalar:"true"`
+	Node    Selectors     `json:"node,omitempty" doc:"whose disk" default:"any" scalar:"true"`
+	Latency time.Duration `json:"latency,omitempty" doc:"time added to every sync" default:"200ms"`
 }
 
 // Kind implements Params.

@@ -117,7 +117,7 @@ func (b *Batch) Run(ctx context.Context) (*Tally, error) {
 	}()
 	reports := make([]*Report, tally.Total)
 	for a := range answers {
-		if ctx.Err() != nil && a.r.Error == "interrupted" {
+		if ctx.Err() != nil && a.r.Error == interrupted {
 			continue
 		}
 		tally.Took = time.Since(began)

@@ -17,6 +17,9 @@ import (
 	"drydock/scenarios/scenario"
 )
 
+// interrupted is the error of a run that the caller ended.
+const interrupted = "interrupted"
+
 // Bounds on the talk with worker processes.
 const (
 	maxLineBytes = 64 << 20
@@ -116,12 +119,12 @@ func (p *proc) stop(kill bool) {
 
 // run has the worker do one task. A worker that doesn't answer is dead
 // afterwards: alive is false, and the report says what became of it.
-func (p *proc) run(ctx context.Context, t task, limit time.Duration) (r *Report, alive bool) {
+func (p *proc) run(parent context.Context, t task, limit time.Duration) (r *Report, alive bool) {
 	r = &Report{
 		Scenario: t.scenario.Name, File: t.File, World: t.World, Seed: t.Seed, Verdict: checker.Unknown,
 		Replay: fmt.Sprintf("drydock run --seed %d %s", t.Seed, t.File),
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	unwatch := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
 	defer unwatch()
@@ -135,10 +138,10 @@ func (p *proc) run(ctx context.Context, t task, limit time.Duration) (r *Report,
 	_ = p.in.Close()
 	waited := p.cmd.Wait()
 	switch text := p.stderr.String(); {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		r.Error = fmt.Sprintf("no end after %s", limit)
+	case parent.Err() != nil:
+		r.Error = interrupted
 	case ctx.Err() != nil:
-		r.Error = "interrupted"
+		r.Error = fmt.Sprintf("no end after %s", limit)
 	case strings.Contains(text, "out of memory"):
 		r.Error = "out of memory"
 	case panicOf(text) != "":

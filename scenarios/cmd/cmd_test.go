@@ -1,0 +1,73 @@
+package cmd_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/scenarios/cmd"
+	"drydock/scenarios/runner/faketest"
+)
+
+// TestMain lets the test binary be the program, with the fake world.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"drydock": func() {
+		env := ui.OSEnv()
+		root := &cobra.Command{Use: "drydock", SilenceUsage: true, SilenceErrors: true}
+		root.SetArgs(env.Args)
+		root.SetOut(env.Stdout)
+		root.AddCommand(cmd.Commands(env, faketest.World{})...)
+		err := root.ExecuteContext(context.Background())
+		if err != nil && err.Error() != "" {
+			fmt.Fprintln(env.Stderr, err)
+		}
+		os.Exit(ui.Code(err))
+	}})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// code N runs drydock and wants the exit code N.
+			"code": wantCode,
+		},
+	})
+}
+
+func wantCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N arguments of drydock")
+	}
+	err := ts.Exec("drydock", args[1:]...)
+	got := "0"
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
+		got = fmt.Sprint(exit.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("drydock: %v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// TestEveryCommandHasAnExample also wants a line of help for each.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Example == "" || c.Short == "" {
+			t.Errorf("%s: example %q, short %q", c.CommandPath(), c.Example, c.Short)
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	for _, c := range cmd.Commands(ui.OSEnv(), faketest.World{}) {
+		walk(c)
+	}
+}
