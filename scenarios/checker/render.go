@@ -3,6 +3,8 @@ package checker
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -30,10 +32,14 @@ func Render(w io.Writer, v Verdict) error {
 	if _, err := fmt.Fprintf(w, "%s\n  %s\n", head, bad.Why); err != nil {
 		return err
 	}
+	clock := Seconds
+	if counted(bad.Ops) {
+		clock = func(at int64) string { return strconv.FormatInt(at, 10) }
+	}
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i := range bad.Ops {
 		op := &bad.Ops[i]
-		line := fmt.Sprintf("  %s\t%s\t%s\t%s", op.Client, Ask(op), span(op), Answer(op))
+		line := fmt.Sprintf("  %s\t%s\t%s\t%s", op.Client, Ask(op), span(op, clock), Answer(op))
 		if note := bad.Notes[op.ID]; note != "" {
 			line += "\t<- " + note
 		}
@@ -138,18 +144,22 @@ func quote(s string) string {
 	return s
 }
 
-func span(op *history.Op) string {
-	if op.Return == 0 {
-		return Seconds(op.Call) + " -"
-	}
-	return Seconds(op.Call) + " - " + Seconds(op.Return)
+// counted says that the times are numbers of steps or of lines: all of them lie
+// in a run's first millisecond.
+func counted(ops []history.Op) bool {
+	return !slices.ContainsFunc(ops, func(op history.Op) bool {
+		return op.Call >= 1_000_000 || op.Return >= 1_000_000
+	})
 }
 
-// Seconds shows a run time in seconds to the millisecond; a time below one to
-// the nanosecond, as histories that count steps instead of time have them.
-func Seconds(ns int64) string {
-	if 0 < ns && ns < 1_000_000 {
-		return fmt.Sprintf("0.%09d", ns)
+func span(op *history.Op, clock func(int64) string) string {
+	if op.Return == 0 {
+		return clock(op.Call) + " -"
 	}
+	return clock(op.Call) + " - " + clock(op.Return)
+}
+
+// Seconds shows a run time in seconds to the millisecond.
+func Seconds(ns int64) string {
 	return fmt.Sprintf("%d.%03d", ns/1_000_000_000, ns/1_000_000%1000)
 }

@@ -35,9 +35,9 @@ type Verdict struct {
 	Keys int `json:"keys,omitempty"`
 	// Took is the time the check needed, by the real clock; it is no part of
 	// what was found.
-	Took time.Duration `json:"took"`
+	Took time.Duration `json:"tookNs"`
 	// Worst is the longest time measured, where the property is about one.
-	Worst time.Duration `json:"worst,omitempty"`
+	Worst time.Duration `json:"worstNs,omitempty"`
 	// Violation is set if and only if Status is Violated.
 	Violation *Violation `json:"violation,omitempty"`
 }

@@ -118,11 +118,11 @@ func (c *check) run(m Model) checker.Verdict {
 			return c.held("certified by revision")
 		}
 	case Register:
-		c.spec = plain{step: register}
+		c.spec = plain{name: m, step: register}
 	case Lock:
-		c.spec = plain{step: lock}
+		c.spec = plain{name: m, step: lock}
 	case Queue:
-		c.spec = plain{step: queue}
+		c.spec = plain{name: m, step: queue}
 	}
 	parts := c.spec.parts(c.ops)
 	if m != KV {
@@ -160,8 +160,15 @@ func (c *check) held(how string) checker.Verdict {
 	if c.verdict.Ops == 0 {
 		return c.unknown("no operation was answered")
 	}
-	c.verdict.Summary = fmt.Sprintf("%d operations, %d keys, %s", c.verdict.Ops, c.verdict.Keys, how)
+	c.verdict.Summary = fmt.Sprintf("%s, %s, %s", count(c.verdict.Ops, "operation"), count(c.verdict.Keys, "key"), how)
 	return c.verdict
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c *check) unknown(why string) checker.Verdict {
@@ -194,7 +201,7 @@ func (c *check) search(parts []part, bad *finding) checker.Verdict {
 				wrong = &parts[i]
 			}
 		case porcupine.Unknown:
-			open = parts[i].name()
+			open = name(parts[i])
 		}
 	}
 	switch {
@@ -212,6 +219,14 @@ func (c *check) search(parts []part, bad *finding) checker.Verdict {
 	return c.held("searched")
 }
 
+// name is how people are told of a part.
+func name(p part) string {
+	if p.top == "" {
+		return "the history"
+	}
+	return p.top
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
@@ -223,7 +238,7 @@ func earlier(a, b time.Time) time.Time {
 func (c *check) prove(p part, bad *finding) *checker.Violation {
 	s := shrinker{spec: c.spec, top: p.top, until: time.Now().Add(shrinkLimit)}
 	small, last := s.shrink(c.spec.prepare(p))
-	v := &checker.Violation{Key: p.name(), Ops: small.ops(), Notes: map[int]string{}}
+	v := &checker.Violation{Key: p.top, Ops: small.ops(), Notes: map[int]string{}}
 	v.Notes[last] = "no order explains this answer"
 	for i := range v.Ops {
 		if op := &v.Ops[i]; op.ID == last {

@@ -27,6 +27,7 @@ func (c cell) first() *string {
 // the cell it is given; ok is false where the answer cannot be. For an unknown
 // operation every answer can be.
 type plain struct {
+	name Model
 	step func(c cell, op *history.Op) (ok bool, next cell)
 }
 
@@ -81,14 +82,16 @@ func same(a, b *string) bool {
 }
 
 // register: read and get, write and put, cas from PrevValue (none: nothing was
-// written yet) to Value. A cas answered with a code must not have matched.
+// written yet) to Value. A cas answered with a code must not have matched. A write
+// may answer with the value it replaced.
 func register(c cell, op *history.Op) (bool, cell) {
 	known := op.Status == history.OK
 	switch op.Kind {
 	case history.Get, history.RegRead:
 		return !known || same(op.Out, c.first()), c
 	case history.Put, history.RegWrite:
-		return !known || op.Code == 0, cell{items: []string{op.Value}}
+		ok := !known || op.Code == 0 && (op.Out == nil || same(op.Out, c.first()))
+		return ok, cell{items: []string{op.Value}}
 	}
 	matches := same(op.PrevValue, c.first())
 	if known && matches != (op.Code == 0) {

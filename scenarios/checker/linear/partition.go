@@ -3,7 +3,6 @@ package linear
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"drydock/sim/history"
 )
@@ -52,12 +51,4 @@ func split(ops []history.Op) []part {
 		parts = append(parts, part{top: t, ops: byTop[t]})
 	}
 	return parts
-}
-
-// name is how people are told of a partition.
-func (p part) name() string {
-	if p.top == "/" || strings.Trim(p.top, "/") == "" {
-		return "/"
-	}
-	return p.top
 }

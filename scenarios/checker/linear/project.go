@@ -7,39 +7,15 @@ import (
 	"drydock/sim/history"
 )
 
-// forget cuts the history of a lone file. It first weakens every write but the
-// last operation to one that happens whatever was there, and whose answer is of
-// no interest where that does not matter: whatever order explains the history
-// explains the weaker one. Then a write can go together with all reads that saw
-// its value, and a delete where no read saw nothing: in any order that explains
-// the history, what remains is explained by the same order.
+// forget cuts the history of a lone file or register. It first weakens every
+// write but the last operation to one that happens whatever was there, and whose
+// answer is of no interest where that does not matter: whatever order explains
+// the history explains the weaker one. Then a write can go together with all
+// reads that saw its value, and a delete where no read saw nothing: in any order
+// that explains the history, what remains is explained by the same order.
 func (s *shrinker) forget(p proof, last int) proof {
-	if !s.loneFile(p.calls) {
-		return p
-	}
-	weak := p
-	weak.calls = nil
-	written := map[string]bool{}
-	var final *history.Op
-	for _, c := range p.calls {
-		switch {
-		case c.op.Kind.Reads() || c.op.ID == last:
-			c = ageless(c)
-		case c.op.ID != last && c.effect():
-			c = weaken(c, before(c.op))
-		}
-		if c.op.ID == last {
-			final = c.op
-		}
-		if c.effect() && c.op.Kind != history.Delete && c.op.Kind != history.CAD {
-			if written[c.op.Value] {
-				return p
-			}
-			written[c.op.Value] = true
-		}
-		weak.calls = append(weak.calls, c)
-	}
-	if final == nil || !simple(final) || !s.illegal(weak) {
+	weak, final := s.weakened(p, last)
+	if final == nil || !s.illegal(weak) {
 		return p
 	}
 	for i, c := range weak.calls {
@@ -53,7 +29,7 @@ func (s *shrinker) forget(p proof, last int) proof {
 		}
 	}
 	for i := len(weak.calls) - 1; i >= 0; i-- {
-		if i >= len(weak.calls) || !weak.calls[i].effect() || weak.calls[i].op.ID == last {
+		if i >= len(weak.calls) {
 			continue
 		}
 		if q, ok := blot(weak, i, final); ok && s.illegal(q) {
@@ -61,6 +37,42 @@ func (s *shrinker) forget(p proof, last int) proof {
 		}
 	}
 	return weak
+}
+
+// weakened is p with weaker writes and without failed ones, whose answer may
+// rest on more than a value. There is no final operation if p is not of that
+// sort.
+func (s *shrinker) weakened(p proof, last int) (weak proof, final *history.Op) {
+	if !s.loneFile(p.calls) {
+		return p, nil
+	}
+	weak = p
+	weak.calls = nil
+	written := map[string]bool{}
+	for _, c := range p.calls {
+		switch {
+		case c.op.Kind.Reads() || c.op.ID == last:
+			c = ageless(c)
+		case c.effect():
+			c = weaken(c, before(c.op))
+		default:
+			continue
+		}
+		if c.op.ID == last {
+			final = c.op
+		}
+		if c.effect() && c.op.Kind != history.Delete && c.op.Kind != history.CAD {
+			if written[c.op.Value] {
+				return p, nil
+			}
+			written[c.op.Value] = true
+		}
+		weak.calls = append(weak.calls, c)
+	}
+	if final == nil || !simple(final) {
+		return p, nil
+	}
+	return weak, final
 }
 
 // before is the value that an answered write found, if its answer tells.
@@ -121,9 +133,12 @@ func ageless(c call) call {
 }
 
 // blot is p less the write at i and the reads that saw what it left. It is not
-// ok if the final operation would have to go.
+// ok if the final operation would have to go, or what is at i is no write.
 func blot(p proof, i int, final *history.Op) (proof, bool) {
 	gone := p.calls[i].op
+	if gone == final || !p.calls[i].effect() {
+		return p, false
+	}
 	q := p
 	q.calls = nil
 	for j, c := range p.calls {

@@ -189,6 +189,47 @@ func TestCutsKeepTheMeaning(t *testing.T) {
 	})
 }
 
+// TestLeavingOutKeepsTheMeaning: whatever writes are left out of a possible
+// history, with all sight of them, it stays possible.
+func TestLeavingOutKeepsTheMeaning(t *testing.T) {
+	cuts := 0
+	rapid.Check(t, func(t *rapid.T) {
+		ops := drawLawful(t)
+		k := newKeyspace(ops)
+		for _, part := range k.parts(ops) {
+			calls := k.prepare(part)
+			if len(calls) == 0 {
+				continue
+			}
+			s := &shrinker{spec: k, top: part.top, until: time.Now().Add(time.Minute)}
+			last := calls[rapid.IntRange(0, len(calls)-1).Draw(t, "last")].op.ID
+			p := proof{calls: calls}
+			cut := func(p proof, i int) (proof, bool) { return without(p, i, last) }
+			if weak, final := s.weakened(p, last); final != nil {
+				p = weak
+				cut = func(p proof, i int) (proof, bool) { return blot(p, i, final) }
+			} else if !independent(calls) {
+				continue
+			}
+			for range 4 {
+				i := rapid.IntRange(0, len(p.calls)-1).Draw(t, "cut")
+				q, ok := cut(p, i)
+				if !ok || !p.calls[i].effect() {
+					continue
+				}
+				cuts++
+				if s.illegal(q) {
+					t.Fatalf("without %v of %v it is impossible: %v", *p.calls[i].op, p.asked(), q.asked())
+				}
+				p = q
+			}
+		}
+	})
+	if cuts < 20 {
+		t.Fatalf("only %d cuts were made", cuts)
+	}
+}
+
 // TestOldValuesAreCaught: reads that are answered from an old state are
 // violations, with revisions and without, and the proof is a small one.
 func TestOldValuesAreCaught(t *testing.T) {

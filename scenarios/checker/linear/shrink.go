@@ -152,7 +152,7 @@ func (c *call) effect() bool {
 // write overlaps: it tells the state whatever came before, so that what came
 // before can go. Only the keyspace has such writes.
 func (s *shrinker) barrier(p proof) proof {
-	if p.from != nil || !s.loneFile(p.calls) {
+	if _, ok := s.spec.(*keyspace); !ok || p.from != nil || !s.loneFile(p.calls) {
 		return p
 	}
 	tries := 0
@@ -225,17 +225,21 @@ func (s *shrinker) drop(p proof, last int) proof {
 	return p
 }
 
-// loneFile says that the calls are all on one key of a keyspace, and that key
-// is not used as a directory.
+// loneFile says that the calls are all on one key that holds one value: of a
+// keyspace, where it is not used as a directory, or of a register.
 func (s *shrinker) loneFile(calls []call) bool {
-	if _, ok := s.spec.(*keyspace); !ok {
-		return false
-	}
-	for i := range calls {
-		op := calls[i].op
-		if op.Kind == history.Append || op.Kind == history.List || clean(op.Key) != s.top || op.Code == codeNotFile || op.Code == codeNotDir {
-			return false
+	switch m := s.spec.(type) {
+	case plain:
+		return m.name == Register
+	case *keyspace:
+		for i := range calls {
+			op := calls[i].op
+			if op.Kind == history.Append || op.Kind == history.List || clean(op.Key) != s.top ||
+				op.Code == codeNotFile || op.Code == codeNotDir {
+				return false
+			}
 		}
+		return true
 	}
-	return true
+	return false
 }
