@@ -1,9 +1,15 @@
-// Package checkpoint keeps a member's replicated state in a bbolt file and moves it as snapshot files.
 package checkpoint
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
 	"os"
+	"slices"
+
+	"go.etcd.io/bbolt"
 
 	"drydock/node/world"
 )
@@ -14,6 +20,23 @@ const (
 	SnapDir = "snap"
 )
 
+// Names under Dir.
+const (
+	stateName = Dir + "/state.db"
+	newName   = Dir + "/new.db"
+)
+
+// Bounds.
+const (
+	// MaxBucketBytes and MaxKeyBytes bound names; bbolt itself allows no more.
+	MaxBucketBytes = 255
+	MaxKeyBytes    = bbolt.MaxKeySize
+	// MaxValueBytes bounds one value.
+	MaxValueBytes = 64 << 20
+	// MaxExtraBytes bounds Meta.Extra.
+	MaxExtraBytes = 16 << 20
+)
+
 // Errors of this package.
 var (
 	// ErrNoCheckpoint: there is no checkpoint yet.
@@ -22,8 +45,8 @@ var (
 	ErrIndexBack = errors.New("checkpoint: index goes back")
 	// ErrCorrupt: a checkpoint or a snapshot file is damaged.
 	ErrCorrupt = errors.New("checkpoint: corrupt")
-	// ErrBound: a record or a chunk is larger than allowed.
-	ErrBound = errors.New("checkpoint: too large")
+	// ErrBound: a record, a description or a name exceeds its bound.
+	ErrBound = errors.New("checkpoint: out of bounds")
 	// ErrOrder: a chunk does not continue what was received.
 	ErrOrder = errors.New("checkpoint: chunk out of order")
 )
@@ -34,6 +57,19 @@ type Record struct {
 	Key, Value []byte
 }
 
+// check refuses what the store can't hold.
+func (r *Record) check() error {
+	switch {
+	case r.Bucket == "" || len(r.Bucket) > MaxBucketBytes:
+		return fmt.Errorf("%w: bucket name of %d bytes", ErrBound, len(r.Bucket))
+	case len(r.Key) == 0 || len(r.Key) > MaxKeyBytes:
+		return fmt.Errorf("%w: key of %d bytes in bucket %q", ErrBound, len(r.Key), r.Bucket)
+	case len(r.Value) > MaxValueBytes:
+		return fmt.Errorf("%w: value of %d bytes in bucket %q", ErrBound, len(r.Value), r.Bucket)
+	}
+	return nil
+}
+
 // Meta says what a checkpoint holds.
 type Meta struct {
 	// Index and Term are of the last log entry that the state contains.
@@ -42,58 +78,247 @@ type Meta struct {
 	Revision uint64
 	// Digest is the state's digest; whoever loads the records compares it.
 	Digest [16]byte
-	// Extra is opaque (the membership, the cluster's time, …).
+	// Extra is opaque (the membership, the cluster's time).
 	Extra []byte
 }
 
 // Host is implemented by a world.FS that can hold a bbolt file.
 type Host interface {
-	// BoltPath returns how to open the bbolt file called name. done is called
-	// once, after the database has been closed.
+	// BoltPath returns how to open the bbolt file called name, which need not
+	// exist. openFile is called once; done is called once, after the database
+	// has been closed. In between at most one transaction is committed to a
+	// file that existed before.
 	BoltPath(name string) (path string, openFile func(string, int, os.FileMode) (*os.File, error), done func() error, err error)
 }
 
-// Write applies changes and m in one transaction.
-func Write(fs world.FS, m Meta, changes []Record) error { return nil }
+// The buckets and the key of the file.
+var (
+	metaBucket = []byte("meta")
+	metaKey    = []byte("checkpoint")
+	dataBucket = []byte("data")
+)
 
-// Load reads the whole checkpoint: buckets in order of name, keys in order.
-// The records are the callee's to keep.
-func Load(fs world.FS, each func(Record) error) (Meta, error) { return Meta{}, ErrNoCheckpoint }
-
-// Export writes the whole checkpoint to the snapshot file name and returns its size.
-func Export(fs world.FS, name string) (Meta, int64, error) { return Meta{}, 0, ErrNoCheckpoint }
-
-// Verify reads a snapshot file through and checks everything.
-func Verify(fs world.FS, name string) (Meta, error) { return Meta{}, ErrNoCheckpoint }
-
-// Import replaces the checkpoint by the content of a snapshot file.
-func Import(fs world.FS, name string) (Meta, error) { return Meta{}, ErrNoCheckpoint }
-
-// ReadChunk reads up to n bytes of a snapshot file at off; size is the file's length.
-func ReadChunk(fs world.FS, name string, off int64, n int) (data []byte, size int64, err error) {
-	return nil, 0, ErrNoCheckpoint
+// Write applies changes and m in one transaction, durably. It refuses an index
+// below the stored one with ErrIndexBack.
+func Write(fs world.FS, m Meta, changes []Record) error {
+	for i := range changes {
+		if err := changes[i].check(); err != nil {
+			return err
+		}
+	}
+	exists, err := prepare(fs)
+	if err != nil {
+		return fmt.Errorf("checkpoint: write: %w", err)
+	}
+	update := func(db *bbolt.DB) error {
+		return db.Update(func(tx *bbolt.Tx) error { return put(tx, m, changes) })
+	}
+	if exists {
+		// A process that died between adopt's two steps left a name that is not
+		// durable, and only this shows it: what follows relies on it.
+		if err = fs.SyncDir(Dir); err == nil {
+			err = session(fs, stateName, false, update)
+		}
+	} else if err = session(fs, newName, false, update); err == nil {
+		err = adopt(fs)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: write index %d: %w", m.Index, err)
+	}
+	return nil
 }
 
-// Receiver collects the chunks of a snapshot file.
-type Receiver struct{ off int64 }
+// prepare makes the directory, clears away a new file that a crash left, and
+// says whether there is a checkpoint.
+func prepare(fs world.FS) (exists bool, err error) {
+	if err := fs.MkdirAll(Dir); err != nil {
+		return false, err
+	}
+	names, err := fs.List(Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, base := range names {
+		switch Dir + "/" + base {
+		case stateName:
+			exists = true
+		case newName:
+			if err := fs.Remove(newName); err != nil {
+				return false, err
+			}
+		}
+	}
+	return exists, nil
+}
 
-// Receive begins to collect the snapshot file name, dropping an earlier attempt.
-func Receive(fs world.FS, name string) (*Receiver, error) { return &Receiver{}, nil }
+// adopt makes the new file, which is durable, the checkpoint.
+func adopt(fs world.FS) error {
+	if err := fs.Rename(newName, stateName); err != nil {
+		return err
+	}
+	return fs.SyncDir(Dir)
+}
 
-// Offset is where the next chunk belongs.
-func (r *Receiver) Offset() int64 { return r.off }
+// put writes m and changes in tx.
+func put(tx *bbolt.Tx, m Meta, changes []Record) error {
+	meta, err := tx.CreateBucketIfNotExists(metaBucket)
+	if err != nil {
+		return err
+	}
+	if old := meta.Get(metaKey); old != nil {
+		was, err := decodeMeta(old)
+		if err != nil {
+			return err
+		}
+		if m.Index < was.Index {
+			return fmt.Errorf("%w: %d after %d", ErrIndexBack, m.Index, was.Index)
+		}
+	}
+	if err := putRecords(tx, changes); err != nil {
+		return err
+	}
+	value, err := appendMeta(nil, m)
+	if err != nil {
+		return err
+	}
+	return meta.Put(metaKey, value)
+}
 
-// WriteAt adds the chunk at off, which must be Offset.
-func (r *Receiver) WriteAt(data []byte, off int64) error { return nil }
+// putRecords applies changes in order.
+func putRecords(tx *bbolt.Tx, changes []Record) error {
+	data, err := tx.CreateBucketIfNotExists(dataBucket)
+	if err != nil {
+		return err
+	}
+	var bucket *bbolt.Bucket
+	name := ""
+	for i := range changes {
+		c := &changes[i]
+		if bucket == nil || name != c.Bucket {
+			if bucket, err = data.CreateBucketIfNotExists([]byte(c.Bucket)); err != nil {
+				return err
+			}
+			name = c.Bucket
+		}
+		if c.Value == nil {
+			err = bucket.Delete(c.Key)
+		} else {
+			err = bucket.Put(c.Key, c.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("bucket %q, key %q: %w", c.Bucket, c.Key, err)
+		}
+	}
+	return nil
+}
 
-// Finish makes the file durable, verifies it and gives it its name.
-func (r *Receiver) Finish() (Meta, error) { return Meta{}, nil }
+// Load reads the whole checkpoint: buckets in order of name, keys in order. The
+// records are the callee's to keep. An error of each ends the reading.
+func Load(fs world.FS, each func(Record) error) (Meta, error) {
+	var m Meta
+	err := view(fs, func(got Meta, tx *bbolt.Tx) error {
+		m = got
+		return eachRecord(tx, each)
+	})
+	if err != nil {
+		return Meta{}, fmt.Errorf("checkpoint: load: %w", err)
+	}
+	return m, nil
+}
 
-// Abort drops what was received.
-func (r *Receiver) Abort() error { return nil }
+// view runs fn on the checkpoint's description and a transaction that reads it.
+func view(disk world.FS, fn func(Meta, *bbolt.Tx) error) error {
+	names, err := disk.List(Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !slices.Contains(names, stateName[len(Dir)+1:]) {
+		return ErrNoCheckpoint
+	}
+	return session(disk, stateName, true, func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			m, err := readMeta(tx)
+			if err != nil {
+				return err
+			}
+			return fn(m, tx)
+		})
+	})
+}
 
-// Snapshots lists the complete snapshot files, sorted.
-func Snapshots(fs world.FS) ([]string, error) { return nil, nil }
+// readMeta returns the description in tx.
+func readMeta(tx *bbolt.Tx) (Meta, error) {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return Meta{}, fmt.Errorf("%w: no description", ErrCorrupt)
+	}
+	return decodeMeta(meta.Get(metaKey))
+}
 
-// Clean removes every snapshot file but keep, and all unfinished ones.
-func Clean(fs world.FS, keep ...string) error { return nil }
+// eachRecord hands out a copy of every record in order.
+func eachRecord(tx *bbolt.Tx, each func(Record) error) error {
+	data := tx.Bucket(dataBucket)
+	if data == nil {
+		return fmt.Errorf("%w: no data", ErrCorrupt)
+	}
+	return data.ForEachBucket(func(name []byte) error {
+		bucket, label := data.Bucket(name), string(name)
+		return bucket.ForEach(func(k, v []byte) error {
+			if v == nil {
+				return fmt.Errorf("%w: bucket %q holds a bucket", ErrCorrupt, label)
+			}
+			r := Record{Bucket: label, Key: slices.Clone(k), Value: append([]byte{}, v...)}
+			if err := r.check(); err != nil {
+				return fmt.Errorf("%w: %w", ErrCorrupt, err)
+			}
+			return callback(each, r)
+		})
+	})
+}
+
+const metaVersion = 1
+
+// metaFixed is the length of an encoded Meta without Extra and checksum.
+const metaFixed = 1 + 3*8 + 16
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendMeta appends m's bytes: version, index, term, revision, digest, extra,
+// CRC-32C.
+func appendMeta(dst []byte, m Meta) ([]byte, error) {
+	if len(m.Extra) > MaxExtraBytes {
+		return nil, fmt.Errorf("%w: extra of %d bytes", ErrBound, len(m.Extra))
+	}
+	at := len(dst)
+	dst = append(dst, metaVersion)
+	dst = binary.LittleEndian.AppendUint64(dst, m.Index)
+	dst = binary.LittleEndian.AppendUint64(dst, m.Term)
+	dst = binary.LittleEndian.AppendUint64(dst, m.Revision)
+	dst = append(dst, m.Digest[:]...)
+	dst = append(dst, m.Extra...)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[at:], castagnoli)), nil
+}
+
+// decodeMeta reads what appendMeta wrote; the result shares nothing with p.
+func decodeMeta(p []byte) (Meta, error) {
+	n := len(p) - 4
+	if n < metaFixed || n > metaFixed+MaxExtraBytes {
+		return Meta{}, fmt.Errorf("%w: description of %d bytes", ErrCorrupt, len(p))
+	}
+	if crc32.Checksum(p[:n], castagnoli) != binary.LittleEndian.Uint32(p[n:]) {
+		return Meta{}, fmt.Errorf("%w: description with a wrong checksum", ErrCorrupt)
+	}
+	if p[0] != metaVersion {
+		return Meta{}, fmt.Errorf("%w: description of version %d, this program knows %d", ErrCorrupt, p[0], metaVersion)
+	}
+	m := Meta{
+		Index:    binary.LittleEndian.Uint64(p[1:]),
+		Term:     binary.LittleEndian.Uint64(p[9:]),
+		Revision: binary.LittleEndian.Uint64(p[17:]),
+	}
+	copy(m.Digest[:], p[25:])
+	if n > metaFixed {
+		m.Extra = slices.Clone(p[metaFixed:n])
+	}
+	return m, nil
+}

@@ -59,7 +59,7 @@ type Event struct {
 	Name string
 	// Off and Len are the range of a write; Off is the size of a truncation.
 	Off, Len int64
-	// Sum is a checksum of the data written.
+	// Sum is a checksum of the data written; OpBolt has none.
 	Sum uint32
 }
 
@@ -129,11 +129,13 @@ func (d *Disk) SetHook(fn func(Event)) { d.hook = fn }
 // ErrFull and changes nothing.
 func (d *Disk) SetCapacity(bytes int64) { d.capacity = bytes }
 
-// Used returns the sum of the files' sizes in bytes.
+// Used returns the sum of the files' sizes in bytes, bbolt's files left out.
 func (d *Disk) Used() int64 {
 	var sum int64
 	for _, n := range d.nodes {
-		sum += int64(len(n.live))
+		if !n.bolt {
+			sum += int64(len(n.live))
+		}
 	}
 	return sum
 }

@@ -23,7 +23,10 @@
 // no descriptor outlives a job. The session counts as one operation that is
 // synced in itself; a cut inside it leaves an image that bbolt's own order of
 // writes allows: some of the new pages and the old meta pages, or all of the
-// pages and new meta pages written in part.
+// pages and new meta pages written in part. bbolt ranges over Go maps while it
+// lays out pages, so images (not what they mean) differ from run to run; they
+// are kept out of the fingerprint, and whether a commit survives a crash is
+// drawn without looking at them.
 //
 // Invariants:
 //
