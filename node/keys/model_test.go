@@ -246,6 +246,24 @@ func (m *model) watch(path string, recursive, stream bool, since uint64) []*Even
 	return found
 }
 
+// list is what a get shows of path: whole trees, or one level below the top.
+func (m *model) list(path string, recursive, top bool) *Node {
+	n, ok := m.nodes[path]
+	if !ok {
+		n = Node{Key: "/", Dir: true}
+	}
+	if !recursive && !top {
+		return &n
+	}
+	for _, p := range m.paths() {
+		dir, name := p[:strings.LastIndex(p, "/")], p[strings.LastIndex(p, "/")+1:]
+		if dir == strings.TrimSuffix(path, "/") && name[0] != '_' {
+			n.Nodes = append(n.Nodes, m.list(p, recursive, false))
+		}
+	}
+	return &n
+}
+
 var (
 	anyPath = rapid.Custom(func(t *rapid.T) string {
 		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "a-", "_h"}), 0, 3).Draw(t, "parts")
@@ -272,7 +290,9 @@ func anyCommand(t *rapid.T, index uint64) *Command {
 	}
 	c.PrevValue = anyValue.Draw(t, "prevValue")
 	if anyFlag.Draw(t, "prevIndex?") {
-		c.PrevIndex = rapid.Uint64Range(0, index).Draw(t, "prevIndex")
+		// Mostly a late index, so that conditions hold now and then.
+		late := index - min(index, 3)
+		c.PrevIndex = rapid.Uint64Range(late, index).Draw(t, "prevIndex")
 	}
 	return c
 }
@@ -286,19 +306,26 @@ func TestStoreIsTheModel(t *testing.T) {
 		now := Stamp{Cluster: time.Second, Wall: 1e18}
 		t.Repeat(map[string]func(*rapid.T){
 			"apply": func(t *rapid.T) {
-				c := anyCommand(t, s.Index())
-				round, err := DecodeCommand(c.AppendBinary(nil))
-				if err != nil || round != *c {
-					t.Fatalf("%+v came back as %+v, %v", *c, round, err)
+				for range rapid.IntRange(1, 6).Draw(t, "commands") {
+					applyBoth(t, s, m, now)
 				}
-				ev, refusal := s.Apply(c, now)
-				want, code, cause := m.apply(c, now)
-				if diff := cmp.Diff(want, ev); diff != "" {
-					t.Fatalf("%+v: event (-want +got):\n%s", *c, diff)
+			},
+			"get": func(t *rapid.T) {
+				path, recursive := anyPath.Draw(t, "path"), anyFlag.Draw(t, "recursive")
+				ev, refusal := s.Get(path, recursive, false, now)
+				code, cause := 0, ""
+				if path != "/" {
+					code, cause = m.obstacle(path, false)
 				}
-				if (refusal != nil) != (code != 0) || (refusal != nil && (refusal.Code != code ||
-					refusal.Cause != cause || refusal.Index != m.index)) {
-					t.Fatalf("%+v: %v, not %d %s at %d", *c, refusal, code, cause, m.index)
+				if code != 0 {
+					if refusal == nil || refusal.Code != code || refusal.Cause != cause {
+						t.Fatalf("get %s: %v, not %d %s", path, refusal, code, cause)
+					}
+					return
+				}
+				want := m.list(path, recursive, true)
+				if diff := cmp.Diff(want, ev.Node); diff != "" || refusal != nil {
+					t.Fatalf("get %s: %v (-want +got):\n%s", path, refusal, diff)
 				}
 			},
 			"pass": func(t *rapid.T) {
@@ -348,6 +375,23 @@ func TestStoreIsTheModel(t *testing.T) {
 			t.Fatalf("drained records are not the whole (-whole +drained):\n%s", diff)
 		}
 	})
+}
+
+func applyBoth(t *rapid.T, s *Store, m *model, now Stamp) {
+	c := anyCommand(t, s.Index())
+	round, err := DecodeCommand(c.AppendBinary(nil))
+	if err != nil || round != *c {
+		t.Fatalf("%+v came back as %+v, %v", *c, round, err)
+	}
+	ev, refusal := s.Apply(c, now)
+	want, code, cause := m.apply(c, now)
+	if diff := cmp.Diff(want, ev); diff != "" {
+		t.Fatalf("%+v: event (-want +got):\n%s", *c, diff)
+	}
+	if (refusal != nil) != (code != 0) || (refusal != nil && (refusal.Code != code ||
+		refusal.Cause != cause || refusal.Index != m.index)) {
+		t.Fatalf("%+v: %v, not %d %s at %d", *c, refusal, code, cause, m.index)
+	}
 }
 
 func compareStores(t *rapid.T, s *Store, m *model) {
