@@ -130,6 +130,9 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 		}
 		n.state = state.Empty()
 	}
+	if err := store.Clean(fs); err != nil {
+		return nil, nil, fmt.Errorf("node: snapshot files: %w", err)
+	}
 	if sn.Index < rec.Marker.Index {
 		return nil, nil, fmt.Errorf("node: checkpoint at %d is older than %d, which the log says is durable", sn.Index, rec.Marker.Index)
 	}

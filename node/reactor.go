@@ -212,4 +212,3 @@ func (n *Node) State() *state.State { return n.state }
 
 // Start returns the first effects: the timer. Call it once after Boot.
 func (n *Node) Start(at world.Instant) *Effects { return n.Step(at, Tick{}) }
-

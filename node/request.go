@@ -20,7 +20,12 @@ func (n *Node) request(token uint64, call *api.Call) {
 		panic("node: a request's token must not be zero")
 	}
 	var err error
+	applied, _ := n.state.Applied()
 	switch {
+	case applied == 0:
+		// A joining member has no state yet, not even an old one.
+		n.refuse(token, errJoining)
+		return
 	case call.Kind == api.Write:
 		err = n.core.Propose(state.Command{Kind: state.KindKeys, Token: call.Token, Keys: call.Write}, token)
 	case call.Kind == api.Watch:
@@ -55,6 +60,8 @@ func (n *Node) serveRead(token uint64, call *api.Call) {
 	a.Event, a.Err = n.state.Keys().Get(call.Path, call.Recursive, call.Sorted, a.Now)
 	n.fx.Answers = append(n.fx.Answers, a)
 }
+
+var errJoining = errors.New("node: this member is joining and has no state yet")
 
 func (n *Node) refuse(token uint64, err error) {
 	n.fx.Answers = append(n.fx.Answers, Answer{

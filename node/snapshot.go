@@ -27,6 +27,7 @@ type receiving struct {
 	consensus.Receiver
 	name string
 	file Incoming // used by jobs of the snapshot lane only
+	over bool     // verified, or given up
 }
 
 // startTransfers exports the checkpoint for members that raft wants to give a
@@ -127,6 +128,7 @@ func (n *Node) endTransfer(t *transfer, ok bool) {
 	for i, other := range n.transfers {
 		if other == t {
 			n.transfers = append(n.transfers[:i:i], n.transfers[i+1:]...)
+			n.cleanSnapshots()
 			break
 		}
 	}
@@ -136,13 +138,19 @@ func (n *Node) endTransfer(t *transfer, ok bool) {
 // piece; a newer one replaces one that is under way.
 func (n *Node) receiveChunk(from world.MemberID, c *wire.SnapChunk) {
 	r := n.receiving
+	if r != nil && r.over {
+		if n.core.Installing() {
+			return // the answer comes when the snapshot is in place
+		}
+		n.receiving, r = nil, nil
+	}
 	if r == nil || r.From != from || r.Stream != c.Stream || r.Term != c.Term || r.Total != c.Total {
 		applied, _ := n.state.Applied()
 		switch {
 		case c.Stream <= applied:
 			n.sendAck(from, &wire.SnapAck{Stream: c.Stream, Done: true})
 			return
-		case r != nil && (r.Writing || c.Term < r.Term):
+		case r != nil && (r.Busy() || c.Term < r.Term):
 			return
 		case c.Offset != 0:
 			n.sendAck(from, &wire.SnapAck{Stream: c.Stream, Failed: true})
@@ -177,6 +185,9 @@ func (n *Node) writeChunk(r *receiving, c *wire.SnapChunk) {
 		return r.file.WriteAt(c.Data, int64(c.Offset))
 	}}
 	n.submit(job, func(err error) {
+		if r.over {
+			return
+		}
 		if err != nil {
 			n.dropReceiving(r)
 			return
@@ -192,7 +203,6 @@ func (n *Node) writeChunk(r *receiving, c *wire.SnapChunk) {
 
 // finishReceiving verifies the file and tells raft of the snapshot.
 func (n *Node) finishReceiving(r *receiving) {
-	r.Writing = true
 	var sn state.Snapshot
 	job := world.Job{Lane: world.LaneSnapshot, Name: "verify snapshot", Run: func(world.FS) (err error) {
 		sn, err = r.file.Finish()
@@ -203,8 +213,7 @@ func (n *Node) finishReceiving(r *receiving) {
 			n.dropReceiving(r)
 			return
 		}
-		n.receiving, n.received = nil, r.name
-		n.sendAck(r.From, &wire.SnapAck{Stream: r.Stream, Offset: r.Total, Done: true})
+		n.received, r.over = r.name, true
 		conf, err := state.ConfOf(sn)
 		if err != nil {
 			return
@@ -220,6 +229,7 @@ func (n *Node) finishReceiving(r *receiving) {
 
 func (n *Node) dropReceiving(r *receiving) {
 	n.sendAck(r.From, &wire.SnapAck{Stream: r.Stream, Failed: true})
+	r.over = true
 	if n.receiving == r {
 		n.receiving = nil
 	}
@@ -270,9 +280,30 @@ func (n *Node) installLog(a *consensus.Append, fresh *state.State) {
 		n.state, n.checkpointed = fresh, a.Snapshot.GetIndex()
 		n.follow()
 		n.core.Persisted(a)
+		if r := n.receiving; r != nil && r.over {
+			n.sendAck(r.From, &wire.SnapAck{Stream: r.Stream, Offset: r.Total, Done: true})
+			n.receiving = nil
+		}
+		n.cleanSnapshots()
 		index, term := n.state.Applied()
 		n.fx.Applied = append(n.fx.Applied, Mark{Index: index, Term: term, Revision: n.state.Revision(), Digest: n.state.Digest()})
 	})
+}
+
+// cleanSnapshots removes snapshot files that nobody reads or writes.
+func (n *Node) cleanSnapshots() {
+	keep := []string{n.received}
+	for _, t := range n.transfers {
+		keep = append(keep, t.name)
+	}
+	if n.receiving != nil {
+		keep = append(keep, n.receiving.name)
+	}
+	job := world.Job{Lane: world.LaneSnapshot, Name: "clean", Run: func(fs world.FS) error {
+		return n.store.Clean(fs, keep...)
+	}}
+	// What could not be removed now goes with the next attempt.
+	n.submit(job, func(error) {})
 }
 
 // clearWatches ends all watches: events between the old state and the new are

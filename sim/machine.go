@@ -55,6 +55,8 @@ type machine struct {
 	inbox   []node.Input
 	front   front
 	role    node.Role
+	// lastApplied is the index that the node last said it has applied.
+	lastApplied uint64
 }
 
 func (w *World) newMachine(index int, name string) *machine {
@@ -121,6 +123,7 @@ func (m *machine) boot() {
 		m.w.referee.restarted(m)
 	}
 	m.boots++
+	m.lastApplied, _ = m.node.State().Applied()
 	m.deliver(node.Tick{})
 }
 

@@ -69,7 +69,12 @@ func (f *referee) applied(m *machine, marks []node.Mark) {
 			Time: f.now(), Node: m.name, Life: m.boots - 1, Index: k.Index, Revision: k.Revision, Digest: hex.EncodeToString(k.Digest[:]),
 		})
 	}
+	if len(marks) > 0 && marks[0].Index > m.lastApplied+1 {
+		f.r.SnapshotsInstalled++
+		f.note(m.name, fmt.Sprintf("%s has installed the snapshot at index %d", m.name, marks[0].Index), MarkInfo)
+	}
 	if n := len(marks); n > 0 {
+		m.lastApplied = marks[n-1].Index
 		last := marks[n-1].Index
 		f.r.Applied = append(f.r.Applied, history.Applied{Time: f.now(), Node: m.name, Index: last})
 		f.w.commit = max(f.w.commit, last)
@@ -152,9 +157,6 @@ func (f *referee) frame(from, to *machine, b []byte) {
 		f.note(to.name, fmt.Sprintf("%s sends %s a snapshot at index %d", from.name, to.name, fr.Chunk.Stream), MarkInfo)
 		f.behind[to.index] = true
 		f.w.announce(chaos.EventSnapshotSent, to.name)
-	}
-	if fr.Ack != nil && fr.Ack.Done {
-		f.r.SnapshotsInstalled++
 	}
 }
 

@@ -99,6 +99,9 @@ func ConfChange(e *raftpb.Entry) (*raftpb.ConfChangeV2, []byte, error) {
 // ApplyConf makes a change that the state accepted take effect in raft.
 func (c *Core) ApplyConf(cc *raftpb.ConfChangeV2) { c.conf = c.raw.ApplyConfChange(cc) }
 
+// Installing says that a snapshot is being installed.
+func (c *Core) Installing() bool { return c.member.installing > 0 }
+
 // Conf returns the present configuration, encoded.
 func (c *Core) Conf() []byte { return EncodeConf(c.conf) }
 

@@ -72,37 +72,40 @@ func (s *Sender) Tick(now time.Duration) (giveUp bool) {
 	return s.silent >= snapGiveUp
 }
 
-// Receiver is one snapshot that comes in. It takes pieces in order and writes
-// one at a time.
+// Receiver is one snapshot that comes in. Pieces are taken in order, a window's
+// worth of them at once.
 //
-// Invariant: what is below next is written or being written.
+// Invariant: what is below written is on disk as far as a process crash goes,
+// what lies between written and next is being written, in order.
 type Receiver struct {
 	From   world.MemberID
 	Stream uint64
 	Term   uint64
 	Total  uint64
 
-	next    uint64
-	Writing bool
+	written, next uint64
+	pieces        int
 }
 
-// Take decides about a chunk: write says to write it now; otherwise reply, if
-// not nil, goes back at once.
+// Busy says that pieces are being written.
+func (r *Receiver) Busy() bool { return r.pieces > 0 }
+
+// Take decides about a chunk: write says to write it behind those that are
+// being written; otherwise reply, if not nil, goes back at once.
 func (r *Receiver) Take(c *wire.SnapChunk) (write bool, reply *wire.SnapAck) {
-	switch {
-	case r.Writing:
-		return false, nil // the sender repeats
-	case c.Offset != r.next || len(c.Data) == 0:
-		return false, &wire.SnapAck{Stream: r.Stream, Offset: r.next}
+	if c.Offset != r.next || len(c.Data) == 0 || uint64(len(c.Data)) > r.Total-r.next || r.pieces >= SnapWindow {
+		// Lost, repeated or too early: the sender learns where to go on.
+		return false, &wire.SnapAck{Stream: r.Stream, Offset: r.written}
 	}
-	r.Writing = true
+	r.next += uint64(len(c.Data))
+	r.pieces++
 	return true, nil
 }
 
-// Wrote tells that n bytes at the front were written. It reports whether the
-// stream is complete.
+// Wrote tells that the next n bytes were written. It reports whether the stream
+// is complete.
 func (r *Receiver) Wrote(n int) (ack *wire.SnapAck, complete bool) {
-	r.Writing = false
-	r.next += uint64(n)
-	return &wire.SnapAck{Stream: r.Stream, Offset: r.next}, r.next == r.Total
+	r.pieces--
+	r.written += uint64(n)
+	return &wire.SnapAck{Stream: r.Stream, Offset: r.written}, r.written == r.Total
 }
