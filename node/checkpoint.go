@@ -62,10 +62,14 @@ func (n *Node) mark(index, term uint64, conf []byte) {
 	})
 }
 
+// JobRelease is the name of the job that recycles segments of the log: who
+// audits disks must have read them before it runs.
+const JobRelease = "release"
+
 // release lets the log recycle segments whose entries nobody needs.
 func (n *Node) release(index uint64) {
 	job := world.Job{
-		Lane: world.LaneLog, Name: "release",
+		Lane: world.LaneLog, Name: JobRelease,
 		Run: func(world.FS) error { return n.log.Release(index) },
 	}
 	n.submit(job, func(err error) {

@@ -16,8 +16,9 @@ import (
 	"drydock/sim/history"
 )
 
-// audit reads the members' logs from their disks as they become durable, and
-// says at the end what was committed, whatever any member's memory held.
+// audit reads the members' logs from their disks: at each boot, before segments
+// are recycled, and at the end. It then says what was committed, whatever any
+// member's memory held.
 type audit struct {
 	w    *World
 	logs []diskLog
@@ -96,6 +97,11 @@ func (l *diskLog) at(index uint64) *wal.Entry {
 
 // report fills the result with what the disks hold.
 func (a *audit) report(r *Result) {
+	for _, m := range a.w.machines {
+		if m.alive() && m.node != nil {
+			a.scan(m)
+		}
+	}
 	commit := uint64(0)
 	for i := range a.logs {
 		l := &a.logs[i]

@@ -84,6 +84,9 @@ func (m *machine) runGroup(group []node.Submit) []error {
 	errs := make([]error, len(group))
 	lastSync := -1
 	for i := range group {
+		if group[i].Job.Name == node.JobRelease {
+			m.w.audit.scan(m) // segments are about to go
+		}
 		errs[i] = group[i].Job.Run(m.disk)
 		if group[i].Job.Sync != nil && errs[i] == nil {
 			lastSync = i
@@ -120,9 +123,6 @@ func (m *machine) completeGroup(l *lane, token disk.Token, group []node.Submit, 
 	l.running = false
 	m.disk.Complete(token)
 	m.w.trace.add(m.w.now(), traceJob, uint64(m.index), m.disk.Fingerprint(), []byte(group[0].Job.Name))
-	if l.id == world.LaneLog {
-		m.w.audit.scan(m)
-	}
 	for i := range group {
 		m.deliver(node.JobDone{ID: group[i].ID, Err: errs[i]})
 	}
