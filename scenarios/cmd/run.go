@@ -194,7 +194,9 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 	case plain:
 		if len(list) > 1 {
 			perFile(env, tally, list, len(seeds), width)
-			fmt.Fprintln(env.Stdout)
+			if len(seeds) > 1 || tally.Violated == 0 {
+				fmt.Fprintln(env.Stdout)
+			}
 		}
 		tally.Text(env, len(seeds))
 	}

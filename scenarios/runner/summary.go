@@ -43,10 +43,12 @@ func (t *Tally) Text(env *ui.Env, seeds int) {
 	if len(bad) > 0 && seeds > 1 {
 		t.rows(env, bad)
 	}
+	shown := seeds > 1 && len(bad) > 0
 	if len(bad) > 0 && bad[0].Verdict == checker.Violated {
 		bad[0].Evidence(env)
+		shown = true
 	}
-	if len(bad) > 0 {
+	if shown {
 		fmt.Fprintln(env.Stdout)
 	}
 	line := fmt.Sprintf("%s   %s simulated in %s", t.counts(bad), hours(t.Simulated), seconds1(t.Took))
