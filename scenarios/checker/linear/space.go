@@ -114,6 +114,18 @@ func (s *space) children(dir string) []node {
 	return list
 }
 
+// lastOrdered is the last child that was appended to the directory, or nil.
+func (s *space) lastOrdered(dir string) *node {
+	prefix := strings.TrimSuffix(dir, "/")
+	end, _ := s.find(prefix + "0") // '0' is the character after '/'
+	for i := end - 1; i >= 0 && strings.HasPrefix(s.nodes[i].key, prefix+"/"); i-- {
+		if s.nodes[i].ordered && !strings.Contains(s.nodes[i].key[len(prefix)+1:], "/") {
+			return &s.nodes[i]
+		}
+	}
+	return nil
+}
+
 // clean gives every spelling of a path one form: "/a/b", the root is "/".
 func clean(key string) string {
 	return "/" + strings.Trim(key, "/")
@@ -233,10 +245,8 @@ func (s *space) append(op *history.Op, key string, here *node, top string, at st
 	if here != nil && !here.dir {
 		return answer{code: codeNotDir}
 	}
-	for _, n := range s.children(key) {
-		if n.ordered && !at.unseen && n.key >= at.child {
-			return answer{code: impossible}
-		}
+	if n := s.lastOrdered(key); n != nil && !at.unseen && n.key >= at.child {
+		return answer{code: impossible}
 	}
 	if here == nil {
 		s.mkdirs(key, top, at.index)

@@ -60,10 +60,11 @@ func staleFinding(ops []history.Op, reads []*history.Op, opt StaleOptions) (bad 
 	if bad = fromFuture(order, reads); bad != nil {
 		return bad, true
 	}
-	if replay(ops, order, nil) != nil {
-		return nil, len(reads) == 0
+	bad = staleReplay(ops, order, reads)
+	if bad != nil && !bad.final {
+		return nil, len(reads) == 0 // a linearizable operation is wrong
 	}
-	return staleReplay(ops, order, reads), true
+	return bad, true
 }
 
 // staleReplay compares each stale read with the state at its revision. Its
@@ -84,7 +85,9 @@ func staleReplay(ops []history.Op, order []witness, reads []*history.Op) *findin
 				why = fmt.Sprintf("index %d must be %d", op.Index, r.index)
 			}
 			if why != "" {
-				return r.wrong(op, why)
+				bad := r.wrong(op, why)
+				bad.final = true
+				return bad
 			}
 		}
 		return nil
