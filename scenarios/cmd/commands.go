@@ -13,6 +13,7 @@ func Commands(env *ui.Env, worlds ...runner.World) []*cobra.Command {
 	return []*cobra.Command{
 		newRun(env, worlds),
 		newWorker(env, worlds),
+		NewCheck(),
 		newScenario(env, worlds),
 	}
 }

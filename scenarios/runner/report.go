@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -84,7 +85,14 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 		}
 	}()
 	res, err := w.Run(ctx, spec)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		r.Error = interrupted
+		return r
+	case errors.Is(err, context.DeadlineExceeded):
+		r.Error = "it came to no end in time"
+		return r
+	case err != nil:
 		r.Error = err.Error()
 		return r
 	}
