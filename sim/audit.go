@@ -30,6 +30,8 @@ type diskLog struct {
 	base    uint64 // index before the first entry
 	entries []wal.Entry
 	commit  uint64
+	// kept are committed entries that a snapshot has since replaced here.
+	kept []wal.Entry
 }
 
 func newAudit(w *World) *audit { return &audit{w: w, logs: make([]diskLog, len(w.machines))} }
@@ -66,7 +68,7 @@ func (a *audit) rescan(m *machine) {
 // recovery keeps only what follows from the log's own order.
 func (l *diskLog) take(b *wal.Batch) {
 	if b.Reset && b.Marker != nil && b.Marker.Index > l.last() {
-		l.base, l.entries = b.Marker.Index, nil
+		l.replaced(b.Marker.Index)
 	}
 	for i := range b.Entries {
 		e := b.Entries[i]
@@ -75,7 +77,7 @@ func (l *diskLog) take(b *wal.Batch) {
 			continue
 		case e.Index > l.last()+1:
 			// A hole: what is before it was replaced by a snapshot.
-			l.base, l.entries = e.Index-1, nil
+			l.replaced(e.Index - 1)
 		default:
 			l.entries = l.entries[:e.Index-l.base-1]
 		}
@@ -86,14 +88,26 @@ func (l *diskLog) take(b *wal.Batch) {
 	}
 }
 
-func (l *diskLog) last() uint64 { return l.base + uint64(len(l.entries)) }
-
-func (l *diskLog) at(index uint64) *wal.Entry {
-	if index <= l.base || index > l.last() {
-		return nil
+// replaced starts the log anew after base, keeping what was committed.
+func (l *diskLog) replaced(base uint64) {
+	for i := range l.entries {
+		if l.entries[i].Index <= l.commit {
+			l.kept = append(l.kept, l.entries[i])
+		}
 	}
-	return &l.entries[index-l.base-1]
+	l.base, l.entries = base, nil
 }
+
+// committed lists what this disk has shown as committed, in order.
+func (l *diskLog) committed() []wal.Entry {
+	n := 0
+	for n < len(l.entries) && l.entries[n].Index <= l.commit {
+		n++
+	}
+	return append(l.kept[:len(l.kept):len(l.kept)], l.entries[:n]...)
+}
+
+func (l *diskLog) last() uint64 { return l.base + uint64(len(l.entries)) }
 
 // report fills the result with what the disks hold.
 func (a *audit) report(r *Result) {
@@ -102,18 +116,18 @@ func (a *audit) report(r *Result) {
 			a.scan(m)
 		}
 	}
-	commit := uint64(0)
+	commit, byIndex := uint64(0), make(map[uint64]*wal.Entry)
 	for i := range a.logs {
 		l := &a.logs[i]
 		commit = max(commit, l.commit)
-		for j := range l.entries {
-			e := &l.entries[j]
-			if e.Index > l.commit {
-				break
+		list := l.committed()
+		for j := range list {
+			e := &list[j]
+			if byIndex[e.Index] == nil {
+				byIndex[e.Index] = e
 			}
-			sum := sha256.Sum256(append([]byte{e.Type}, e.Data...))
 			r.Entries = append(r.Entries, history.Entry{
-				Node: a.w.machines[i].name, Index: e.Index, Term: e.Term, Hash: hex.EncodeToString(sum[:16]),
+				Node: a.w.machines[i].name, Index: e.Index, Term: e.Term, Hash: entryHash(e),
 			})
 		}
 	}
@@ -126,7 +140,7 @@ func (a *audit) report(r *Result) {
 		}
 	}
 	for index := uint64(2); index <= commit; index++ {
-		e := a.committed(index)
+		e := byIndex[index]
 		if e == nil {
 			r.Missing = append(r.Missing, index)
 			continue
@@ -144,16 +158,12 @@ func (a *audit) report(r *Result) {
 	}
 }
 
-// committed returns the entry from a disk whose own commit covers it.
-func (a *audit) committed(index uint64) *wal.Entry {
-	for i := range a.logs {
-		if l := &a.logs[i]; index <= l.commit {
-			if e := l.at(index); e != nil {
-				return e
-			}
-		}
-	}
-	return nil
+// entryHash stands for what an entry holds.
+func entryHash(e *wal.Entry) string {
+	h := sha256.New()
+	h.Write([]byte{e.Type})
+	h.Write(e.Data)
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // truth replays committed entries just far enough to give each command its
