@@ -42,8 +42,14 @@ func session(fs world.FS, name string, readOnly bool, fn func(*bbolt.DB) error) 
 		FreelistType: bbolt.FreelistArrayType,
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := openFile(path, flag, mode)
+			if err == nil && readOnly {
+				err = surveyFile(f)
+			}
+			if err != nil {
+				return nil, err
+			}
 			file = f
-			return f, err
+			return f, nil
 		},
 	}
 	var db *bbolt.DB
@@ -61,6 +67,18 @@ func session(fs world.FS, name string, readOnly bool, fn func(*bbolt.DB) error) 
 	}
 	if db != nil {
 		err = errors.Join(err, db.Close())
+	}
+	return err
+}
+
+// surveyFile checks the pages of f; see surveyor. On an error f is closed.
+func surveyFile(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil {
+		err = survey(f, info.Size())
+	}
+	if err != nil {
+		err = errors.Join(err, f.Close())
 	}
 	return err
 }

@@ -11,7 +11,8 @@
 //
 // bbolt's data pages carry no checksums. The digest of the state is therefore
 // stored in the transaction, and whoever loads the records recomputes and
-// compares it; Load itself turns whatever bbolt trips over into ErrCorrupt.
+// compares it; Load itself turns whatever bbolt trips over into ErrCorrupt, and
+// checks beforehand that the pages form a tree, on which bbolt relies to end.
 //
 // A snapshot file is the same content as one stream: magic, then frames of
 // length, CRC-32C and payload. The first frame is the description, then come
@@ -27,7 +28,7 @@
 //     verified.
 //   - Every length read from a file is bounded before it is used.
 //
-// checkpoint.go has the types and Write and Load, bolt.go the sessions with
-// bbolt, format.go the bytes of snapshot files, snapshot.go Export, Verify and
+// checkpoint.go has the types and Write and Load, bolt.go and survey.go
+// the sessions with bbolt, format.go the bytes of snapshot files, snapshot.go Export, Verify and
 // Import, chunk.go the transfer in pieces, store.go what package node calls.
 package checkpoint
