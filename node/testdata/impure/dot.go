@@ -1,0 +1,7 @@
+package impure
+
+import . "time"
+
+func hidden() Time {
+	return Now() // want "clock: use of time.Now"
+}
