@@ -134,9 +134,8 @@ func (a *audit) report(r *Result) {
 	r.FinalCommit = commit
 	t := truth{sessions: make(map[world.MemberID]*idSet), voters: make(map[world.MemberID]bool)}
 	for _, m := range a.w.machines {
-		if a.w.isVoter[m.name] || a.w.isLearner[m.name] {
-			t.sessions[m.id] = new(idSet)
-			t.voters[m.id] = a.w.isVoter[m.name]
+		if a.w.founders[m.name] {
+			t.sessions[m.id], t.voters[m.id] = new(idSet), true
 		}
 	}
 	for index := uint64(2); index <= commit; index++ {

@@ -34,6 +34,7 @@ func (f *front) request(c *client, attempt uint64, r *api.Request) {
 		c.reply(attempt, nil, refusedByHost)
 		return
 	}
+	r.ClusterID = w.clusterID
 	call, resp := api.Decode(r)
 	if resp != nil {
 		c.reply(attempt, resp, answered)

@@ -123,6 +123,7 @@ func (m *machine) boot() {
 		m.w.referee.restarted(m)
 	}
 	m.boots++
+	m.w.revived()
 	m.lastApplied, _ = m.node.State().Applied()
 	m.deliver(node.Tick{})
 }

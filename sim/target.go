@@ -50,6 +50,9 @@ func (t target) Inject(f chaos.Fault) (undo func(), detail string, err error) {
 		return nil, "", err
 	}
 	t.w.trace.add(t.w.now(), traceFault, 0, 0, []byte(f.Text))
+	if undo == nil && !t.w.majorityLives() {
+		record.NoQuorum = true // until enough are back: see World.revived
+	}
 	t.w.result.Faults = append(t.w.result.Faults, record)
 	if undo == nil {
 		return nil, detail, nil

@@ -26,8 +26,9 @@ type World struct {
 	machines  []*machine
 	byName    map[string]*machine
 	byID      map[world.MemberID]*machine
-	isVoter   map[string]bool
-	isLearner map[string]bool
+	founders  map[string]bool
+	isVoter   map[string]bool // as last known, at votersAt
+	votersAt  uint64
 	clusterID uint64
 	epoch     int64 // wall time at the run's start, ns
 	net       *network
@@ -75,7 +76,7 @@ func newWorld(cfg Config) (*World, error) {
 	w := &World{
 		cfg: cfg, src: stream.New(cfg.Seed), trace: newTrace(),
 		byName: make(map[string]*machine), byID: make(map[world.MemberID]*machine),
-		isVoter: make(map[string]bool), isLearner: make(map[string]bool),
+		founders: make(map[string]bool), isVoter: make(map[string]bool),
 		epoch: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(),
 	}
 	w.clusterID = w.src.Stream("cluster").Uint64() | 1
@@ -113,7 +114,7 @@ func (w *World) now() time.Duration { return w.queue.Now() }
 func (w *World) found() error {
 	var founders []state.Member
 	for _, name := range w.cfg.Voters {
-		w.isVoter[name] = true
+		w.isVoter[name], w.founders[name] = true, true
 		founders = append(founders, state.Member{ID: w.byName[name].id, Name: name})
 	}
 	for _, name := range w.cfg.Voters {
@@ -233,19 +234,46 @@ func (w *World) newest() *machine {
 	return best
 }
 
-// voters returns who votes, as the newest state knows it.
+// voters returns who votes, as the newest state that could be asked knows it.
 func (w *World) voters() map[string]bool {
 	m := w.newest()
 	if m == nil {
 		return w.isVoter
 	}
-	out := make(map[string]bool)
+	index, _ := m.node.State().Applied()
+	if index <= w.votersAt {
+		return w.isVoter
+	}
+	w.votersAt, w.isVoter = index, make(map[string]bool)
 	for _, member := range m.node.State().Members() {
 		if !member.Learner {
-			out[w.byID[member.ID].name] = true
+			w.isVoter[w.byID[member.ID].name] = true
 		}
 	}
-	return out
+	return w.isVoter
+}
+
+// majorityLives says whether more than half of the voters run.
+func (w *World) majorityLives() bool {
+	voters, alive := w.voters(), 0
+	for _, m := range w.machines {
+		if voters[m.name] && m.status == up {
+			alive++
+		}
+	}
+	return alive > len(voters)/2
+}
+
+// revived ends the crashes that had left no majority, when there is one again.
+func (w *World) revived() {
+	if !w.majorityLives() {
+		return
+	}
+	for i := range w.result.Faults {
+		if f := &w.result.Faults[i]; f.NoQuorum && f.End == 0 {
+			f.End = int64(w.now())
+		}
+	}
 }
 
 // states draws one letter for each machine.
