@@ -127,36 +127,45 @@ func (f *referee) leaderGone(m *machine) {
 // only once the sender's term and vote are durable, so their terms never go
 // back; a candidate's requests may be forgotten with its power.
 func (f *referee) frame(from, to *machine, b []byte) {
+	err := wire.Heads(b, func(h wire.Head) { f.message(from, to, h) })
+	if err != nil {
+		f.broken(from, fmt.Sprintf("sent a bad frame: %v", err))
+		return
+	}
+	if wire.Kind(b[2]) != wire.KindSnapChunk {
+		return
+	}
 	fr, err := wire.Decode(b)
 	if err != nil {
 		f.broken(from, fmt.Sprintf("sent a bad frame: %v", err))
 		return
 	}
-	for _, msg := range fr.Raft {
-		term := msg.GetTerm()
-		switch msg.GetType() {
-		case raftpb.MsgVote:
-			key := [2]uint64{uint64(from.index), term}
-			if !f.campaigns[key] {
-				f.campaigns[key] = true
-				f.w.announce(chaos.EventCampaign, from.name)
-			}
-		case raftpb.MsgVoteResp:
-			f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: term})
-			if !msg.GetReject() {
-				f.r.Votes = append(f.r.Votes, history.Vote{Time: f.now(), From: from.name, To: to.name, Term: term})
-				f.w.announce(chaos.EventVoteGranted, from.name)
-			}
-		case raftpb.MsgAppResp:
-			f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: term})
-		case raftpb.MsgApp, raftpb.MsgHeartbeat:
-			f.leads(from, term)
-		}
-	}
 	if fr.Chunk != nil && fr.Chunk.Offset == 0 {
 		f.note(to.name, fmt.Sprintf("%s sends %s a snapshot at index %d", from.name, to.name, fr.Chunk.Stream), MarkInfo)
 		f.behind[to.index] = true
 		f.w.announce(chaos.EventSnapshotSent, to.name)
+	}
+}
+
+// message takes the outside of one raft message.
+func (f *referee) message(from, to *machine, h wire.Head) {
+	switch h.Type {
+	case raftpb.MsgVote:
+		key := [2]uint64{uint64(from.index), h.Term}
+		if !f.campaigns[key] {
+			f.campaigns[key] = true
+			f.w.announce(chaos.EventCampaign, from.name)
+		}
+	case raftpb.MsgVoteResp:
+		f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: h.Term})
+		if !h.Reject {
+			f.r.Votes = append(f.r.Votes, history.Vote{Time: f.now(), From: from.name, To: to.name, Term: h.Term})
+			f.w.announce(chaos.EventVoteGranted, from.name)
+		}
+	case raftpb.MsgAppResp:
+		f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: h.Term})
+	case raftpb.MsgApp, raftpb.MsgHeartbeat:
+		f.leads(from, h.Term)
 	}
 }
 

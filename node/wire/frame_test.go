@@ -79,6 +79,33 @@ func TestEveryFlippedBitAndCutIsRefused(t *testing.T) {
 	}
 }
 
+func TestHeadsSeeWhatDecodeSees(t *testing.T) {
+	for _, f := range frames() {
+		b := f.Encode()
+		var got []wire.Head
+		if err := wire.Heads(b, func(h wire.Head) { got = append(got, h) }); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != len(f.Raft) {
+			t.Fatalf("kind %d: %d heads of %d messages", f.Kind, len(got), len(f.Raft))
+		}
+		for i, m := range f.Raft {
+			want := wire.Head{Type: m.GetType(), Term: m.GetTerm(), Reject: m.GetReject(), Index: m.GetIndex(), Commit: m.GetCommit(), Entries: len(m.GetEntries())}
+			if want.Entries > 0 {
+				want.FirstIndex = m.GetEntries()[0].GetIndex()
+			}
+			if got[i] != want {
+				t.Errorf("message %d: %+v, want %+v", i, got[i], want)
+			}
+		}
+		if f.Kind == wire.KindRaft {
+			if err := wire.Heads(append(b[:len(b)-5:len(b)-5], b[len(b)-4:]...), func(wire.Head) {}); !errors.Is(err, wire.ErrFrame) {
+				t.Errorf("a cut frame: %v", err)
+			}
+		}
+	}
+}
+
 func TestReaderBoundsWhatItReads(t *testing.T) {
 	huge := wire.AppendUint(nil, 1<<60)
 	for name, read := range map[string]func(*wire.Reader){
