@@ -96,8 +96,10 @@ func TestOpenReturnsWhatWasAppended(t *testing.T) {
 		{
 			"many segments",
 			[]Batch{
-				{Entries: entries(1, 3, 1, 1000)}, {Entries: entries(4, 3, 1, 1000)},
-				{Entries: entries(7, 3, 1, 1000)}, {Entries: entries(10, 1, 1, 3*MinSegmentBytes)},
+				{Entries: entries(1, 3, 1, 1000)},
+				{Entries: entries(4, 3, 1, 1000)},
+				{Entries: entries(7, 3, 1, 1000)},
+				{Entries: entries(10, 1, 1, 3*MinSegmentBytes)},
 			},
 			Recovered{Entries: append(entries(1, 9, 1, 1000), entries(10, 1, 1, 3*MinSegmentBytes)...)},
 		},
