@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	benchcmd "drydock/bench/cmd"
 	"drydock/node/ui"
 	"drydock/scenarios/cmd"
 	"drydock/scenarios/runner"
@@ -36,6 +37,7 @@ func run(env *ui.Env, worlds ...runner.World) int {
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
+	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
 	root.AddCommand(newVersion(env))
 	err := root.ExecuteContext(context.Background())
 	if err != nil && err.Error() != "" {

@@ -1,0 +1,21 @@
+// Package cmd holds the benchmark commands of the drydock program.
+package cmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/scenarios/runner"
+)
+
+// Commands returns the command bench with its parts. World is what bench sim
+// measures.
+func Commands(env *ui.Env, world runner.World) []*cobra.Command {
+	bench := &cobra.Command{
+		Use:     "bench",
+		Short:   "Measure",
+		Example: "  drydock bench sim --quick",
+	}
+	bench.AddCommand(newSim(env, world))
+	return []*cobra.Command{bench}
+}
