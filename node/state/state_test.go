@@ -155,8 +155,10 @@ func TestMembershipChanges(t *testing.T) {
 
 func TestApplyMembersOnceAndRefused(t *testing.T) {
 	s := state.New(founders)
-	c := state.Command{ID: state.ID{Member: 1, Incarnation: 1, Seq: 1}, Low: 1, Kind: state.KindMembers,
-		Members: []state.MemberChange{{Kind: state.AddLearner, Member: state.Member{ID: 9, Name: "n9", PeerURLs: []string{"http://n9:2380"}}}}}
+	c := state.Command{
+		ID: state.ID{Member: 1, Incarnation: 1, Seq: 1}, Low: 1, Kind: state.KindMembers,
+		Members: []state.MemberChange{{Kind: state.AddLearner, Member: state.Member{ID: 9, Name: "n9", PeerURLs: []string{"http://n9:2380"}}}},
+	}
 	data := state.AppendCommand(nil, &c)
 	if _, changed, err := s.ApplyMembers(2, 2, data); err != nil || !changed {
 		t.Fatalf("changed %t err %v", changed, err)
