@@ -209,6 +209,8 @@ func target(op *Op, name string) (any, string) {
 		return &op.Error, "a text"
 	case "stale":
 		return &op.Stale, "true or false"
+	case "refresh":
+		return &op.Refresh, "true or false"
 	case "id":
 		return &op.ID, "a whole number"
 	case "code":
@@ -226,6 +228,10 @@ func counter(op *Op, name string) (any, string) {
 	switch name {
 	case "prevIndex":
 		return &op.PrevIndex, number
+	case "ttl":
+		return &op.TTL, number
+	case "left":
+		return &op.Left, number
 	case "revision":
 		return &op.Revision, number
 	case "index":

@@ -1,7 +1,8 @@
-// Package history holds what a run leaves for its checkers: the operations as
-// clients saw them (Op), what the disks say was committed (Committed), and
-// records of what members did (Led, Vote, Digest, …). It is plain data with a
-// file format; it knows no rule of any store.
+// Package history holds what a run leaves for its checkers: the operations,
+// watches and locks as clients saw them (Op, Watch, Hold), what the disks say
+// was committed (Committed, Configuration), and records of what members did
+// (Led, Vote, Digest, …). It is plain data with a file format for operations;
+// it knows no rule of any store.
 //
 // # The file format
 //
@@ -24,7 +25,7 @@
 //
 //	client    required  text     who asked; one operation open at a time
 //	op        required  text     get list put create update cas delete cad append
-//	                             (keyspace), read write cas (register),
+//	                             expire (keyspace), read write cas (register),
 //	                             acquire release (lock), enqueue dequeue (queue)
 //	call      required  number   when it was asked: ns >= 0, one clock for all
 //	return    required unless status is "unknown"; ns >= call
@@ -49,6 +50,10 @@
 //	                             failed, 102 not a file, 104 not a directory,
 //	                             105 exists; lock and queue: any other number
 //	                             than 0 is "busy", "not yours" or "empty"
+//	ttl       0         number   the time to live in seconds that a write gives
+//	                             its key; 0 is none
+//	refresh   false     boolean  a write that renews the ttl and keeps the value
+//	left      0         number   the time to live that the answer showed
 //	stale     false     boolean  a read that promises only a prefix of history
 //	node      ""        text     the member that answered
 //	token     ""        text     the request's id
@@ -62,6 +67,10 @@
 //	                             store's log was looked at afterwards
 //	settledRevision 0   number   with "applied": its place
 //	error     ""        text     what the client was told, for people
+//
+// An expire is no client's operation: it is the removal of a key whose time to
+// live was over, written down by whoever knows the store's log, with the
+// removed key, its revision and any client name.
 //
 // Intervals are closed: an operation that returns at 20 and one called at 20
 // are concurrent. Files written by this package have their operations in order

@@ -78,3 +78,71 @@ type Restart struct {
 	Time int64  `json:"time"`
 	Node string `json:"node"`
 }
+
+// Ack says that From has told To, in a term, that its log holds everything up
+// to Index. Only the first one that says more than those before is kept, for
+// each sender and term.
+type Ack struct {
+	Time  int64  `json:"time"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+	Term  uint64 `json:"term"`
+	Index uint64 `json:"index"`
+}
+
+// Announced says that a leader has told others that everything up to Commit is
+// committed. Only what is more than any leader had announced before is kept.
+type Announced struct {
+	Time   int64  `json:"time"`
+	Node   string `json:"node"`
+	Term   uint64 `json:"term"`
+	Commit uint64 `json:"commit"`
+}
+
+// Rotten says that the world changed bytes on a member's disk that were
+// written and synced.
+type Rotten struct {
+	Time int64  `json:"time"`
+	Node string `json:"node"`
+	File string `json:"file,omitempty"`
+	// Live says that the bytes were in use: the member must notice them when
+	// it reads them.
+	Live bool `json:"live,omitempty"`
+}
+
+// Noticed says that a member found its disk corrupt and did not go on with it:
+// it stopped, did not start, or gave up the file.
+type Noticed struct {
+	Time int64  `json:"time"`
+	Node string `json:"node"`
+	Why  string `json:"why"`
+}
+
+// Sizes are the lengths of a member's queues and of its files at one moment.
+type Sizes struct {
+	Time int64  `json:"time"`
+	Node string `json:"node"`
+	// Inbox counts inputs that wait for the reactor, Calls open requests,
+	// Watches open watches, Jobs queued disk jobs.
+	Inbox   int `json:"inbox"`
+	Calls   int `json:"calls"`
+	Watches int `json:"watches"`
+	Jobs    int `json:"jobs"`
+	// Disk is the length of all files in bytes, Log that of the log's segments.
+	Disk int64 `json:"disk"`
+	Log  int64 `json:"log"`
+}
+
+// Observation is one thing that a run's referee saw, for a checker that follows
+// the run; exactly one field is set. It is valid during the call only.
+type Observation struct {
+	Led    *Led
+	Vote   *Vote
+	Said   *Said
+	Digest *Digest
+	// Op is an operation that has just ended for its client.
+	Op    *Op
+	Watch *Watch // that just got its latest event, or ended
+	Hold  *Hold  // that just began or ended
+	_     struct{}
+}

@@ -31,6 +31,9 @@ const (
 	Delete Kind = "delete"
 	CAD    Kind = "cad"
 	Append Kind = "append"
+	// Expire is the removal of a key whose time to live was over. No client
+	// asks for it; it is known from the disks (see Expiries).
+	Expire Kind = "expire"
 )
 
 // The kinds of operations on other things than the keyspace, for histories of
@@ -50,7 +53,7 @@ func (k Kind) Reads() bool { return k == Get || k == List || k == RegRead }
 // Known says that the kind is one of this package's.
 func (k Kind) Known() bool {
 	switch k {
-	case Get, List, Put, Create, Update, CAS, Delete, CAD, Append,
+	case Get, List, Put, Create, Update, CAS, Delete, CAD, Append, Expire,
 		RegRead, RegWrite, Acquire, Release, Enqueue, Dequeue:
 		return true
 	}
@@ -76,6 +79,13 @@ type Op struct {
 	// PrevValue and PrevIndex are the conditions of cas and cad.
 	PrevValue *string `json:"prevValue,omitempty"`
 	PrevIndex uint64  `json:"prevIndex,omitempty"`
+	// TTL is the time to live that a write gives its key, in seconds; 0 is none.
+	// Refresh marks a write that renews the ttl, keeps the value and is not
+	// shown to watches; Value is then empty.
+	TTL     uint64 `json:"ttl,omitempty"`
+	Refresh bool   `json:"refresh,omitempty"`
+	// Left is the time to live that the answer showed, in seconds rounded up.
+	Left uint64 `json:"left,omitempty"`
 	// Stale marks a read that was asked of one member's own copy; it promises
 	// a prefix of history, not the latest.
 	Stale bool `json:"stale,omitempty"`

@@ -1,19 +1,51 @@
 package history
 
-// Committed is one client command as the disks of a run hold it in their
-// committed logs, whatever any member said about it.
+// Committed is one command as the disks of a run hold it in their committed
+// logs, whatever any member said about it.
 type Committed struct {
 	// Revision is the command's place in the store's total order.
 	Revision uint64 `json:"revision"`
 	// Token is the request id the client sent; empty for a command that no
 	// client asked for (an expiry).
 	Token string `json:"token,omitempty"`
+	// Kind is empty for a command that is none of the keyspace's.
 	Kind  Kind   `json:"op,omitempty"`
 	Key   string `json:"key,omitempty"`
 	Value string `json:"value,omitempty"`
+	// PrevValue ("" is none) and PrevIndex (0 is none) are conditions.
+	PrevValue string `json:"prevValue,omitempty"`
+	PrevIndex uint64 `json:"prevIndex,omitempty"`
+	Dir       bool   `json:"dir,omitempty"`
+	Recursive bool   `json:"recursive,omitempty"`
+	Refresh   bool   `json:"refresh,omitempty"`
+	// HasTTL says that the key is to expire TTL seconds after the write.
+	HasTTL bool   `json:"hasTTL,omitempty"`
+	TTL    uint64 `json:"ttl,omitempty"`
 	// Repeat marks a command the members recognised as a second copy of an
 	// earlier one and must not have applied again.
 	Repeat bool `json:"repeat,omitempty"`
+	// Entry is the index of the log entry that holds it. Cluster is the
+	// replicated time that the entry carries, never less than that of an
+	// entry before; nanoseconds from the cluster's founding.
+	Entry   uint64 `json:"entry,omitempty"`
+	Cluster int64  `json:"cluster,omitempty"`
+	// Time is the run time at which some member had first applied it, 0 if
+	// none was seen to.
+	Time int64 `json:"time,omitempty"`
+}
+
+// Configuration is who votes and who learns from a log entry on, by the
+// committed logs.
+type Configuration struct {
+	Entry uint64 `json:"entry"`
+	// Time is the run time at which some member had first applied it, 0 for
+	// the founding and if none was seen to.
+	Time   int64    `json:"time,omitempty"`
+	Voters []string `json:"voters"`
+	// Outgoing are the voters of the configuration that a joint one leaves;
+	// decisions then need a majority of both.
+	Outgoing []string `json:"outgoing,omitempty"`
+	Learners []string `json:"learners,omitempty"`
 }
 
 // What Op.Settled may say.
