@@ -56,6 +56,7 @@ type Result struct {
 	SnapshotsInstalled int
 	// Missing are committed indexes that no disk ever showed.
 	Missing []uint64
+	history.Observed
 	// Broken says what nodes did that no node may do.
 	Broken []string
 }

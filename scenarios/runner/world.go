@@ -27,6 +27,8 @@ type Spec struct {
 	Seed uint64
 	// Quiet worlds may leave the timeline out; it is not shown.
 	Quiet bool
+	// Record asks the world for the messages and disk jobs of a window, too.
+	Record *history.Window
 }
 
 // Mark tells what sort of event a line of the timeline is.
@@ -104,6 +106,9 @@ type Result struct {
 	SnapshotsInstalled int
 	// Missing are indexes that some member applied and that no disk ever held.
 	Missing []uint64
+	history.Observed
+	// Recording is for people to look at; a world may leave it empty.
+	Recording history.Recording
 	// Broken, if not empty, says which invariant of a node failed (a panic in
 	// a node's step, a node that stopped itself), the first one first.
 	Broken []string

@@ -39,7 +39,7 @@ func config(spec runner.Spec) sim.Config {
 	s := spec.Scenario
 	k := s.Cluster.Knobs
 	return sim.Config{
-		Seed: spec.Seed, Quiet: spec.Quiet,
+		Seed: spec.Seed, Quiet: spec.Quiet, Record: spec.Record,
 		Voters: s.Voters(), Learners: s.Learners(), Nodes: s.Nodes(),
 		Knobs: sim.Knobs{
 			Heartbeat: k.Heartbeat, Election: k.Election,
@@ -99,7 +99,8 @@ func result(s *scenario.Scenario, res *sim.Result) *runner.Result {
 		Digests: res.Digests, Entries: res.Entries, Applied: res.Applied,
 		Faults: res.Faults, Restarts: res.Restarts, Running: res.Running, Voters: res.Voters,
 		FinalCommit: res.FinalCommit, SnapshotsInstalled: res.SnapshotsInstalled,
-		Missing: res.Missing, Broken: res.Broken,
+		Missing: res.Missing, Broken: res.Broken, Recording: res.Recording,
+		Observed: res.Observed,
 	}
 	for _, l := range res.Timeline {
 		out.Timeline = append(out.Timeline, runner.Event{

@@ -146,3 +146,21 @@ type Observation struct {
 	Hold  *Hold  // that just began or ended
 	_     struct{}
 }
+
+// Observed are records that worlds and runners hand on as they are, each list
+// in order of time.
+type Observed struct {
+	// Watches and Holds are what clients saw beside their operations.
+	Watches []Watch
+	Holds   []Hold
+	// Configurations are by the disks, the founding one first.
+	Configurations []Configuration
+	Acks           []Ack
+	Announced      []Announced
+	Sizes          []Sizes
+	Rotten         []Rotten
+	Noticed        []Noticed
+	// Stopped says what the observer of the run found wrong while it ran, which
+	// ended it; nil if nothing.
+	Stopped error
+}
