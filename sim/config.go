@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"drydock/chaos"
+	"drydock/sim/history"
 )
 
 // Config is all that decides a run.
@@ -22,8 +23,10 @@ type Config struct {
 	// Duration is the length of the run, HealAt the time at which every fault
 	// ends. Both are virtual.
 	Duration, HealAt time.Duration
-	// Quiet leaves the timeline out.
+	// Quiet leaves the timeline and the recording out.
 	Quiet bool
+	// Record, if set, asks for the messages and disk jobs of a window.
+	Record *history.Window
 }
 
 // Knobs are settings of every node; see node.Config.

@@ -23,5 +23,6 @@
 // Files: config.go, world.go (the run), machine.go (a node and its life),
 // lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
 // client.go and ops.go (load), operator.go (membership), target.go (faults),
-// referee.go (observations), audit.go (truth from disks), trace.go, result.go.
+// referee.go (observations), record.go (for people), audit.go (truth from
+// disks), trace.go, result.go.
 package sim

@@ -70,11 +70,14 @@ func (m *machine) startLane(l *lane) {
 	errs := m.runGroup(group)
 	m.disk.End(token)
 	took := m.groupTime(l.id, group)
-	life := m.life
+	life, ended := m.life, m.w.recorder.job(m, group[0].Job)
 	l.running = true
 	l.done = m.w.queue.After(took, func() {
 		if m.life != life {
 			return
+		}
+		if ended != nil {
+			ended()
 		}
 		m.completeGroup(l, token, group, errs)
 	})

@@ -108,6 +108,7 @@ func (n *network) send(from, to *machine, frame []byte) {
 	if l.dropped(n.loss) {
 		n.lost++
 		n.w.trace.add(n.w.now(), traceLost, uint64(from.index), uint64(to.index), nil)
+		n.w.recorder.message(from, to, frame)
 		return
 	}
 	l.schedule(n, frame)
@@ -136,13 +137,18 @@ func (l *link) schedule(n *network, frame []byte) {
 		at = max(at, l.last+1)
 		l.last = at
 	}
-	n.w.queue.At(at, func() { l.arrive(n, frame) })
+	arrived := n.w.recorder.message(l.from, l.to, frame)
+	n.w.queue.At(at, func() { l.arrive(n, frame, arrived) })
 }
 
-func (l *link) arrive(n *network, frame []byte) {
+// arrive hands a frame over; arrived is for the recorder, and may be nil.
+func (l *link) arrive(n *network, frame []byte, arrived func()) {
 	if l.isCut() {
 		n.cuts++
 		return
+	}
+	if arrived != nil {
+		arrived()
 	}
 	n.w.trace.add(n.w.now(), traceDeliver, uint64(l.from.index), uint64(l.to.index), nil)
 	l.to.receive(frame)

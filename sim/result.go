@@ -57,6 +57,8 @@ type Result struct {
 	// Missing are committed indexes that no disk ever showed.
 	Missing []uint64
 	history.Observed
+	// Recording is for people; see Config.Record.
+	Recording history.Recording
 	// Broken says what nodes did that no node may do.
 	Broken []string
 }

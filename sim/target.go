@@ -54,12 +54,14 @@ func (t target) Inject(f chaos.Fault) (undo func(), detail string, err error) {
 		record.NoQuorum = true // until enough are back: see World.revived
 	}
 	t.w.result.Faults = append(t.w.result.Faults, record)
+	undone := t.w.recorder.band(f, undo != nil)
 	if undo == nil {
 		return nil, detail, nil
 	}
 	at, take := len(t.w.result.Faults)-1, undo
 	return func() {
 		t.w.result.Faults[at].End = int64(t.w.now())
+		undone()
 		t.w.trace.add(t.w.now(), traceFault, 1, 0, []byte(f.Text))
 		take()
 	}, detail, nil

@@ -34,6 +34,7 @@ type World struct {
 	net       *network
 	clients   []*client
 	referee   *referee
+	recorder  *recorder
 	audit     *audit
 	conductor *chaos.Conductor
 	ops       []*history.Op
@@ -64,6 +65,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			break
 		}
 		w.queue.Step()
+		w.recorder.look()
 	}
 	w.finish()
 	return &w.result, nil
@@ -96,7 +98,7 @@ func newWorld(cfg Config) (*World, error) {
 	if w.net, err = newNetwork(w); err != nil {
 		return nil, err
 	}
-	w.referee, w.audit = newReferee(w), newAudit(w)
+	w.referee, w.recorder, w.audit = newReferee(w), newRecorder(w), newAudit(w)
 	w.conductor = chaos.NewConductor(cfg.Plan, target{w}, host{w})
 	for i := range cfg.Load.Clients {
 		c, err := newClient(w, i)
@@ -192,6 +194,7 @@ func (w *World) finish() {
 		r.Ops = append(r.Ops, *op)
 	}
 	w.audit.report(r)
+	r.Recording = w.recorder.report()
 	for _, m := range w.machines {
 		if m.status == up {
 			r.Running = append(r.Running, m.name)

@@ -42,12 +42,17 @@ type Report struct {
 	Nodes    []string `json:"nodes,omitempty"`
 	Timeline []Event  `json:"timeline,omitempty"`
 
-	ops []history.Op
+	ops    []history.Op
+	result *Result
 }
 
 // Ops returns the operations of the run, settled; they stay in the process
 // that ran it.
 func (r *Report) Ops() []history.Op { return r.ops }
+
+// Result returns the evidence of the run, nil if there is none here: it stays
+// in the process that ran it.
+func (r *Report) Result() *Result { return r.result }
 
 // Failed tells that the world failed before there was anything to judge.
 func (r *Report) Failed() bool { return r.Error != "" }
@@ -101,7 +106,7 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 	r.Operations = len(res.Ops)
 	r.Faults, r.Simulated, r.Trace, r.Nodes = res.Outcomes, res.Simulated, res.Trace, res.Nodes
 	e := newEvidence(spec, res)
-	r.Acknowledged, r.ops = e.acked, e.ops
+	r.Acknowledged, r.ops, r.result = e.acked, e.ops, res
 	if !spec.Quiet {
 		r.Timeline = res.Timeline
 	}
