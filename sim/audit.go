@@ -6,13 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"go.etcd.io/raft/v3/raftpb"
-
-	"drydock/node/consensus"
-	"drydock/node/keys"
-	"drydock/node/state"
 	"drydock/node/wal"
-	"drydock/node/world"
 	"drydock/sim/history"
 )
 
@@ -132,12 +126,7 @@ func (a *audit) report(r *Result) {
 		}
 	}
 	r.FinalCommit = commit
-	t := truth{sessions: make(map[world.MemberID]*idSet), voters: make(map[world.MemberID]bool)}
-	for _, m := range a.w.machines {
-		if a.w.founders[m.name] {
-			t.sessions[m.id], t.voters[m.id] = new(idSet), true
-		}
-	}
+	t := newTruth(a.w)
 	for index := uint64(2); index <= commit; index++ {
 		e := byIndex[index]
 		if e == nil {
@@ -149,12 +138,7 @@ func (a *audit) report(r *Result) {
 			return
 		}
 	}
-	r.Truth = t.list
-	for _, m := range a.w.machines {
-		if t.voters[m.id] {
-			r.Voters = append(r.Voters, m.name)
-		}
-	}
+	t.report(r)
 }
 
 // entryHash stands for what an entry holds.
@@ -163,123 +147,4 @@ func entryHash(e *wal.Entry) string {
 	h.Write([]byte{e.Type})
 	h.Write(e.Data)
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// truth replays committed entries just far enough to give each command its
-// revision: which commands are repetitions is decided here from the ids alone.
-type truth struct {
-	list     []history.Committed
-	revision uint64
-	sessions map[world.MemberID]*idSet
-	voters   map[world.MemberID]bool
-}
-
-// idSet is the ids of one member's life that have been seen.
-type idSet struct {
-	incarnation, low uint64
-	seen             map[uint64]bool
-}
-
-// fresh says whether a command counts: each id once, none of an earlier life,
-// none that its origin had given up on before.
-func (s *idSet) fresh(id state.ID, low uint64) bool {
-	if id.Incarnation < s.incarnation {
-		return false
-	}
-	if id.Incarnation > s.incarnation || s.seen == nil {
-		s.incarnation, s.low, s.seen = id.Incarnation, 0, make(map[uint64]bool)
-	}
-	s.low = max(s.low, low)
-	if id.Seq < s.low || s.seen[id.Seq] {
-		return false
-	}
-	s.seen[id.Seq] = true
-	return true
-}
-
-func (t *truth) entry(e *wal.Entry) error {
-	if t.revision == 0 {
-		t.revision = 1 // the founding
-	}
-	if raftpb.EntryType(e.Type) != raftpb.EntryNormal {
-		return t.conf(e)
-	}
-	if len(e.Data) == 0 {
-		return nil
-	}
-	b, err := state.DecodeBatch(e.Data)
-	if err != nil {
-		return err
-	}
-	for i := range b.Commands {
-		t.command(&b.Commands[i])
-	}
-	return nil
-}
-
-func (t *truth) command(c *state.Command) bool {
-	out := history.Committed{Token: c.Token}
-	s := t.sessions[c.ID.Member]
-	if s == nil || !s.fresh(c.ID, c.Low) {
-		out.Repeat, out.Revision = true, t.revision
-		t.list = append(t.list, out)
-		return false
-	}
-	t.revision++
-	out.Revision = t.revision
-	if c.Kind == state.KindKeys {
-		out.Kind, out.Key, out.Value = kindOf(&c.Keys), c.Keys.Path, c.Keys.Value
-	}
-	t.list = append(t.list, out)
-	return true
-}
-
-func (t *truth) conf(e *wal.Entry) error {
-	typ := raftpb.EntryType(e.Type)
-	_, data, err := consensus.ConfChange(&raftpb.Entry{Index: &e.Index, Type: &typ, Data: e.Data})
-	if err != nil || len(data) == 0 {
-		return err
-	}
-	c, err := state.DecodeCommand(data)
-	if err != nil {
-		return err
-	}
-	if !t.command(&c) {
-		return nil
-	}
-	for _, ch := range c.Members {
-		_, known := t.sessions[ch.Member.ID]
-		switch {
-		case ch.Kind == state.AddLearner && !known:
-			t.sessions[ch.Member.ID] = new(idSet)
-			t.voters[ch.Member.ID] = false
-		case ch.Kind == state.Promote && known:
-			t.voters[ch.Member.ID] = true
-		case ch.Kind == state.Remove:
-			delete(t.sessions, ch.Member.ID)
-			delete(t.voters, ch.Member.ID)
-		}
-	}
-	return nil
-}
-
-// kindOf names a keyspace command as histories do.
-func kindOf(c *keys.Command) history.Kind {
-	switch c.Kind {
-	case keys.Set:
-		return history.Put
-	case keys.Create:
-		return history.Create
-	case keys.Update:
-		return history.Update
-	case keys.CompareAndSwap:
-		return history.CAS
-	case keys.CreateInOrder:
-		return history.Append
-	case keys.Delete:
-		return history.Delete
-	case keys.CompareAndDelete:
-		return history.CAD
-	}
-	return ""
 }

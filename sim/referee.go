@@ -22,6 +22,8 @@ type referee struct {
 	led       map[uint64]map[int]bool // machines seen leading, by term
 	campaigns map[[2]uint64]bool      // machine and term
 	behind    map[int]bool            // machines that were given a snapshot or lag
+	acks      map[progress]uint64     // index that was acknowledged
+	commit    uint64                  // index that some leader announced
 	leading   *machine
 	leadTerm  uint64
 	lostAt    time.Duration // since when nobody leads; -1 while somebody does
@@ -31,6 +33,7 @@ func newReferee(w *World) *referee {
 	return &referee{
 		w: w, r: &w.result, led: make(map[uint64]map[int]bool),
 		campaigns: make(map[[2]uint64]bool), behind: make(map[int]bool),
+		acks: make(map[progress]uint64),
 	}
 }
 
@@ -68,6 +71,7 @@ func (f *referee) applied(m *machine, marks []node.Mark) {
 		f.r.Digests = append(f.r.Digests, history.Digest{
 			Time: f.now(), Node: m.name, Life: m.boots - 1, Index: k.Index, Revision: k.Revision, Digest: hex.EncodeToString(k.Digest[:]),
 		})
+		f.w.observe(history.Observation{Digest: &f.r.Digests[len(f.r.Digests)-1]})
 	}
 	if len(marks) > 0 && marks[0].Index > m.lastApplied+1 {
 		f.r.SnapshotsInstalled++
@@ -105,6 +109,7 @@ func (f *referee) leads(m *machine, term uint64) {
 	}
 	f.led[term][m.index] = true
 	f.r.Led = append(f.r.Led, history.Led{Time: f.now(), Node: m.name, Term: term})
+	f.w.observe(history.Observation{Led: &f.r.Led[len(f.r.Led)-1]})
 	if term > f.leadTerm {
 		text := fmt.Sprintf("%s leads, term %d", m.name, term)
 		if f.leading != nil && f.lostAt > 0 {
@@ -157,16 +162,25 @@ func (f *referee) message(from, to *machine, h wire.Head) {
 			f.w.announce(chaos.EventCampaign, from.name)
 		}
 	case raftpb.MsgVoteResp:
-		f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: h.Term})
+		f.said(from, h.Term)
 		if !h.Reject {
 			f.r.Votes = append(f.r.Votes, history.Vote{Time: f.now(), From: from.name, To: to.name, Term: h.Term})
+			f.w.observe(history.Observation{Vote: &f.r.Votes[len(f.r.Votes)-1]})
 			f.w.announce(chaos.EventVoteGranted, from.name)
 		}
 	case raftpb.MsgAppResp:
-		f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: h.Term})
+		f.said(from, h.Term)
+		f.acked(from, to, h)
 	case raftpb.MsgApp, raftpb.MsgHeartbeat:
 		f.leads(from, h.Term)
+		f.announced(from, h)
 	}
+}
+
+// said records a term that a member named as its own.
+func (f *referee) said(from *machine, term uint64) {
+	f.r.Said = append(f.r.Said, history.Said{Time: f.now(), Node: from.name, Term: term})
+	f.w.observe(history.Observation{Said: &f.r.Said[len(f.r.Said)-1]})
 }
 
 // restarted is told when a member has come up again.

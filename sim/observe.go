@@ -1,0 +1,45 @@
+package sim
+
+import (
+	"drydock/node/wire"
+	"drydock/sim/history"
+)
+
+// observe shows the run's observer one thing. Its first objection ends the run,
+// so that what it objects to is the last thing that happened.
+func (w *World) observe(o history.Observation) {
+	if w.cfg.Observe == nil || w.over {
+		return
+	}
+	if err := w.cfg.Observe(&o); err != nil {
+		w.result.Stopped = err
+		w.referee.note("", err.Error(), MarkBad)
+		w.over = true
+	}
+}
+
+// progress is how far a member is known to have gone in a term.
+type progress struct {
+	node int
+	term uint64
+}
+
+// acked records that a member says its log holds everything up to an index. It
+// says so only once that is durable.
+func (f *referee) acked(from, to *machine, h wire.Head) {
+	k := progress{from.index, h.Term}
+	if h.Reject || h.Index <= f.acks[k] {
+		return
+	}
+	f.acks[k] = h.Index
+	f.r.Acks = append(f.r.Acks, history.Ack{Time: f.now(), From: from.name, To: to.name, Term: h.Term, Index: h.Index})
+}
+
+// announced records what a leader tells others to be committed, if it is news.
+func (f *referee) announced(from *machine, h wire.Head) {
+	if h.Commit <= f.commit {
+		return
+	}
+	f.commit = h.Commit
+	f.r.Announced = append(f.r.Announced, history.Announced{Time: f.now(), Node: from.name, Term: h.Term, Commit: h.Commit})
+}
