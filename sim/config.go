@@ -23,6 +23,9 @@ type Config struct {
 	// Duration is the length of the run, HealAt the time at which every fault
 	// ends. Both are virtual.
 	Duration, HealAt time.Duration
+	// Observe, if set, is shown what the referee sees as it happens; its first
+	// error ends the run.
+	Observe func(*history.Observation) error
 	// Quiet leaves the timeline and the recording out.
 	Quiet bool
 	// Record, if set, asks for the messages and disk jobs of a window.
