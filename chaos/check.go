@@ -33,6 +33,10 @@ func Check(p Params) error {
 		return p.Probability.check()
 	case *Duplicate:
 		return p.Probability.check()
+	case *ClockRate:
+		return p.check()
+	case *ClockJump:
+		return p.check()
 	case *Reorder:
 		return p.Probability.check()
 	}

@@ -14,6 +14,12 @@ const (
 	leaderRetryIn = 100 * time.Millisecond
 )
 
+// So often, and after so long, a fault is tried again that must not strike yet.
+const (
+	yetRetries = 200
+	yetRetryIn = 15 * time.Millisecond
+)
+
 // Conductor carries a plan out against a target. It is single threaded: all
 // calls, and the host's callbacks, must come one after another.
 type Conductor struct {
@@ -164,13 +170,43 @@ func (c *Conductor) strike(i, try int) {
 	if err == nil {
 		err = c.inject(i, f)
 	}
+	if errors.Is(err, ErrNotYet) && try < yetRetries {
+		c.host.After(yetRetryIn, func() { c.strike(i, try+1) })
+		return
+	}
 	if err != nil {
 		out.Why = err.Error()
 		c.host.Note("", fmt.Sprintf("no effect: %s: %s", out.Name, out.Why))
 		return
 	}
+	if f.Kind.LiesInWait() {
+		return // struck counts it
+	}
 	out.Effective++
 	c.Event(EventStepPrefix+out.Name, oneOf(f.Nodes))
+}
+
+// struck returns what a fault of step i that lies in wait calls when it
+// strikes. It counts once, however often it strikes.
+func (c *Conductor) struck(i int, f Fault) func(node, detail string, dead bool) {
+	first := true
+	return func(node, detail string, dead bool) {
+		out := &c.outcomes[i]
+		c.host.Note(node, fmt.Sprintf("FAULT %s struck (%s)", f.Text, detail))
+		if dead {
+			c.life[node]++
+			if p, ok := f.Params.(*Failpoint); ok {
+				c.restartLater(i, []string{node}, p.RestartAfter, 0)
+			}
+		}
+		if !first {
+			return
+		}
+		first = false
+		out.Effective++
+		c.last = []string{node}
+		c.Event(EventStepPrefix+out.Name, node)
+	}
 }
 
 // inject hands a resolved fault to the target, or heals, and arranges its end.
@@ -179,11 +215,14 @@ func (c *Conductor) inject(i int, f Fault) error {
 	if heal, ok := step.Fault.(*Heal); ok {
 		return c.healSome(heal.What)
 	}
+	if f.Kind.LiesInWait() {
+		f.Struck = c.struck(i, f)
+	}
 	undo, err := c.apply(f)
 	if err != nil {
 		return err
 	}
-	if len(f.Nodes) > 0 {
+	if len(f.Nodes) > 0 && !f.Kind.LiesInWait() {
 		c.last = f.Nodes
 	}
 	switch p := f.Params.(type) {
@@ -191,6 +230,8 @@ func (c *Conductor) inject(i int, f Fault) error {
 		c.restartLater(i, f.Nodes, max(p.RestartAfter, step.For), 0)
 	case *PowerLoss:
 		c.restartLater(i, f.Nodes, max(p.RestartAfter, step.For), p.Jitter)
+	case *Wipe:
+		c.restartLater(i, f.Nodes, max(p.RestartAfter, step.For), 0)
 	}
 	if undo == nil {
 		return nil
@@ -210,11 +251,14 @@ func (c *Conductor) apply(f Fault) (undo func(), err error) {
 		return nil, err
 	}
 	for _, name := range f.Nodes {
-		if f.Kind == KindCrash || f.Kind == KindPowerLoss || f.Kind == KindRestart {
+		if f.Kind.Kills() || f.Kind == KindRestart {
 			c.life[name]++
 		}
 	}
 	text := "FAULT " + f.Text
+	if f.Kind.LiesInWait() {
+		text = "in wait: " + f.Text
+	}
 	if detail != "" {
 		text += " (" + detail + ")"
 	}

@@ -15,6 +15,8 @@
 //     chosen names are what the timeline shows.
 //   - Every fault with a lasting effect is undone by its own undo, by a heal
 //     step, or by Conductor.Heal, whichever comes first, and only once.
+//   - A fault that lies in wait (Kind.LiesInWait) counts as effective when it
+//     strikes, not when it is injected.
 //   - A fault that changed nothing is counted as not effective; it is never
 //     mistaken for one that was survived.
 //

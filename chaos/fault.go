@@ -57,6 +57,10 @@ type Fault struct {
 	Params Params
 	// Text describes the fault with its chosen names: "crash n3".
 	Text string
+	// Struck is set for faults that lie in wait. The target calls it, on the
+	// conductor's thread, when one strikes a node, with what it did there; dead
+	// says that the node died of it.
+	Struck func(node, detail string, dead bool)
 }
 
 // Crash kills a node's process; with LoseUnsynced its machine loses power.

@@ -10,6 +10,10 @@ import (
 // fault could be injected but would change nothing.
 var ErrNoEffect = errors.New("no effect")
 
+// ErrNotYet is what a Target's Inject returns (wrapped, with the why) when a
+// fault must wait a moment: it would destroy the only copy of something now.
+var ErrNotYet = errors.New("not yet")
+
 // Member is what a Target says of one node.
 type Member struct {
 	// Name is the node's name: n1, n2, ….
@@ -36,9 +40,11 @@ type Target interface {
 	Members() []Member
 	// Inject does the damage. The returned undo, which may be nil, takes it
 	// back; it is called at most once, and changes nothing if the node has died
-	// since. Crashes have no undo: a restart is a
+	// since. Faults that lie in wait are armed, and call Struck when they
+	// strike; their undo disarms them. Crashes have no undo: a restart is a
 	// fault of its own. Detail says what really happened ("12 records not
-	// synced are lost"). An error matching ErrNoEffect means nothing changed.
+	// synced are lost"). An error matching ErrNoEffect means nothing changed,
+	// one matching ErrNotYet that it is worth trying again in a moment.
 	// Heal is never injected; the conductor carries it out.
 	Inject(f Fault) (undo func(), detail string, err error)
 }

@@ -55,6 +55,58 @@ func Vocabulary() []Entry {
 			"- at: 5s\n  slow-disk: {node: leader, latency: 500ms}\n  for: 5s", func() Params { return new(SlowDisk) },
 		},
 		{
+			KindFlap, "cuts all links of a node and mends them, again and again", "for, or healing",
+			"- at: 5s\n  flap: {node: follower, up: 400ms, down: 300ms}\n  for: 6s", func() Params { return new(Flap) },
+		},
+		{
+			KindClockRate, "makes a machine's clocks run fast or slow", "for, or healing: they run right, from where they are",
+			"- at: 3s\n  clock-rate: {node: leader, rate: 1.5}\n  for: 10s", func() Params { return new(ClockRate) },
+		},
+		{
+			KindClockJump, "moves a machine's clocks at one instant", "for, or healing: the calendar is set right; a monotonic clock stays ahead",
+			"- at: 5s\n  clock-jump: {node: leader, by: 1h, direction: back, clock: wall}\n  for: 5s", func() Params { return new(ClockJump) },
+		},
+		{
+			KindSlowNode, "makes a process slow without killing it", "for, or healing",
+			"- at: 5s\n  slow-node: {node: leader, latency: 40ms}\n  for: 5s", func() Params { return new(SlowNode) },
+		},
+		{
+			KindDiskStall, "makes a disk hang: what is begun on it ends later", "for, or healing: what waits goes on",
+			"- at: 5s\n  disk-stall: leader\n  for: 2s", func() Params { return new(DiskStall) },
+		},
+		{
+			KindDiskFull, "leaves a disk without space; who needs some stops", "for, or healing: there is space, and who stopped starts again",
+			"- at: 5s\n  disk-full: {node: follower, free: 4096}\n  for: 5s", func() Params { return new(DiskFull) },
+		},
+		{
+			KindDiskError, "lets writes or syncs of a disk fail; who needed them stops", "its times are over, for, or healing: who stopped starts again",
+			"- at: 5s\n  disk-error: {node: leader, on: sync, files: log}", func() Params { return new(DiskError) },
+		},
+		{
+			KindMisdirectedWrite, "lets a write to the log land elsewhere in its file", "nothing: the member refuses to start, and healing replaces it",
+			"- at: 5s\n  misdirected-write: follower", func() Params { return new(MisdirectedWrite) },
+		},
+		{
+			KindBitRot, "flips bits of what a disk holds", "nothing: the member refuses to start, and healing replaces it",
+			"- at: 5s\n  bit-rot: {node: follower, files: log, bits: 2}", func() Params { return new(BitRot) },
+		},
+		{
+			KindLostEntry, "takes a file's name out of its directory", "nothing: the member refuses to start, and healing replaces it",
+			"- at: 5s\n  lost-entry: {node: follower, files: checkpoint}", func() Params { return new(LostEntry) },
+		},
+		{
+			KindWipe, "kills a node and empties its disk", "restart_after, a restart step, or healing: it comes back as a new member",
+			"- at: 5s\n  wipe: {node: follower, restart_after: 2s}", func() Params { return new(Wipe) },
+		},
+		{
+			KindReplace, "puts an empty machine in a member's place, under a new id", "nothing to undo",
+			"- at: 5s\n  replace: follower", func() Params { return new(Replace) },
+		},
+		{
+			KindFailpoint, "strikes a node at the n-th time it gets to a point of its work", "restart_after, a restart step, or healing",
+			"- at: 5s\n  failpoint: {at: wal.sync, nth: 3, node: leader, do: crash, restart_after: 1s}", func() Params { return new(Failpoint) },
+		},
+		{
 			KindTransfer, "asks the leader to hand over its leadership", "nothing to undo",
 			"- at: 5s\n  transfer-leadership: follower", func() Params { return new(Transfer) },
 		},
