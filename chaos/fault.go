@@ -95,6 +95,7 @@ type Partition struct {
 	Isolate   Selectors   `json:"isolate,omitempty" doc:"the members cut off from all others"`
 	Bridge    Selectors   `json:"bridge,omitempty" doc:"the member that still reaches both sides; drawn if absent"`
 	Groups    []Selectors `json:"groups,omitempty" doc:"the groups that can't reach one another; members in no group form one more"`
+	Cut       []string    `json:"cut,omitempty" doc:"single links to cut, each in one direction: n1>n2 is what n1 sends to n2"`
 	Direction string      `json:"direction,omitempty" doc:"one-way cuts, seen from the isolated members or the first group: in = nothing arrives, out = nothing leaves" enum:"both|in|out" default:"both"`
 }
 

@@ -21,6 +21,11 @@ func (p *Partition) selectors() []Selector {
 	for _, group := range p.Groups {
 		all = append(all, group...)
 	}
+	for _, link := range p.Cut {
+		for name := range strings.SplitSeq(link, ">") {
+			all = append(all, Selector(name))
+		}
+	}
 	return all
 }
 
@@ -189,6 +194,8 @@ func (p *Partition) resolve(r *resolver) (Fault, error) {
 		r.ring(&f)
 	case "groups":
 		err = r.groups(p, &f)
+	case "cut":
+		r.links(p, &f)
 	default:
 		names := r.inside()
 		r.shuffle(names)
@@ -209,6 +216,8 @@ func (p *Partition) shape() string {
 		return "bridge"
 	case len(p.Groups) > 0:
 		return "groups"
+	case len(p.Cut) > 0:
+		return "cut"
 	}
 	return "halves"
 }
@@ -280,6 +289,19 @@ func (r *resolver) groups(p *Partition, f *Fault) error {
 	}
 	r.split(p, f, groups)
 	return nil
+}
+
+// links cuts single links, as far as both ends are of the cluster.
+func (r *resolver) links(p *Partition, f *Fault) {
+	inside := r.inside()
+	for _, link := range p.Cut {
+		from, to, _ := strings.Cut(link, ">")
+		if slices.Contains(inside, from) && slices.Contains(inside, to) {
+			f.cut([]string{from}, []string{to})
+		}
+	}
+	f.sortLinks(r)
+	f.Text = "partition " + strings.Join(p.Cut, " ")
 }
 
 // split cuts the links between groups, in the partition's direction.
