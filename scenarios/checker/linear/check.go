@@ -42,7 +42,7 @@ const shrinkLimit = 5 * time.Second
 var kinds = map[Model][]history.Kind{
 	KV: {
 		history.Get, history.List, history.Put, history.Create, history.Update, history.CAS,
-		history.Delete, history.CAD, history.Append, history.RegRead, history.RegWrite,
+		history.Delete, history.CAD, history.Append, history.Expire, history.RegRead, history.RegWrite,
 	},
 	Register: {history.Get, history.Put, history.RegRead, history.RegWrite, history.CAS},
 	Lock:     {history.Acquire, history.Release},

@@ -18,6 +18,11 @@
 // that the revisions name, the history is violated all the same: the store
 // promises one order over all keys.
 //
+// Keys with a time to live go by themselves. Whoever knows the store's log adds
+// each expiry as an operation at its revision (history.Expire), at the time at
+// which it was first applied: in the store's order everything can be taken to
+// happen when it is first applied.
+//
 // Stale reads promise less and are judged apart (stale.go).
 //
 // # Unknown outcomes

@@ -58,10 +58,13 @@ func (s *shrinker) weakened(p proof, last int) (weak proof, final *history.Op) {
 		default:
 			continue
 		}
+		if c.op.Refresh {
+			return p, nil // what it leaves depends on what it found
+		}
 		if c.op.ID == last {
 			final = c.op
 		}
-		if c.effect() && c.op.Kind != history.Delete && c.op.Kind != history.CAD {
+		if c.effect() && !removes(c.op) {
 			if written[c.op.Value] {
 				return p, nil
 			}
@@ -107,7 +110,7 @@ func weaken(c call, found *string) call {
 		ID: c.op.ID, Client: c.op.Client, Kind: history.Put, Key: c.op.Key, Value: c.op.Value,
 		Call: c.op.Call, Status: history.Unknown,
 	}
-	if c.op.Kind == history.Delete || c.op.Kind == history.CAD {
+	if removes(c.op) {
 		op.Kind = history.Delete
 	}
 	if found != nil {
@@ -118,6 +121,11 @@ func weaken(c call, found *string) call {
 	}
 	c.op = &op
 	return c
+}
+
+// removes says that the operation takes its key away.
+func removes(op *history.Op) bool {
+	return op.Kind == history.Delete || op.Kind == history.CAD || op.Kind == history.Expire
 }
 
 // ageless is c without its creation index, which a weakened update would not
@@ -195,6 +203,9 @@ func independent(calls []call) bool {
 	dirs := map[string]bool{}
 	for i := range calls {
 		op := calls[i].op
+		if op.Refresh {
+			return false
+		}
 		switch op.Kind {
 		case history.Put, history.RegWrite, history.Append:
 			if written[op.Value] {

@@ -83,6 +83,9 @@ type fact struct {
 func newKeyspace(ops []history.Op) *keyspace {
 	k := &keyspace{facts: map[string]fact{}}
 	for i := range ops {
+		if ops[i].Refresh {
+			continue // it writes no value
+		}
 		switch op := &ops[i]; op.Kind {
 		case history.Put, history.Create, history.Update, history.CAS, history.Append, history.RegWrite:
 			f := k.facts[op.Value]
@@ -141,6 +144,9 @@ func (k *keyspace) stamp(op *history.Op) stamp {
 		}
 	}
 	f := k.facts[op.Value]
+	if op.Refresh {
+		f = fact{}
+	}
 	bound := f.writes == 1 && !f.clash && f.key != ""
 	if bound && at.index == 0 {
 		at.index = f.modified

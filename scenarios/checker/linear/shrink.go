@@ -158,7 +158,7 @@ func (s *shrinker) barrier(p proof) proof {
 	tries := 0
 	for i := len(p.calls) - 1; i >= 0 && tries < 20; i-- {
 		w := p.calls[i]
-		if !w.effect() || w.ends == never || w.op.Kind == history.Delete || w.op.Kind == history.CAD || !alone(w, p.calls) {
+		if !w.effect() || w.ends == never || w.op.Refresh || removes(w.op) || !alone(w, p.calls) {
 			continue
 		}
 		tries++

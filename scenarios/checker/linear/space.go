@@ -90,6 +90,17 @@ func (s *space) remove(key string) {
 	}
 }
 
+// removeBelow removes what a directory held.
+func (s *space) removeBelow(dir string) {
+	s.nodes = slices.DeleteFunc(s.nodes, func(n node) bool {
+		below := strings.HasPrefix(n.key, dir+"/")
+		if below {
+			s.hash ^= n.hash()
+		}
+		return below
+	})
+}
+
 func (s *space) clone() *space {
 	return &space{nodes: slices.Clone(s.nodes), hash: s.hash}
 }
@@ -192,20 +203,28 @@ func (s *space) apply(op *history.Op, top string, at stamp) answer {
 		return answer{code: code}
 	}
 	a := answer{changed: true, modified: at.index, created: at.index}
+	value := op.Value
 	if here != nil {
 		old := here.value
 		a.value = &old
+		if op.Refresh {
+			value = old
+		}
 	}
 	switch op.Kind {
-	case history.Delete, history.CAD:
+	case history.Delete, history.CAD, history.Expire:
 		a.created = here.created
+		dir := here.dir // removing moves what here points to
 		s.remove(key)
+		if dir {
+			s.removeBelow(key)
+		}
 		return a
 	case history.Update, history.CAS:
 		a.created = here.created
 	}
 	s.mkdirs(key, top, at.index)
-	s.put(node{key: key, value: op.Value, modified: at.index, created: a.created})
+	s.put(node{key: key, value: value, modified: at.index, created: a.created})
 	return a
 }
 
@@ -266,14 +285,19 @@ func refuses(op *history.Op, here *node) int {
 		}
 		return 0
 	case history.Put, history.RegWrite:
-		if here != nil && here.dir {
+		switch {
+		case here != nil && here.dir:
 			return codeNotFile
+		case here == nil && op.Refresh:
+			return codeNotFound
 		}
 		return 0
 	}
 	switch {
 	case here == nil:
 		return codeNotFound
+	case op.Kind == history.Expire:
+		return 0
 	case here.dir:
 		return codeNotFile
 	case op.Kind == history.CAS || op.Kind == history.CAD:
