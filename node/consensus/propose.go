@@ -1,19 +1,17 @@
 package consensus
 
 import (
-	"fmt"
 	"time"
 
 	"go.etcd.io/raft/v3/raftpb"
 
 	"drydock/node/state"
-	"drydock/node/wire"
 	"drydock/node/world"
 )
 
 // proposal is a command that this member took and has not seen applied yet.
 type proposal struct {
-	cmd      state.Command
+	content  []byte // as state.AppendContent made it
 	token    uint64
 	deadline time.Duration
 	// sent says that a copy was handed to raft or to a leader: from then on
@@ -21,65 +19,106 @@ type proposal struct {
 	sent   bool
 	sentTo world.MemberID
 	sentAt time.Duration
-	// sentTerm is the term in which it was sent.
+	// sentTerm is the term in which it was sent, tries how often it was sent
+	// again to the same leader.
 	sentTerm uint64
+	tries    uint8
+	conf     bool // a change of membership
 	queued   bool // is (again) waiting for flush
+	decided  bool
 }
 
 // proposals holds the commands of this life that are undecided.
 //
-// Invariant: list[i] has sequence base+i; decided ones are nil; list[0], if
-// any, is not nil, so base is the low mark that commands carry.
+// Invariants: list[head+i] has sequence base+i; list[head], if any, is
+// undecided, so base is the low mark that commands carry; no proposal below
+// the sequence cursor is queued.
 type proposals struct {
-	list     []*proposal
-	base     uint64
-	waiting  int // queued ones
-	incoming []incoming
-	inBytes  int
-	resendAt time.Duration
+	list    []proposal
+	head    int
+	base    uint64
+	cursor  uint64
+	waiting int // queued ones
+	bytes   int // of undecided contents
+
+	incoming    []incoming
+	inBytes     int
+	othersFirst bool // whose turn it is to be packed first
+	resendAt    time.Duration
+
+	picked []uint64 // what pick chose, used again
+	body   []byte   // and its encoding
 }
 
-// incoming is a run of commands that another member forwarded to this leader.
-type incoming struct {
-	from  world.MemberID
-	seqs  []uint64
-	batch []byte
-}
+func (p *proposals) init() { p.base, p.cursor = 1, 1 }
 
-// maxIncomingBytes bounds what waits in a leader for being proposed.
-const maxIncomingBytes = 16 << 20
+func (p *proposals) count() int { return len(p.list) - p.head }
 
-func (p *proposals) init() { p.base = 1 }
+func (p *proposals) next() uint64 { return p.base + uint64(p.count()) }
 
-func (p *proposals) next() uint64 { return p.base + uint64(len(p.list)) }
-
+// get returns an undecided proposal, or nil. It is valid until the next push.
 func (p *proposals) get(seq uint64) *proposal {
 	if seq < p.base || seq >= p.next() {
 		return nil
 	}
-	return p.list[seq-p.base]
+	q := &p.list[p.head+int(seq-p.base)]
+	if q.decided {
+		return nil
+	}
+	return q
+}
+
+// push adds a proposal, which is queued. The room of decided ones is used again
+// before more is taken.
+func (p *proposals) push(q proposal) {
+	if len(p.list) == cap(p.list) && p.head > len(p.list)/2 {
+		n := copy(p.list, p.list[p.head:])
+		clear(p.list[n:])
+		p.list, p.head = p.list[:n], 0
+	}
+	p.list = append(p.list, q)
+	p.waiting++
+	p.bytes += len(q.content)
+}
+
+// requeue makes flush send a proposal again.
+func (p *proposals) requeue(seq uint64, q *proposal) {
+	q.queued = true
+	p.waiting++
+	p.cursor = min(p.cursor, seq)
 }
 
 // drop forgets a decided proposal and moves the low mark.
 func (p *proposals) drop(seq uint64) {
-	if q := p.list[seq-p.base]; q.queued {
+	q := p.get(seq)
+	if q.queued {
 		p.waiting--
 	}
-	p.list[seq-p.base] = nil
-	for len(p.list) > 0 && p.list[0] == nil {
-		p.list, p.base = p.list[1:], p.base+1
+	p.bytes -= len(q.content)
+	*q = proposal{decided: true}
+	for p.count() > 0 && p.list[p.head].decided {
+		p.head, p.base = p.head+1, p.base+1
+	}
+	if p.count() == 0 {
+		p.list, p.head = p.list[:0], 0
 	}
 }
 
 // Propose takes a command for replication. The caller is told its end by
 // Settle, when it is applied, or by Ended.
 func (c *Core) Propose(cmd state.Command, token uint64) error {
-	if len(c.props.list) >= min(c.cfg.MaxWaiting, state.Window-1) {
+	p := &c.props
+	if p.count() >= min(c.cfg.MaxWaiting, state.Window-1) || p.bytes >= c.cfg.MaxWaitingBytes {
 		return ErrBusy
 	}
-	cmd.ID = state.ID{Member: c.cfg.ID, Incarnation: c.cfg.Incarnation, Seq: c.props.next()}
-	c.props.list = append(c.props.list, &proposal{cmd: cmd, token: token, deadline: c.now + c.cfg.RequestTimeout, queued: true})
-	c.props.waiting++
+	p.body = state.AppendContent(p.body[:0], &cmd)
+	if err := state.CheckSize(&cmd, p.body); err != nil {
+		return err
+	}
+	p.push(proposal{
+		content: append([]byte(nil), p.body...), token: token, deadline: c.now + c.cfg.RequestTimeout,
+		conf: cmd.Kind == state.KindMembers, queued: true,
+	})
 	return nil
 }
 
@@ -92,19 +131,22 @@ func (c *Core) Settle(id state.ID) (token uint64, ok bool) {
 	if p == nil {
 		return 0, false
 	}
+	token = p.token
 	c.props.drop(id.Seq)
-	return p.token, true
+	return token, true
 }
 
 // flush sends what waits: into the log where this member leads, else to the
 // leader.
 func (c *Core) flush() {
-	c.requeueLost()
+	if !c.IsLeader() {
+		c.refuseIncoming("not the leader")
+	}
 	if c.lead == 0 {
 		return
 	}
+	c.requeueLost()
 	if !c.IsLeader() {
-		c.refuseIncoming("not the leader")
 		c.forward()
 		return
 	}
@@ -115,120 +157,137 @@ func (c *Core) flush() {
 	}
 }
 
-// proposeBatch packs waiting commands into one entry. It reports whether raft
-// took it and another try makes sense.
+// proposeBatch packs waiting commands, own and forwarded ones, into one entry.
+// It reports whether raft took it and another try makes sense.
 func (c *Core) proposeBatch() bool {
-	picked, conf, body := c.pick()
-	if conf != nil {
-		return c.proposeConf(conf)
+	p := &c.props
+	if seq, ok := c.firstQueued(); ok && p.get(seq).conf {
+		c.proposeConf(seq)
+		return true
 	}
-	fromOthers := 0
-	for ; fromOthers < len(c.props.incoming); fromOthers++ {
-		in := &c.props.incoming[fromOthers]
-		if len(body) > 0 && len(body)+len(in.batch) > c.cfg.MaxBatchBytes {
-			break
-		}
-		body = append(body, in.batch...)
+	room := state.MaxBatchCommands
+	p.body, p.picked = p.body[:0], p.picked[:0]
+	others := 0
+	if p.othersFirst {
+		others, room = c.packIncoming(room)
 	}
-	if len(body) == 0 {
+	share := c.cfg.MaxBatchBytes
+	if len(p.incoming) > others {
+		share /= 2
+	}
+	c.pick(room, share)
+	if !p.othersFirst {
+		others, _ = c.packIncoming(room - len(p.picked))
+	}
+	if len(p.body) == 0 {
 		return false
 	}
-	if err := c.raw.Propose(state.AppendBatch(nil, c.header(), body)); err != nil {
+	data := make([]byte, 0, len(p.body)+state.MaxHeaderBytes)
+	if err := c.raw.Propose(state.AppendBatch(data, c.header(), p.body)); err != nil {
 		return false // stays queued; refused by raft means not in the log
 	}
-	for _, p := range picked {
-		c.markSent(p)
-	}
-	for _, in := range c.props.incoming[:fromOthers] {
-		c.props.inBytes -= len(in.batch)
-	}
-	c.props.incoming = c.props.incoming[fromOthers:]
+	p.othersFirst = !p.othersFirst
+	c.markPicked()
+	c.dropIncoming(others)
 	c.pump()
 	return true
 }
 
-// pick chooses queued commands in order and encodes them. A membership change
-// goes alone, when it is first in line.
-func (c *Core) pick() (picked []*proposal, conf *proposal, body []byte) {
-	if c.props.waiting == 0 {
-		return nil, nil, nil
+// firstQueued returns the first proposal in line.
+func (c *Core) firstQueued() (uint64, bool) {
+	p := &c.props
+	p.cursor = max(p.cursor, p.base)
+	for ; p.cursor < p.next(); p.cursor++ {
+		if q := p.get(p.cursor); q != nil && q.queued {
+			return p.cursor, true
+		}
 	}
-	for _, p := range c.props.list {
-		if p == nil || !p.queued {
+	return 0, false
+}
+
+// pick chooses queued commands in order and adds their encodings to the body:
+// at most room of them, and share bytes unless the first is larger. It ends
+// before a membership change, which goes alone.
+func (c *Core) pick(room, share int) {
+	p := &c.props
+	if p.waiting == 0 {
+		return
+	}
+	for seq := max(p.cursor, p.base); seq < p.next() && room > 0 && len(p.picked) < p.waiting; seq++ {
+		q := p.get(seq)
+		if q == nil || !q.queued {
 			continue
 		}
-		if p.cmd.Kind == state.KindMembers {
-			if len(picked) == 0 {
-				return nil, p, nil
-			}
-			break
-		}
-		if len(picked) == state.MaxBatchCommands/2 || (len(body) > 0 && len(body) >= c.cfg.MaxBatchBytes/2) {
-			break
-		}
-		p.cmd.Low = c.props.base
-		body = state.AppendCommand(body, &p.cmd)
-		picked = append(picked, p)
-		if len(picked) == c.props.waiting {
-			break
-		}
-	}
-	return picked, nil, body
-}
-
-func (c *Core) markSent(p *proposal) {
-	p.sent, p.sentTo, p.sentAt, p.sentTerm = true, c.lead, c.now, c.term
-	if p.queued {
-		p.queued = false
-		c.props.waiting--
-	}
-}
-
-// forward sends queued commands to the leader.
-func (c *Core) forward() {
-	for c.props.waiting > 0 {
-		picked, conf, body := c.pick()
-		if conf != nil {
-			conf.cmd.Low = c.props.base
-			body, picked = state.AppendCommand(nil, &conf.cmd), []*proposal{conf}
-		}
-		if len(picked) == 0 {
+		if q.conf || (len(p.body) > 0 && len(p.body)+len(q.content)+maxIDBytes > share) {
 			return
 		}
-		c.out = append(c.out, Message{To: c.lead, Forward: &wire.Forward{Batch: body, Conf: conf != nil}})
-		for _, p := range picked {
-			c.markSent(p)
-		}
+		p.body = state.AppendEncoded(p.body, c.id(seq), p.base, q.content)
+		p.picked = append(p.picked, seq)
+		room--
 	}
+}
+
+// maxIDBytes is the most that an id and low mark take in front of a content.
+const maxIDBytes = 4 * 10
+
+func (c *Core) id(seq uint64) state.ID {
+	return state.ID{Member: c.cfg.ID, Incarnation: c.cfg.Incarnation, Seq: seq}
+}
+
+// markPicked notes that what pick chose was handed on. All of it was in line
+// one behind the other, so the cursor moves behind it.
+func (c *Core) markPicked() {
+	for _, seq := range c.props.picked {
+		c.markSent(seq)
+	}
+	if n := len(c.props.picked); n > 0 {
+		c.props.cursor = c.props.picked[n-1] + 1
+	}
+}
+
+func (c *Core) markSent(seq uint64) {
+	p := c.props.get(seq)
+	if p.sentTo != c.lead || p.sentTerm != c.term {
+		p.tries = 0
+	}
+	p.sent, p.sentTo, p.sentAt, p.sentTerm = true, c.lead, c.now, c.term
+	p.queued = false
+	c.props.waiting--
 }
 
 // requeueLost queues again what was sent to a leader that is no longer, or got
-// lost on the way. Sessions make sending twice harmless.
+// lost on the way. Sessions make sending twice harmless; each repetition waits
+// twice as long as the one before, so that a slow leader is not drowned.
 func (c *Core) requeueLost() {
-	if c.lead == 0 || c.now < c.props.resendAt {
+	if c.now < c.props.resendAt {
 		return
 	}
 	c.props.resendAt = c.now + c.cfg.ResendAfter/4
-	for _, p := range c.props.list {
+	for seq := c.props.base; seq < c.props.next(); seq++ {
+		p := c.props.get(seq)
 		if p == nil || p.queued {
 			continue
 		}
 		moved := p.sentTo != c.lead || p.sentTerm != c.term
-		late := !c.IsLeader() && c.now-p.sentAt >= c.cfg.ResendAfter
-		if p.cmd.Kind == state.KindMembers && c.now-p.sentAt >= c.cfg.ResendAfter {
-			late = true // raft turns a change that came too early into an empty entry
+		// A leader's own command is in its log; only a membership change may
+		// have come too early, which raft turns into an empty entry.
+		late := (!c.IsLeader() || p.conf) && c.now-p.sentAt >= c.cfg.ResendAfter<<p.tries
+		if late && !p.conf {
+			p.tries = min(p.tries+1, maxBackoff)
 		}
 		if moved || late {
-			p.queued = true
-			c.props.waiting++
+			c.props.requeue(seq, p)
 		}
 	}
 }
 
+// maxBackoff bounds how often the time to the next repetition doubles.
+const maxBackoff = 5
+
 // expireProposals ends what has waited its time. Deadlines grow with sequences.
 func (c *Core) expireProposals() {
-	for len(c.props.list) > 0 {
-		p := c.props.list[0]
+	for c.props.count() > 0 {
+		p := &c.props.list[c.props.head]
 		if c.now < p.deadline {
 			return
 		}
@@ -237,60 +296,8 @@ func (c *Core) expireProposals() {
 			e.Status = Refused
 			e.Reason = ReasonNoLeader
 		}
-		c.props.drop(p.cmd.ID.Seq)
+		c.props.drop(c.props.base)
 		c.ended = append(c.ended, e)
-	}
-}
-
-// ReceiveForward takes commands that another member forwards to this one as
-// leader.
-func (c *Core) ReceiveForward(from world.MemberID, f *wire.Forward) error {
-	list, err := state.DecodeCommands(f.Batch)
-	if err != nil {
-		return fmt.Errorf("consensus: forwarded by %x: %w", uint64(from), err)
-	}
-	seqs := make([]uint64, 0, len(list))
-	for i := range list {
-		if (list[i].Kind == state.KindMembers) != f.Conf {
-			return fmt.Errorf("consensus: forwarded by %x: kind %d where it does not belong", uint64(from), list[i].Kind)
-		}
-		seqs = append(seqs, list[i].ID.Seq)
-	}
-	switch {
-	case !c.IsLeader():
-		c.refuse(from, seqs, "not the leader")
-	case c.props.inBytes+len(f.Batch) > maxIncomingBytes:
-		c.refuse(from, seqs, "too many requests")
-	case f.Conf:
-		for i := range list {
-			c.proposeChange(&list[i], f.Batch)
-		}
-	default:
-		c.props.incoming = append(c.props.incoming, incoming{from: from, seqs: seqs, batch: f.Batch})
-		c.props.inBytes += len(f.Batch)
-	}
-	return nil
-}
-
-func (c *Core) refuse(to world.MemberID, seqs []uint64, reason string) {
-	c.out = append(c.out, Message{To: to, Refuse: &wire.Refuse{Seqs: seqs, Reason: reason}})
-}
-
-func (c *Core) refuseIncoming(reason string) {
-	for _, in := range c.props.incoming {
-		c.refuse(in.from, in.seqs, reason)
-	}
-	c.props.incoming, c.props.inBytes = nil, 0
-}
-
-// ReceiveRefuse makes the next flush send those commands again, to whoever
-// leads by then. It proves nothing about them.
-func (c *Core) ReceiveRefuse(from world.MemberID, r *wire.Refuse) {
-	for _, seq := range r.Seqs {
-		if p := c.props.get(seq); p != nil && !p.queued && p.sentTo == from {
-			// Back off: at the next resend, not at once, or the two would chat.
-			p.sentAt = c.now - c.cfg.ResendAfter*3/4
-		}
 	}
 }
 

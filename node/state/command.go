@@ -10,16 +10,23 @@ import (
 	"drydock/node/world"
 )
 
-// ErrCommand is matched by every error of decoding a batch or command.
-var ErrCommand = errors.New("state: bad command")
+// Errors of commands.
+var (
+	// ErrCommand is matched by every error of decoding a batch or command.
+	ErrCommand = errors.New("state: bad command")
+	// ErrTooLarge is matched when a command exceeds what replicas read.
+	ErrTooLarge = errors.New("state: command too large")
+)
 
 // Limits on what one entry holds.
 const (
 	// MaxBatchCommands bounds the commands of one entry.
 	MaxBatchCommands = 4096
-	// MaxCommandBytes bounds one encoded command (a value of 1 MiB and its key
-	// fit, as etcd v2 accepts).
-	MaxCommandBytes = 2 << 20
+	// MaxCommandBytes bounds one encoded command: the largest value that the
+	// keyspace takes and its key fit.
+	MaxCommandBytes = keys.MaxValueBytes + 1<<20
+	// MaxHeaderBytes is the most that stands in a batch before its commands.
+	MaxHeaderBytes = 1 + 3*10 + len(Digest{})
 	// MaxTokenBytes bounds a client's request token.
 	MaxTokenBytes = 64
 
@@ -84,22 +91,45 @@ type Batch struct {
 // AppendCommand encodes c. The encoding is what members forward to the leader
 // and what the leader packs into a batch.
 func AppendCommand(b []byte, c *Command) []byte {
-	b = wire.AppendUint(b, uint64(c.ID.Member))
-	b = wire.AppendUint(b, c.ID.Incarnation)
-	b = wire.AppendUint(b, c.ID.Seq)
-	b = wire.AppendUint(b, c.ID.Seq-c.Low)
+	return AppendEncoded(b, c.ID, c.Low, AppendContent(nil, c))
+}
+
+// AppendEncoded is AppendCommand of a command whose content is encoded already.
+// An origin encodes the content once; the low mark moves from copy to copy.
+func AppendEncoded(b []byte, id ID, low uint64, content []byte) []byte {
+	b = wire.AppendUint(b, uint64(id.Member))
+	b = wire.AppendUint(b, id.Incarnation)
+	b = wire.AppendUint(b, id.Seq)
+	b = wire.AppendUint(b, id.Seq-low)
+	return append(b, content...)
+}
+
+// AppendContent encodes what c says, without its id and low mark.
+func AppendContent(b []byte, c *Command) []byte {
 	b = append(b, byte(c.Kind))
 	b = wire.AppendString(b, c.Token)
 	switch c.Kind {
 	case KindKeys:
-		body := c.Keys.AppendBinary(nil)
-		return wire.AppendBytes(b, body)
+		return wire.AppendSized(b, c.Keys.AppendBinary)
 	case KindExpire:
 		return wire.AppendBytes(b, nil)
 	case KindMembers:
-		return wire.AppendBytes(b, appendChanges(nil, c.Members))
+		return wire.AppendSized(b, func(b []byte) []byte { return appendChanges(b, c.Members) })
 	}
 	panic(fmt.Sprintf("state: command of unknown kind %d", c.Kind))
+}
+
+// CheckSize says whether replicas will read content, which AppendContent made
+// of c. Whoever proposes has to ask: an entry that can't be read stops every
+// replica.
+func CheckSize(c *Command, content []byte) error {
+	if len(c.Token) > MaxTokenBytes {
+		return fmt.Errorf("%w: token of %d bytes, at most %d", ErrTooLarge, len(c.Token), MaxTokenBytes)
+	}
+	if len(content) > MaxCommandBytes {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(content), MaxCommandBytes)
+	}
+	return nil
 }
 
 func readCommand(r *wire.Reader) (Command, error) {

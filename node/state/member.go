@@ -61,8 +61,8 @@ var ErrMembership = errors.New("membership")
 
 // CheckChanges says whether changes make sense on the members as they are.
 func (s *State) CheckChanges(changes []MemberChange) error {
-	if len(changes) == 0 {
-		return fmt.Errorf("%w: no changes given", ErrMembership)
+	if len(changes) == 0 || len(changes) > MaxMembers {
+		return fmt.Errorf("%w: %d changes given, want 1 to %d", ErrMembership, len(changes), MaxMembers)
 	}
 	voters := 0
 	after := make(map[world.MemberID]bool)
@@ -74,6 +74,9 @@ func (s *State) CheckChanges(changes []MemberChange) error {
 	}
 	for _, c := range changes {
 		voter, known := after[c.Member.ID]
+		if err := c.Member.check(); err != nil {
+			return err
+		}
 		switch {
 		case c.Kind == AddLearner && known:
 			return fmt.Errorf("%w: member %x is there already", ErrMembership, uint64(c.Member.ID))
@@ -99,6 +102,40 @@ func (s *State) CheckChanges(changes []MemberChange) error {
 	}
 	if voters == 0 {
 		return fmt.Errorf("%w: no voter would be left", ErrMembership)
+	}
+	return nil
+}
+
+// check refuses a member that no replica could read back.
+func (m *Member) check() error {
+	switch {
+	case m.ID == 0:
+		return fmt.Errorf("%w: a member's id must not be zero", ErrMembership)
+	case len(m.Name) > maxNameSize:
+		return fmt.Errorf("%w: name of %d bytes, at most %d", ErrMembership, len(m.Name), maxNameSize)
+	}
+	for _, urls := range [...][]string{m.PeerURLs, m.ClientURLs} {
+		if len(urls) > maxURLs {
+			return fmt.Errorf("%w: member %x has %d URLs, at most %d", ErrMembership, uint64(m.ID), len(urls), maxURLs)
+		}
+		for _, u := range urls {
+			if len(u) > maxURLSize {
+				return fmt.Errorf("%w: URL of %d bytes, at most %d", ErrMembership, len(u), maxURLSize)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckFounders says whether a cluster can be founded by these members.
+func CheckFounders(list []Member) error {
+	if len(list) > MaxMembers {
+		return fmt.Errorf("%w: %d founders, at most %d", ErrMembership, len(list), MaxMembers)
+	}
+	for i := range list {
+		if err := list[i].check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -21,6 +21,24 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
+// AppendSized is AppendBytes of what body appends, which need not be made
+// elsewhere first.
+func AppendSized(dst []byte, body func([]byte) []byte) []byte {
+	at := len(dst)
+	// Most bodies are short enough for a length of two bytes.
+	dst = body(append(dst, 0, 0))
+	var head [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(head[:], uint64(len(dst)-at-2))
+	if n != 2 {
+		size := len(dst) - at - 2
+		dst = append(dst, head[2:max(n, 2)]...)
+		copy(dst[at+n:], dst[at+2:at+2+size])
+		dst = dst[:at+n+size]
+	}
+	copy(dst[at:], head[:n])
+	return dst
+}
+
 // AppendUint appends v as a varint.
 func AppendUint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
 

@@ -16,8 +16,10 @@ const (
 	MaxFrameBytes = 16 << 20
 	// MaxCommands bounds the commands of one Forward or Refuse.
 	MaxCommands = 4096
-	// MaxMessages bounds the raft messages of one frame.
+	// MaxMessages bounds the raft messages of one frame, PackBytes their size
+	// unless a single one is larger.
 	MaxMessages = 1024
+	PackBytes   = 1 << 20
 
 	version     = 1
 	magic       = 'D'
@@ -133,16 +135,22 @@ func (f *Frame) Encode() []byte {
 func (f *Frame) sizeHint() int {
 	n := headerBytes + crcBytes + 16
 	for _, m := range f.Raft {
-		n += 64 + len(m.GetContext())
-		for _, e := range m.GetEntries() {
-			n += 24 + len(e.GetData())
-		}
+		n += MessageBytes(m)
 	}
 	if f.Forward != nil {
 		n += len(f.Forward.Batch)
 	}
 	if f.Chunk != nil {
 		n += 40 + len(f.Chunk.Data)
+	}
+	return n
+}
+
+// MessageBytes is about how much of a frame m takes, rather too much.
+func MessageBytes(m *raftpb.Message) int {
+	n := 64 + len(m.GetContext())
+	for _, e := range m.GetEntries() {
+		n += 24 + len(e.GetData())
 	}
 	return n
 }
