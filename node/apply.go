@@ -30,6 +30,7 @@ func (n *Node) apply(entries []*raftpb.Entry) {
 }
 
 func (n *Node) applyBatch(e *raftpb.Entry) {
+	n.grown += uint64(len(e.GetData()))
 	results, err := n.state.Apply(e.GetIndex(), e.GetTerm(), e.GetData())
 	if err != nil {
 		n.halt(fmt.Errorf("node: %w", err))
@@ -56,6 +57,7 @@ func (n *Node) applyConf(e *raftpb.Entry) {
 	}
 	if changed {
 		n.core.ApplyConf(cc)
+		n.changed = e.GetIndex()
 	}
 	n.answer(&res)
 }

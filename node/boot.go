@@ -19,9 +19,17 @@ import (
 var ErrNotFounded = errors.New("node: data directory is empty")
 
 // Found prepares a data directory for a founding member. Every founder must be
-// given the same founders, this member among them. The log is created last, so
-// a crash in between leaves a directory that can be founded again.
+// given the same founders, this member among them. The log is created last: a
+// crash in between leaves a directory that Boot refuses with ErrNotFounded and
+// that can be founded again, or one that boots. A directory with a log is
+// refused with wal.ErrExists.
 func Found(fs world.FS, cfg Config, store Store, founders []state.Member) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := state.CheckFounders(founders); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	ids := make([]world.MemberID, 0, len(founders))
 	for _, m := range founders {
 		ids = append(ids, m.ID)
@@ -34,6 +42,11 @@ func Found(fs world.FS, cfg Config, store Store, founders []state.Member) error 
 	if !slices.Contains(ids, cfg.ID) {
 		return fmt.Errorf("%w: member %x is not among the founders", ErrConfig, uint64(cfg.ID))
 	}
+	// The first checkpoint must not get into the directory of a member that
+	// lives already, whose log may begin anywhere.
+	if err := noLog(fs, cfg); err != nil {
+		return err
+	}
 	st := state.New(founders)
 	st.DrainDirty()
 	sn := st.Describe(conf)
@@ -41,6 +54,18 @@ func Found(fs world.FS, cfg Config, store Store, founders []state.Member) error 
 		return fmt.Errorf("node: first checkpoint: %w", err)
 	}
 	return createLog(fs, cfg, &wal.Marker{Index: sn.Index, Term: sn.Term})
+}
+
+// noLog fails unless there is no log.
+func noLog(fs world.FS, cfg Config) error {
+	log, _, err := wal.Open(fs, walOptions(cfg))
+	switch {
+	case errors.Is(err, wal.ErrNoLog):
+		return nil
+	case err == nil:
+		err = errors.Join(wal.ErrExists, log.Close())
+	}
+	return fmt.Errorf("node: new log: %w", err)
 }
 
 // Join prepares a data directory for a member that was added to a running
@@ -104,7 +129,7 @@ func Boot(fs world.FS, cfg Config, store Store, at world.Instant) (*Node, error)
 	n.core.Tick(at.Mono, 0)
 	if voters := n.core.Voters(); len(voters) == 1 && voters[0] == uint64(cfg.ID) {
 		if err := n.core.Campaign(); err != nil {
-			return nil, fmt.Errorf("node: %w", err)
+			return nil, errors.Join(fmt.Errorf("node: %w", err), log.Close())
 		}
 	}
 	return n, nil
@@ -133,31 +158,41 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 	if err := store.Clean(fs); err != nil {
 		return nil, nil, fmt.Errorf("node: snapshot files: %w", err)
 	}
-	if sn.Index < rec.Marker.Index {
+	switch {
+	case sn.Index < rec.Marker.Index:
 		return nil, nil, fmt.Errorf("node: checkpoint at %d is older than %d, which the log says is durable", sn.Index, rec.Marker.Index)
+	case sn.Index == rec.Marker.Index && sn.Term != rec.Marker.Term && sn.Index > 0:
+		return nil, nil, fmt.Errorf("node: checkpoint at %d is of term %d, the log says %d", sn.Index, sn.Term, rec.Marker.Term)
 	}
-	n.checkpointed = sn.Index
-	for _, e := range entriesAfter(rec.Entries, sn.Index, sn.Term) {
+	n.checkpointed, n.recovered = sn.Index, sn.Index
+	if !logHolds(rec, sn.Index, sn.Term) {
+		return n, start, nil
+	}
+	for i := range rec.Entries {
+		e := &rec.Entries[i]
+		if e.Index <= sn.Index {
+			continue
+		}
 		typ := raftpb.EntryType(e.Type)
 		start.Entries = append(start.Entries, &raftpb.Entry{Index: &e.Index, Term: &e.Term, Type: &typ, Data: e.Data})
+		n.recovered = e.Index
 	}
 	return n, start, nil
 }
 
-// entriesAfter returns what the log holds beyond the checkpoint. A snapshot
-// may have been installed whose index the log knows nothing of, or knows
-// another entry at: then nothing behind it counts.
-func entriesAfter(list []wal.Entry, index, term uint64) []wal.Entry {
-	for i := range list {
-		if list[i].Index != index+1 {
-			continue
-		}
-		if i > 0 && list[i-1].Term != term {
-			return nil
-		}
-		return list[i:]
+// logHolds says whether the log has the entry that the checkpoint ends with.
+// After a crash in the midst of installing a snapshot it may have none or
+// another one there; then nothing that it holds counts.
+func logHolds(rec *wal.Recovered, index, term uint64) bool {
+	if rec.Marker.Index == index {
+		return true
 	}
-	return nil
+	for i := range rec.Entries {
+		if rec.Entries[i].Index == index {
+			return rec.Entries[i].Term == term
+		}
+	}
+	return false
 }
 
 func recordIterator(records []keys.Record) func() (keys.Record, bool, error) {
@@ -176,11 +211,7 @@ func recordIterator(records []keys.Record) func() (keys.Record, bool, error) {
 func (n *Node) openLife(log *wal.Log, rec *wal.Recovered, start *consensus.Start) error {
 	n.log = log
 	b := &wal.Batch{Boot: rec.Boot + 1}
-	last := rec.Marker.Index
-	if len(rec.Entries) > 0 {
-		last = rec.Entries[len(rec.Entries)-1].Index
-	}
-	if start.Applied > last || (len(start.Entries) == 0 && start.Applied < last) {
+	if !logHolds(rec, start.Applied, start.Term) {
 		b.Reset, b.Marker = true, &wal.Marker{Index: start.Applied, Term: start.Term}
 	}
 	if err := log.Append(b); err != nil {

@@ -7,15 +7,25 @@ import (
 	"drydock/node/world"
 )
 
-// checkpoint starts writing what changed since the last one, when enough
-// entries have come and none is under way. What is written is data by then:
-// the state goes on.
+// checkpoint begins one when enough entries, or bytes of them, have come since
+// the last.
 func (n *Node) checkpoint() {
+	index, _ := n.state.Applied()
+	if index >= n.checkpointed+n.cfg.CheckpointEntries || n.grown >= n.cfg.CheckpointBytes {
+		n.startCheckpoint()
+	}
+}
+
+// startCheckpoint writes what changed since the last one, unless one is under
+// way or a snapshot is being installed, which puts a newer state in its place.
+// What is written is data by then: the state goes on. The step that does it
+// costs time by what changed, which CheckpointEntries and CheckpointBytes bound.
+func (n *Node) startCheckpoint() {
 	index, term := n.state.Applied()
-	if n.fx.Halt != nil || n.checkpointing || index < n.checkpointed+n.cfg.CheckpointEntries {
+	if n.fx.Halt != nil || n.checkpointing || n.core.Installing() || index <= n.checkpointed {
 		return
 	}
-	n.checkpointing = true
+	n.checkpointing, n.grown = true, 0
 	conf := n.core.Conf()
 	sn, changes := n.state.Describe(conf), n.state.DrainDirty()
 	size := len(sn.Extra)
@@ -53,7 +63,7 @@ func (n *Node) mark(index, term uint64, conf []byte) {
 			return // a snapshot was installed meanwhile
 		}
 		n.checkpointed = index
-		release, err := n.core.Compact(index, n.cfg.CatchUpEntries, conf)
+		release, err := n.core.Compact(index, n.cfg.CatchUpEntries, n.cfg.CheckpointBytes, conf)
 		if err != nil {
 			n.halt(fmt.Errorf("node: %w", err))
 			return

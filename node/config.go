@@ -29,8 +29,11 @@ type Config struct {
 	// CheckpointEntries is after how many entries a checkpoint is written
 	// (default 10000, as etcd v2's snapshots).
 	CheckpointEntries uint64
+	// CheckpointBytes is after how many bytes of entries one is written even if
+	// they are few (default 64 MiB): entries wait in memory for their checkpoint.
+	CheckpointBytes uint64
 	// CatchUpEntries is how many entries before the checkpoint are kept for
-	// members that lag (default 5000).
+	// members that lag (default 5000), CheckpointBytes of them at most.
 	CatchUpEntries uint64
 	// ChunkBytes is the size of a piece of a snapshot stream (default 64 KiB).
 	ChunkBytes uint64
@@ -44,6 +47,7 @@ func (c *Config) setDefaults() {
 	def(&c.Election, 250*time.Millisecond)
 	def(&c.RequestTimeout, 5*time.Second+2*c.Election)
 	def(&c.CheckpointEntries, 10000)
+	def(&c.CheckpointBytes, 64<<20)
 	def(&c.CatchUpEntries, 5000)
 	def(&c.ChunkBytes, 64<<10)
 	def(&c.MaxWatches, 10000)
@@ -55,6 +59,9 @@ func def[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// maxChunkBytes is what checkpoint stores take and frames hold.
+const maxChunkBytes = 4 << 20
 
 // ErrConfig is matched by every error of Validate.
 var ErrConfig = errors.New("node: configuration")
@@ -71,8 +78,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: heartbeat %v is below the tick %v", ErrConfig, c.Heartbeat, c.Tick)
 	case c.Election < 2*c.Heartbeat:
 		return fmt.Errorf("%w: election %v is below two heartbeats of %v", ErrConfig, c.Election, c.Heartbeat)
-	case c.ChunkBytes > 8<<20:
-		return fmt.Errorf("%w: chunk of %d bytes is above 8 MiB", ErrConfig, c.ChunkBytes)
+	case c.ChunkBytes > maxChunkBytes:
+		return fmt.Errorf("%w: chunk of %d bytes, at most %d", ErrConfig, c.ChunkBytes, maxChunkBytes)
 	}
 	return nil
 }

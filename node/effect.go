@@ -27,7 +27,8 @@ type Effects struct {
 	Applied []Mark
 	// Role is set when this member's view of the leader changed.
 	Role *Role
-	// Halt, if not nil, is why the node stopped for good.
+	// Halt, if not nil, is why the node stopped for good. Then nothing else is
+	// asked for, and whatever waits for an answer ends unknown.
 	Halt error
 }
 
@@ -86,7 +87,18 @@ type Role struct {
 	Leader bool // this member leads
 }
 
+// silence takes back everything that a step which ended in Halt asked for: its
+// state may be wrong.
+func (e *Effects) silence() {
+	*e = Effects{Halt: e.Halt, Timer: e.Timer}
+}
+
+// reset empties the lists and keeps their room, but nothing that was in them.
 func (e *Effects) reset() {
+	clear(e.Jobs)
+	clear(e.Sends)
+	clear(e.Answers)
+	clear(e.Watches)
 	*e = Effects{
 		Jobs: e.Jobs[:0], Sends: e.Sends[:0], Answers: e.Answers[:0],
 		Watches: e.Watches[:0], Applied: e.Applied[:0], Timer: e.Timer, Halt: e.Halt,

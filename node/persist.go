@@ -14,6 +14,9 @@ func (n *Node) persist(a *consensus.Append) {
 		n.install(a)
 		return
 	}
+	if len(a.Entries) > 0 {
+		n.recovered = min(n.recovered, a.Entries[0].GetIndex()-1)
+	}
 	b := logBatch(a)
 	job := world.Job{
 		Lane: world.LaneLog, Name: "append", Bytes: batchBytes(b),

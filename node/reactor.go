@@ -34,12 +34,17 @@ type Node struct {
 	watchers  watchTable
 	transfers []*transfer
 	receiving *receiving
-	received  string // snapshot file that raft was told of
+	cleaning  bool // a job that removes snapshot files is under way
 
 	checkpointed  uint64 // index of the last durable checkpoint
 	checkpointing bool
-	expiring      uint64 // term in which an expiry is under way
-	role          Role
+	grown         uint64 // bytes of entries applied since one began
+	changed       uint64 // index of the last change of membership applied
+
+	booted    world.Instant
+	recovered uint64 // entries up to here were in the log at boot
+	expiring  uint64 // term in which an expiry is under way
+	role      Role
 }
 
 // tokenExpire is the token of the node's own commands. Hosts' tokens are not 0.
@@ -60,6 +65,7 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 		panic(fmt.Sprintf("node: monotonic clock went from %v back to %v", n.at.Mono, at.Mono))
 	}
 	n.at = at
+	n.core.SetTime(at.Mono)
 	for _, in := range inputs {
 		n.handle(in)
 	}
@@ -68,6 +74,9 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	n.checkpoint()
 	n.turn()
 	n.observe()
+	if n.fx.Halt != nil {
+		n.fx.silence()
+	}
 	return &n.fx
 }
 
@@ -107,6 +116,9 @@ func (n *Node) turn() {
 		n.end(out.Ended)
 		n.apply(out.Committed)
 	}
+	if n.fx.Halt != nil {
+		return
+	}
 	n.serveReads()
 	n.deliverWatches()
 }
@@ -128,8 +140,10 @@ func (n *Node) receive(b []byte) {
 	switch f.Kind {
 	case wire.KindRaft:
 		for _, m := range f.Raft {
-			// An error means that raft dropped the message, which it may.
-			_ = n.core.Receive(m)
+			if m.GetFrom() == uint64(f.From) {
+				// An error means that raft dropped the message, which it may.
+				_ = n.core.Receive(m)
+			}
 		}
 	case wire.KindForward:
 		if n.state.HasMember(f.From) {
@@ -144,7 +158,8 @@ func (n *Node) receive(b []byte) {
 	}
 }
 
-// send packs messages into frames; raft messages for one member share one.
+// send packs messages into frames; raft messages for one member share one, up
+// to a size that every receiver takes.
 func (n *Node) send(list []consensus.Message) {
 	for i := range list {
 		m := &list[i]
@@ -155,11 +170,16 @@ func (n *Node) send(list []consensus.Message) {
 			n.sendFrame(&wire.Frame{Kind: wire.KindRefuse, To: m.To, Refuse: m.Refuse})
 		case m.Raft != nil:
 			f := &wire.Frame{Kind: wire.KindRaft, To: m.To, Raft: []*raftpb.Message{m.Raft}}
+			size := wire.MessageBytes(m.Raft)
 			for j := i + 1; j < len(list) && len(f.Raft) < wire.MaxMessages; j++ {
-				if list[j].To == m.To && list[j].Raft != nil {
-					f.Raft = append(f.Raft, list[j].Raft)
-					list[j].Raft = nil
+				if list[j].To != m.To || list[j].Raft == nil {
+					continue
 				}
+				if size += wire.MessageBytes(list[j].Raft); size > wire.PackBytes {
+					break
+				}
+				f.Raft = append(f.Raft, list[j].Raft)
+				list[j].Raft = nil
 			}
 			n.sendFrame(f)
 		}

@@ -21,14 +21,20 @@ type clusterClock struct {
 }
 
 func (n *Node) startClock(at world.Instant) {
-	n.at, n.lastTick = at, at.Mono
-	now := n.state.Now()
-	bridge := time.Duration(0)
-	if now.Wall != 0 {
-		bridge = min(max(time.Duration(at.Wall-now.Wall), 0), maxWallBridge)
-	}
-	n.clock = clusterClock{base: now.Cluster + bridge, mono: at.Mono}
+	n.at, n.lastTick, n.booted = at, at.Mono, at
+	n.bridge()
 	n.fx.Timer = at.Mono
+}
+
+// bridge sets the estimate to what was applied, aged by the time from its
+// stamping to this member's boot as the calendar tells it: nothing else knows
+// how long the whole cluster was down.
+func (n *Node) bridge() {
+	now, age := n.state.Now(), time.Duration(0)
+	if now.Wall != 0 {
+		age = min(max(time.Duration(n.booted.Wall-now.Wall), 0), maxWallBridge)
+	}
+	n.clock = clusterClock{base: now.Cluster + age, mono: n.booted.Mono}
 }
 
 // now returns the estimate of cluster time, never behind what was applied.
@@ -37,9 +43,15 @@ func (n *Node) now() keys.Stamp {
 	return keys.Stamp{Cluster: max(est, n.state.Now().Cluster), Wall: n.at.Wall}
 }
 
-// follow re-anchors a follower's estimate at what the leader stamped.
+// follow re-anchors a follower's estimate at what the leader stamped. Entries
+// that this member had before its boot were stamped in the past.
 func (n *Node) follow() {
-	if !n.core.IsLeader() {
+	index, _ := n.state.Applied()
+	switch {
+	case n.core.IsLeader():
+	case index <= n.recovered:
+		n.bridge()
+	default:
 		n.clock = clusterClock{base: n.state.Now().Cluster, mono: n.at.Mono}
 	}
 }

@@ -30,11 +30,14 @@ type Config struct {
 	MaxBatchBytes int
 	// MaxWaiting bounds commands and reads that wait (default 8192 each).
 	MaxWaiting int
+	// MaxWaitingBytes bounds the commands that wait (default 64 MiB, exceeded
+	// by one command at most).
+	MaxWaitingBytes int
 	// RequestTimeout is after how long an operation ends without its answer
 	// (default 7 s, as etcd's 5 s and two elections).
 	RequestTimeout time.Duration
-	// ResendAfter is after how long a forwarded command or an unanswered read
-	// round is sent again (default 500 ms).
+	// ResendAfter is after how long a forwarded command, for the first time, or
+	// an unanswered read round is sent again (default 500 ms).
 	ResendAfter time.Duration
 }
 
@@ -42,6 +45,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxAppends, 4)
 	setDefault(&c.MaxBatchBytes, 1<<20)
 	setDefault(&c.MaxWaiting, 8192)
+	setDefault(&c.MaxWaitingBytes, 64<<20)
 	setDefault(&c.RequestTimeout, 7*time.Second)
 	setDefault(&c.ResendAfter, 500*time.Millisecond)
 }
@@ -144,6 +148,10 @@ func New(cfg Config, st Start, header func() state.Header) (*Core, error) {
 	c.props.init()
 	return c, nil
 }
+
+// SetTime tells the time without counting ticks: what is taken from now on has
+// its deadline from here.
+func (c *Core) SetTime(now time.Duration) { c.now = now }
 
 // Tick moves raft's clock by n ticks and ends what has waited too long.
 func (c *Core) Tick(now time.Duration, n int) {

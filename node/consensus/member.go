@@ -28,25 +28,30 @@ type membership struct {
 // when it is given a vote.
 const maxLearnerLag = 1000
 
-// proposeConf proposes a membership change of this member's own, if its time
-// has come. It reports whether flush should go on.
-func (c *Core) proposeConf(p *proposal) bool {
-	p.cmd.Low = c.props.base
-	c.markSent(p)
-	return c.proposeChange(&p.cmd, state.AppendCommand(nil, &p.cmd))
+// proposeConf proposes a membership change of this member's own, whose turn has
+// come.
+func (c *Core) proposeConf(seq uint64) {
+	p := c.props.get(seq)
+	encoded := state.AppendEncoded(nil, c.id(seq), c.props.base, p.content)
+	c.markSent(seq)
+	cmd, err := state.DecodeCommand(encoded)
+	if err != nil {
+		panic(fmt.Sprintf("consensus: own membership change: %v", err))
+	}
+	c.proposeChange(cmd.Members, encoded)
 }
 
 // proposeChange puts a change into the log. One that raft will not take now is
 // dropped: its origin sends it again until its deadline.
-func (c *Core) proposeChange(cmd *state.Command, encoded []byte) bool {
+func (c *Core) proposeChange(changes []state.MemberChange, encoded []byte) {
 	cc := &raftpb.ConfChangeV2{Transition: raftpb.ConfChangeTransitionAuto.Enum(), Context: encoded}
-	for _, ch := range cmd.Members {
+	for _, ch := range changes {
 		id := uint64(ch.Member.ID)
 		t := raftpb.ConfChangeAddLearnerNode
 		switch ch.Kind {
 		case state.Promote:
 			if !c.caughtUp(id) {
-				return true
+				return
 			}
 			t = raftpb.ConfChangeAddNode
 		case state.Remove:
@@ -55,13 +60,9 @@ func (c *Core) proposeChange(cmd *state.Command, encoded []byte) bool {
 		cc.Changes = append(cc.Changes, &raftpb.ConfChangeSingle{Type: &t, NodeId: &id})
 	}
 	typ, data, err := raftpb.MarshalConfChange(cc)
-	if err != nil {
-		return true
-	}
-	if c.proposeEntry(typ, data) == nil {
+	if err == nil && c.proposeEntry(typ, data) == nil {
 		c.pump()
 	}
-	return true
 }
 
 // caughtUp says whether a learner has nearly all of the log.
@@ -108,13 +109,22 @@ func (c *Core) Conf() []byte { return EncodeConf(c.conf) }
 // Voters returns the members that vote in the present configuration, sorted.
 func (c *Core) Voters() []uint64 { return c.conf.GetVoters() }
 
-// StepSnapshot tells raft that a snapshot was received and verified; raft
-// answers with an Append that installs it, or drops it as out of date.
+// StepSnapshot tells raft that a snapshot was received and verified. Afterwards
+// Installing says whether raft wants it, by an Append that installs it, or
+// dropped it as needless. That Append may exceed MaxAppends by one: a snapshot
+// that raft wants must not wait where a later one could replace it.
 func (c *Core) StepSnapshot(from world.MemberID, term uint64, meta *raftpb.SnapshotMetadata) error {
 	f, t, self := uint64(from), term, uint64(c.cfg.ID)
-	return c.raw.Step(&raftpb.Message{
+	if c.Installing() {
+		panic(fmt.Sprintf("consensus: snapshot %d comes while another is being installed", meta.GetIndex()))
+	}
+	err := c.raw.Step(&raftpb.Message{
 		Type: raftpb.MsgSnap.Enum(), From: &f, To: &self, Term: &t, Snapshot: &raftpb.Snapshot{Metadata: meta},
 	})
+	if c.raw.HasReady() {
+		c.take()
+	}
+	return err
 }
 
 // ReportSnapshot tells raft how sending a snapshot to a member went.

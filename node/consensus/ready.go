@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"math"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -80,6 +81,7 @@ func (c *Core) take() {
 	rd := c.raw.Ready()
 	if rd.SoftState != nil {
 		c.lead, c.role = world.MemberID(rd.SoftState.Lead), rd.SoftState.RaftState
+		c.props.resendAt = 0 // what the former leader was sent goes to this one
 	}
 	if rd.HardState != nil {
 		c.term = rd.HardState.GetTerm()
@@ -183,10 +185,10 @@ func (c *Core) Applied(index uint64) {
 	c.member.applyResponses = nil
 }
 
-// Compact forgets entries up to checkpoint, except the keep last ones, which
-// spare a member that lags a little a whole snapshot. It returns the index up
-// to which the log on disk may go, too.
-func (c *Core) Compact(checkpoint, keep uint64, conf []byte) (uint64, error) {
+// Compact forgets entries up to checkpoint, except the keep last ones, of at
+// most keepBytes, which spare a member that lags a little a whole snapshot. It
+// returns the index up to which the log on disk may go, too.
+func (c *Core) Compact(checkpoint, keep, keepBytes uint64, conf []byte) (uint64, error) {
 	cs, err := DecodeConf(conf)
 	if err != nil {
 		return 0, err
@@ -195,11 +197,25 @@ func (c *Core) Compact(checkpoint, keep uint64, conf []byte) (uint64, error) {
 		return 0, fmt.Errorf("consensus: checkpoint %d: %w", checkpoint, err)
 	}
 	first, _ := c.log.FirstIndex()
-	if checkpoint <= keep || checkpoint-keep < first {
+	if checkpoint < first {
 		return first - 1, nil
 	}
-	if err := c.log.Compact(checkpoint - keep); err != nil {
-		return 0, fmt.Errorf("consensus: compact to %d: %w", checkpoint-keep, err)
+	list, err := c.log.Entries(first, checkpoint+1, math.MaxUint64)
+	if err != nil {
+		return 0, fmt.Errorf("consensus: compact to %d: %w", checkpoint, err)
 	}
-	return checkpoint - keep, nil
+	upTo, size := checkpoint, uint64(0)
+	for upTo >= first && checkpoint-upTo < keep {
+		if size += uint64(len(list[upTo-first].GetData())); size > keepBytes {
+			break
+		}
+		upTo--
+	}
+	if upTo < first {
+		return first - 1, nil
+	}
+	if err := c.log.Compact(upTo); err != nil {
+		return 0, fmt.Errorf("consensus: compact to %d: %w", upTo, err)
+	}
+	return upTo, nil
 }

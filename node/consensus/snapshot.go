@@ -53,10 +53,12 @@ func (s *Sender) Want() (offset uint64, n int, ok bool) {
 }
 
 // Ack takes the receiver's word. An offset behind what was sent asks for a
-// repetition from there.
+// repetition from there. Any word shows that the receiver lives: it may be
+// verifying a large file.
 func (s *Sender) Ack(a *wire.SnapAck, now time.Duration) {
+	s.silent = 0
 	if a.Offset > s.acked && a.Offset <= s.total {
-		s.acked, s.lastProgress, s.silent = a.Offset, now, 0
+		s.acked, s.lastProgress = a.Offset, now
 		s.next = max(s.next, s.acked)
 	}
 }
