@@ -131,6 +131,7 @@ type host struct {
 	marks  []node.Mark
 	last   node.Effects // of the last step that halted
 	leads  bool
+	seen   node.Role
 }
 
 func newRig(t *testing.T) *rig {
@@ -221,7 +222,7 @@ func (h *host) step(inputs ...node.Input) *node.Effects {
 	}
 	h.r.news = append(h.r.news, fx.Watches...)
 	if fx.Role != nil {
-		h.leads = fx.Role.Leader
+		h.leads, h.seen = fx.Role.Leader, *fx.Role
 	}
 	return fx
 }
