@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"drydock/node/api"
-	"drydock/sim/dist"
 	"drydock/sim/event"
 	"drydock/sim/history"
 )
@@ -30,7 +29,7 @@ type client struct {
 	name   string
 	rng    *rand.Rand
 	delay  delaySampler
-	think  dist.Dist
+	mind   mind
 	target int // index of the machine it talks to
 
 	op      *history.Op // open operation
@@ -39,7 +38,18 @@ type client struct {
 	timer   event.Handle
 	count   int
 	seen    map[string]seen // what it last saw of each key
+	made    string          // the key that its last answer was about
 	stopped bool
+}
+
+// mind decides what a client does; see kv.go, ttl.go and lock.go.
+type mind interface {
+	// rest is how long to wait before next is asked.
+	rest(c *client) time.Duration
+	// next returns the next operation, nil for none now.
+	next(c *client) *history.Op
+	// learn is told how an operation ended.
+	learn(c *client, op *history.Op)
 }
 
 // seen is what a client knows of a key.
@@ -48,27 +58,19 @@ type seen struct {
 	modified uint64
 }
 
-func newClient(w *World, index int) (*client, error) {
-	c := &client{w: w, index: index, name: fmt.Sprintf("c%d", index+1), seen: make(map[string]seen)}
+// newClient makes the index-th client of the run; its name says what it does.
+func newClient(w *World, index int, name string, m mind) (*client, error) {
+	c := &client{w: w, index: index, name: name, mind: m, seen: make(map[string]seen)}
 	c.rng = w.src.Stream("client/" + c.name)
 	c.target = index % len(w.cfg.Voters)
 	var err error
-	if c.delay, err = newSampler(w.cfg.Net); err != nil {
-		return nil, err
-	}
-	mean := w.cfg.Load.Think
-	if w.cfg.Load.Rate > 0 {
-		mean = time.Duration(float64(time.Second) / w.cfg.Load.Rate)
-	}
-	if mean > 0 {
-		c.think, err = dist.New(dist.Spec{Kind: dist.Exponential, Mean: mean, Max: 20 * mean})
-	}
+	c.delay, err = newSampler(w.cfg.Net)
 	return c, err
 }
 
 // pause waits before the next operation.
 func (c *client) pause() {
-	c.w.queue.After(c.think.Sample(c.rng), c.begin)
+	c.w.queue.After(c.mind.rest(c), c.begin)
 }
 
 // begin starts the next operation.
@@ -76,7 +78,11 @@ func (c *client) begin() {
 	if c.stopped {
 		return
 	}
-	op := c.choose()
+	op := c.mind.next(c)
+	if op == nil {
+		c.pause()
+		return
+	}
 	c.count++
 	op.ID, op.Client, op.Call = len(c.w.ops)+1, c.name, int64(c.w.now())
 	op.Token = fmt.Sprintf("%s-%d", c.name, c.count)
@@ -113,7 +119,10 @@ func (c *client) roam() {
 	}
 }
 
-// reply carries the end of an attempt back to the client.
+// number implements caller.
+func (c *client) number() uint64 { return uint64(c.index) }
+
+// reply implements caller.
 func (c *client) reply(attempt uint64, resp *api.Response, how ending) {
 	c.w.queue.After(c.delay.sample(c.rng), func() {
 		if resp != nil {
@@ -143,7 +152,7 @@ func (c *client) take(resp *api.Response, how ending) {
 		c.roam()
 	default:
 		if err := c.read(resp); err != nil {
-			c.w.referee.badAnswer(c, err)
+			c.w.referee.nonsense(c.name, err)
 			c.finish(history.Unknown, err.Error())
 			return
 		}
@@ -185,7 +194,9 @@ func (c *client) finish(s history.Status, why string) {
 	if s != history.Unknown {
 		c.op.Return = int64(c.w.now())
 	}
+	op := c.op
 	c.op = nil
+	c.mind.learn(c, op)
 	c.pause()
 }
 
@@ -204,6 +215,7 @@ type keyNode struct {
 	Nodes    []keyNode `json:"nodes"`
 	Modified uint64    `json:"modifiedIndex"`
 	Created  uint64    `json:"createdIndex"`
+	TTL      uint64    `json:"ttl"`
 }
 
 // read fills the open operation from an answer.
@@ -238,7 +250,8 @@ func (c *client) read(resp *api.Response) error {
 }
 
 func (c *client) fill(op *history.Op, b *body) {
-	op.Modified, op.Created = b.Node.Modified, b.Node.Created
+	op.Modified, op.Created, op.Left = b.Node.Modified, b.Node.Created, b.Node.TTL
+	c.made = b.Node.Key
 	switch op.Kind {
 	case history.Get:
 		op.Out = b.Node.Value
@@ -257,8 +270,14 @@ func (c *client) fill(op *history.Op, b *body) {
 	case history.Delete, history.CAD:
 		delete(c.seen, op.Key)
 		c.previous(op, b)
+	case history.Append:
+		c.previous(op, b)
 	default:
-		c.seen[op.Key] = seen{op.Value, op.Modified}
+		value := op.Value
+		if op.Refresh && b.Node.Value != nil {
+			value = *b.Node.Value
+		}
+		c.seen[op.Key] = seen{value, op.Modified}
 		c.previous(op, b)
 	}
 }

@@ -19,6 +19,9 @@ type Config struct {
 	Loss, Duplicate, Reorder float64
 	Disk                     Delays
 	Load                     Load
+	TTL                      TTLLoad
+	Lock                     LockLoad
+	Watch                    WatchLoad
 	Plan                     chaos.Plan
 	// Duration is the length of the run, HealAt the time at which every fault
 	// ends. Both are virtual.
@@ -73,4 +76,49 @@ type Load struct {
 type Weight struct {
 	Kind   string
 	Weight int
+}
+
+// TTLLoad is what clients do that write keys with a time to live and read
+// them until they are gone. A share of the keys is refreshed meanwhile.
+type TTLLoad struct {
+	Clients, Keys int
+	// Least and Most bound the times to live, in whole seconds.
+	Least, Most time.Duration
+	// Refresh is the chance of a key to be refreshed, a few times.
+	Refresh float64
+	Think   time.Duration
+}
+
+// LockLoad is what clients do that take locks in turns: a key made if absent,
+// or, in a queue, the lowest of the keys created in order under a directory.
+type LockLoad struct {
+	Clients, Locks int
+	Queue          bool
+	// TTL is the time after which a lock falls free that nobody refreshes, Hold
+	// the mean time for which a client keeps it, Think that between its tries.
+	TTL, Hold, Think time.Duration
+}
+
+// Where a watch may start.
+const (
+	StartNow    = "now"    // with what comes next
+	StartPast   = "past"   // at an index of the past, now and then one that is gone
+	StartFuture = "future" // at an index that is still to come
+)
+
+// WatchLoad is what watchers do: they watch a key, a directory or everything,
+// one event at a time or as a stream, and go on after what they last saw
+// whenever they are cut off.
+type WatchLoad struct {
+	Clients int
+	// Starts and Streams are drawn from for every session; Streams holds
+	// whether a session is a stream.
+	Starts  []string
+	Streams []bool
+	// Back is how many indexes a start in the past or future is away at most.
+	Back int
+	// Session is the mean length of a session, after which the watcher hangs up
+	// and goes on elsewhere; Slow the chance of a session to stop reading.
+	Session time.Duration
+	Slow    float64
 }

@@ -16,20 +16,45 @@ type front struct {
 	open map[uint64]*exchange
 }
 
-// exchange is a request whose answer is awaited. Either client or done is set.
+// caller waits for the answer to a request.
+type caller interface {
+	// number names the caller in traces.
+	number() uint64
+	// reply carries the end of an attempt back, or the head of a watch.
+	reply(attempt uint64, resp *api.Response, how ending)
+}
+
+// listener is a caller that watches: more follows the head.
+type listener interface {
+	caller
+	// piece carries a part of the body back; nil says that it is cut off.
+	// last says that the body is complete with it.
+	piece(attempt uint64, body []byte, last bool)
+	// reads says whether the listener takes what it is sent, or leaves it to
+	// fill the buffers of the connection.
+	reads() bool
+}
+
+// maxUnread bounds what the buffers of a connection hold of a watch that is
+// not read; then the server hangs up, as etcd does.
+const maxUnread = 100
+
+// exchange is a request whose answer is awaited. Either caller or done is set.
 type exchange struct {
-	client  *client
+	caller  caller
 	attempt uint64
 	call    api.Call
+	headed  bool
+	unread  int
 	done    func(*node.Answer) // for the operator's own calls; nil answer: the machine died
 }
 
 func (f *front) init(m *machine) { f.m, f.open = m, make(map[uint64]*exchange) }
 
 // request takes a client's request off the wire.
-func (f *front) request(c *client, attempt uint64, r *api.Request) {
+func (f *front) request(c caller, attempt uint64, r *api.Request) {
 	w := f.m.w
-	w.trace.add(w.now(), traceRequest, uint64(f.m.index), uint64(c.index), []byte(r.Method+" "+r.Target+"\n"+string(r.Body)))
+	w.trace.add(w.now(), traceRequest, uint64(f.m.index), c.number(), []byte(r.Method+" "+r.Target+"\n"+string(r.Body)))
 	if !f.m.alive() {
 		c.reply(attempt, nil, refusedByHost)
 		return
@@ -41,14 +66,14 @@ func (f *front) request(c *client, attempt uint64, r *api.Request) {
 		return
 	}
 	f.next++
-	f.open[f.next] = &exchange{client: c, attempt: attempt, call: call}
+	f.open[f.next] = &exchange{caller: c, attempt: attempt, call: call}
 	f.m.deliver(node.Request{Token: f.next, Call: &f.open[f.next].call})
 }
 
 // cancel tells the node that a client has hung up.
-func (f *front) cancel(c *client, attempt uint64) {
+func (f *front) cancel(c caller, attempt uint64) {
 	for _, token := range f.tokens() {
-		if x := f.open[token]; x.client == c && x.attempt == attempt {
+		if x := f.open[token]; x.caller == c && x.attempt == attempt {
 			delete(f.open, token)
 			f.m.deliver(node.Cancel{Token: token})
 		}
@@ -74,13 +99,40 @@ func (f *front) answer(a *node.Answer) {
 		return
 	}
 	resp := a.Response(&x.call)
-	x.client.reply(x.attempt, &resp, answered)
+	x.caller.reply(x.attempt, &resp, answered)
 }
 
-// watchNews is for watches, which no simulated client opens.
+// watchNews sends what a watch has to tell: its head, events, or why it ended.
 func (f *front) watchNews(n *node.WatchNews) {
+	x, ok := f.open[n.Token]
+	if !ok {
+		return
+	}
 	if n.Last {
 		delete(f.open, n.Token)
+	}
+	to := x.caller.(listener)
+	switch {
+	case n.Err != nil:
+		resp := api.Encode(&x.call, nil, n.Err, n.Meta, n.Now)
+		if x.headed {
+			to.piece(x.attempt, resp.Body, true)
+		} else {
+			to.reply(x.attempt, &resp, answered)
+		}
+	case n.Head:
+		x.headed = true
+		resp := api.EncodeWatchHead(&x.call, n.Meta)
+		to.reply(x.attempt, &resp, answered)
+	default:
+		to.piece(x.attempt, api.EncodeWatchEvent(n.Event), n.Last)
+		if x.unread++; to.reads() {
+			x.unread = 0
+		}
+		if x.unread >= maxUnread && !n.Last {
+			f.cancel(x.caller, x.attempt)
+			to.piece(x.attempt, nil, true)
+		}
 	}
 }
 
@@ -93,7 +145,7 @@ func (f *front) reset() {
 			x.done(nil)
 			continue
 		}
-		x.client.reply(x.attempt, nil, connectionReset)
+		x.caller.reply(x.attempt, nil, connectionReset)
 	}
 }
 

@@ -5,21 +5,49 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"drydock/node/api"
+	"drydock/sim/dist"
 	"drydock/sim/history"
 )
 
 // staleGet is the load's name for a plain read, which is a get with Stale set.
 const staleGet = "stale-get"
 
-// choose draws the next operation.
-func (c *client) choose() *history.Op {
-	op := &history.Op{Kind: c.kind()}
+// kvMind draws operations on the keyspace by their weights, each by itself.
+type kvMind struct {
+	load  *Load
+	think dist.Dist
+}
+
+func newKVMind(l *Load) (*kvMind, error) {
+	mean := l.Think
+	if l.Rate > 0 {
+		mean = time.Duration(float64(time.Second) / l.Rate)
+	}
+	think, err := gaps(mean)
+	return &kvMind{load: l, think: think}, err
+}
+
+// gaps are exponentially distributed times; a mean of 0 is no time at all.
+func gaps(mean time.Duration) (dist.Dist, error) {
+	if mean <= 0 {
+		return dist.Dist{}, nil
+	}
+	return dist.New(dist.Spec{Kind: dist.Exponential, Mean: mean, Max: 20 * mean})
+}
+
+func (m *kvMind) rest(c *client) time.Duration { return m.think.Sample(c.rng) }
+
+func (m *kvMind) learn(*client, *history.Op) {}
+
+func (m *kvMind) next(c *client) *history.Op {
+	op := &history.Op{Kind: m.kind(c)}
 	if op.Kind == staleGet {
 		op.Kind, op.Stale = history.Get, true
 	}
-	keys := c.w.cfg.Load.Keys
+	keys := m.load.Keys
 	if op.Kind == history.Append || op.Kind == history.List {
 		op.Key = fmt.Sprintf("/q%d", c.rng.IntN(max(1, keys/2)))
 	} else {
@@ -27,9 +55,9 @@ func (c *client) choose() *history.Op {
 	}
 	switch op.Kind {
 	case history.Put, history.Create, history.Update, history.Append:
-		op.Value = c.value()
+		op.Value = c.value(m.load.ValueBytes)
 	case history.CAS:
-		op.Value = c.value()
+		op.Value = c.value(m.load.ValueBytes)
 		c.condition(op)
 	case history.CAD:
 		c.condition(op)
@@ -37,13 +65,13 @@ func (c *client) choose() *history.Op {
 	return op
 }
 
-func (c *client) kind() history.Kind {
+func (m *kvMind) kind(c *client) history.Kind {
 	total := 0
-	for _, w := range c.w.cfg.Load.Mix {
+	for _, w := range m.load.Mix {
 		total += w.Weight
 	}
 	draw := c.rng.IntN(total)
-	for _, w := range c.w.cfg.Load.Mix {
+	for _, w := range m.load.Mix {
 		if draw -= w.Weight; draw < 0 {
 			return history.Kind(w.Kind)
 		}
@@ -52,9 +80,9 @@ func (c *client) kind() history.Kind {
 }
 
 // value makes a value that no other write of the run makes.
-func (c *client) value() string {
+func (c *client) value(length int) string {
 	v := fmt.Sprintf("%s.%d.", c.name, c.count+1)
-	if pad := c.w.cfg.Load.ValueBytes - len(v); pad > 0 {
+	if pad := length - len(v); pad > 0 {
 		v += strings.Repeat("x", pad)
 	}
 	return v
@@ -101,6 +129,12 @@ func (c *client) encode(op *history.Op) *api.Request {
 	}
 	if op.PrevIndex != 0 {
 		query.Set("prevIndex", strconv.FormatUint(op.PrevIndex, 10))
+	}
+	if op.Refresh {
+		query.Set("refresh", "true")
+	}
+	if op.TTL > 0 {
+		query.Set("ttl", strconv.FormatUint(op.TTL, 10))
 	}
 	if len(query) > 0 {
 		r.Target += "?" + query.Encode()

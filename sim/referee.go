@@ -54,8 +54,9 @@ func (f *referee) broken(m *machine, why string) {
 	f.w.over = true
 }
 
-func (f *referee) badAnswer(c *client, err error) {
-	f.r.Broken = append(f.r.Broken, fmt.Sprintf("%s was answered nonsense: %v", c.name, err))
+// nonsense records an answer that no client could read; the run ends.
+func (f *referee) nonsense(client string, err error) {
+	f.r.Broken = append(f.r.Broken, fmt.Sprintf("%s was answered nonsense: %v", client, err))
 	f.w.over = true
 }
 

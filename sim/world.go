@@ -33,6 +33,9 @@ type World struct {
 	epoch     int64 // wall time at the run's start, ns
 	net       *network
 	clients   []*client
+	watchers  []*watcher
+	watches   []*history.Watch
+	holds     []*history.Hold
 	referee   *referee
 	recorder  *recorder
 	audit     *audit
@@ -100,14 +103,7 @@ func newWorld(cfg Config) (*World, error) {
 	}
 	w.referee, w.recorder, w.audit = newReferee(w), newRecorder(w), newAudit(w)
 	w.conductor = chaos.NewConductor(cfg.Plan, target{w}, host{w})
-	for i := range cfg.Load.Clients {
-		c, err := newClient(w, i)
-		if err != nil {
-			return nil, fmt.Errorf("sim: clients: %w", err)
-		}
-		w.clients = append(w.clients, c)
-	}
-	return w, nil
+	return w, w.makeClients()
 }
 
 func (w *World) now() time.Duration { return w.queue.Now() }
@@ -141,9 +137,7 @@ func (w *World) begin() {
 	if len(w.cfg.Learners) > 0 {
 		w.queue.After(time.Second, w.joinLearners)
 	}
-	for _, c := range w.clients {
-		c.pause()
-	}
+	w.startClients()
 	w.conductor.Start()
 	if w.cfg.HealAt > 0 {
 		w.queue.At(w.cfg.HealAt, func() {
@@ -152,11 +146,7 @@ func (w *World) begin() {
 		})
 	}
 	stop := max(w.cfg.Duration-w.cfg.Load.Timeout-200*time.Millisecond, 0)
-	w.queue.At(stop, func() {
-		for _, c := range w.clients {
-			c.stopped = true
-		}
-	})
+	w.queue.At(stop, w.stopClients)
 }
 
 // joinLearners adds the members that have no vote at the start.
@@ -192,6 +182,10 @@ func (w *World) finish() {
 			op.Status, op.Error = history.Unknown, "the run ended"
 		}
 		r.Ops = append(r.Ops, *op)
+	}
+	r.Watches = w.reportWatches()
+	for _, h := range w.holds {
+		r.Holds = append(r.Holds, *h)
 	}
 	w.audit.report(r)
 	r.Recording = w.recorder.report()
