@@ -215,7 +215,7 @@ func (m *membership) commits() *checker.Violation {
 			}
 			acked[k.Term][k.From] = max(acked[k.Term][k.From], k.Index)
 		}
-		if len(m.r.Configurations) == 0 || m.committed(a, acked, leader) {
+		if len(m.r.Configurations) == 0 || a.Commit <= m.r.Configurations[0].Entry || m.committed(a, acked, leader) {
 			continue
 		}
 		yes := holders(acked[a.Term], a.Commit, a.Node)

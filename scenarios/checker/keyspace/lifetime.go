@@ -11,18 +11,37 @@ import (
 const lifetimesCheck = "times to live are kept"
 
 // ClockBound says how far cluster time may run ahead of real time: Share of
-// every time to live, and Jump once. (A leader's clock may be fast, and a
-// cluster that was down as a whole goes on by the wall clock.)
+// every time to live and Slack once, and more where a clock was wrong.
 type ClockBound struct {
 	Share float64
-	Jump  time.Duration
+	Slack time.Duration
+	Skews []Skew
 	_     struct{}
 }
 
-// early is how much sooner than asked a time to live of so many seconds may be
-// over.
-func (b ClockBound) early(ttl uint64) time.Duration {
-	return time.Duration(b.Share*float64(ttl)*float64(time.Second)) + b.Jump
+// Skew is a time during which a clock was wrong, by some fault. Members trust
+// their own monotonic clock while they run, and the wall clock over a start.
+type Skew struct {
+	// From and To are run times.
+	From, To time.Duration
+	// Fast is by how much the clock gains on real time while the skew lasts, as
+	// a share; Jump is how far it was set.
+	Fast float64
+	Jump time.Duration
+}
+
+// early is how much sooner than asked a time to live may be over that lasts
+// from one time to another.
+func (b *ClockBound) early(from, to time.Duration) time.Duration {
+	early := time.Duration(b.Share*float64(to-from)) + b.Slack
+	for _, s := range b.Skews {
+		if s.From > to || s.To < from {
+			continue
+		}
+		during := min(s.To, to) - max(s.From, from)
+		early += s.Jump + time.Duration(s.Fast*float64(during))
+	}
+	return early
 }
 
 // LifetimeOptions say what CheckLifetimes allows.
@@ -128,7 +147,7 @@ func (l *lifetimes) went(gave, e *Event) *checker.Violation {
 	}
 	earliest, _ := l.granted(gave)
 	at := time.Duration(e.Time)
-	if early := earliest + life(gave) - at; early > l.opt.Clock.early(gave.TTL) {
+	if early := earliest + life(gave) - at; early > l.opt.Clock.early(earliest, earliest+life(gave)) {
 		return &checker.Violation{
 			Key: e.Key, At: e.Time,
 			Why: fmt.Sprintf("%s was given %d s at %s and expired at %s, %s s too early",
@@ -194,7 +213,7 @@ func (l *lifetimes) missing(op *history.Op, e *Event) string {
 		return ""
 	}
 	earliest, _ := l.granted(gave)
-	if early := earliest + life(gave) - time.Duration(op.Return); early > l.opt.Clock.early(gave.TTL) {
+	if early := earliest + life(gave) - time.Duration(op.Return); early > l.opt.Clock.early(earliest, earliest+life(gave)) {
 		return fmt.Sprintf("the key was given %d s at %s, it is gone %s s too early", gave.TTL, seconds(earliest), seconds(early))
 	}
 	return ""
@@ -215,7 +234,7 @@ func (l *lifetimes) left(op *history.Op, e *Event) string {
 	}
 	l.shown++
 	earliest, _ := l.granted(e)
-	least := earliest + life(e) - time.Duration(op.Return) - l.opt.Clock.early(e.TTL)
+	least := earliest + life(e) - time.Duration(op.Return) - l.opt.Clock.early(earliest, earliest+life(e))
 	if shown := time.Duration(op.Left) * time.Second; shown < least {
 		return fmt.Sprintf("shows a time to live of %d s, but at least %s s were left", op.Left, seconds(least))
 	}

@@ -41,7 +41,7 @@ func CheckLocks(r *Replay, holds []history.Hold, opt LockOptions) checker.Verdic
 		}
 		for _, other := range locks[h.Lock] {
 			if v.Violation == nil {
-				v.Violation = apart(other, h, opt.Clock)
+				v.Violation = apart(other, h, &opt.Clock)
 			}
 		}
 		locks[h.Lock] = append(locks[h.Lock], h)
@@ -91,9 +91,10 @@ func granted(r *Replay, h *history.Hold) *checker.Violation {
 }
 
 // apart compares two holds of one lock; a was acquired first.
-func apart(a, b *history.Hold, clock ClockBound) *checker.Violation {
+func apart(a, b *history.Hold, clock *ClockBound) *checker.Violation {
 	why := ""
-	switch slack := int64(clock.early(a.TTL)); {
+	slack := int64(clock.early(time.Duration(a.Renewed), time.Duration(a.Ended)))
+	switch {
 	case a.Fence == b.Fence && a.Client == b.Client:
 		return nil // it looked again
 	case a.Fence == b.Fence:
@@ -106,4 +107,28 @@ func apart(a, b *history.Hold, clock ClockBound) *checker.Violation {
 		return nil
 	}
 	return &checker.Violation{Key: b.Lock, At: b.Acquired, Why: hold(b) + ", " + why}
+}
+
+// Holders follows the holds of locks as they begin and end.
+type Holders struct {
+	last map[string]history.Hold // of each lock
+}
+
+// NewHolders returns a Holders that has seen nothing.
+func NewHolders() *Holders { return &Holders{last: map[string]history.Hold{}} }
+
+// Hold takes in a hold that has begun or ended and returns the violation that
+// it makes, nil if none: a fence that is not above the one before, of another
+// client. Whether holds overlap depends on clocks and is left to CheckLocks.
+func (x *Holders) Hold(h *history.Hold) *checker.Violation {
+	was, known := x.last[h.Lock]
+	if known && was.Client != h.Client && h.Ended == 0 && h.Fence <= was.Fence && was.Ended != 0 && was.Ended <= h.Acquired {
+		return &checker.Violation{
+			Key: h.Lock, At: h.Acquired, Why: fmt.Sprintf("%s, not above the one before: %s", hold(h), hold(&was)),
+		}
+	}
+	if !known || h.Fence >= was.Fence {
+		x.last[h.Lock] = *h
+	}
+	return nil
 }

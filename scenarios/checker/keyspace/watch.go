@@ -19,12 +19,11 @@ const codeEventCleared = 401
 
 // WatchOptions say what CheckWatches asks for beyond order.
 type WatchOptions struct {
-	// Within is how long after an event some member had applied it, or after
-	// its session began, the session must have seen it, if it was still open at
-	// the end of the run. It counts from Healed at the earliest.
-	Within time.Duration
-	// Healed is when the last fault was undone, End when the run ended. An End
-	// of 0 asks for nothing at the end.
+	// Within is how long after Healed, when the last fault was undone, watches
+	// may be late. From then on an open one must have seen, at End, every event
+	// that some member had applied by Lag before; so must one have a head that
+	// was asked for as long before. An End of 0 asks for nothing of the sort.
+	Within, Lag time.Duration
 	Healed, End time.Duration
 	_           struct{}
 }
@@ -208,7 +207,7 @@ func (s *session) end() *checker.Violation {
 	if e == nil || e.Time == 0 {
 		return nil
 	}
-	due := time.Duration(max(e.Time, w.Headed, int64(s.opt.Healed))) + s.opt.Within
+	due := max(time.Duration(max(e.Time, w.Headed))+s.opt.Lag, s.opt.Healed+s.opt.Within)
 	if due > s.opt.End {
 		return nil
 	}
@@ -217,7 +216,7 @@ func (s *session) end() *checker.Violation {
 
 // unanswered judges a session that has got no head, let alone an event.
 func (s *session) unanswered() *checker.Violation {
-	due := max(time.Duration(s.w.Opened), s.opt.Healed) + s.opt.Within
+	due := max(time.Duration(s.w.Opened)+s.opt.Lag, s.opt.Healed+s.opt.Within)
 	if s.w.Why != history.WatchOpen || s.opt.End == 0 || due > s.opt.End {
 		return nil
 	}
