@@ -203,3 +203,21 @@ func namesOf(nodes []string) Selectors {
 	}
 	return out
 }
+
+// Rename changes every selector of a fault's parameters, in place.
+func Rename(p Params, to func(Selector) Selector) { rename(reflect.ValueOf(p).Elem(), to) }
+
+func rename(v reflect.Value, to func(Selector) Selector) {
+	switch {
+	case v.Type() == reflect.TypeFor[Selector]():
+		v.SetString(string(to(Selector(v.String()))))
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			rename(v.Field(i), to)
+		}
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			rename(v.Index(i), to)
+		}
+	}
+}

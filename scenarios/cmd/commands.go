@@ -13,6 +13,8 @@ func Commands(env *ui.Env, worlds ...runner.World) []*cobra.Command {
 	return []*cobra.Command{
 		newRun(env, worlds),
 		newWorker(env, worlds),
+		newReplay(env, worlds),
+		newShrink(env, worlds),
 		NewCheck(),
 		newScenario(env, worlds),
 	}

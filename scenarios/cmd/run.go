@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,10 @@ type runOptions struct {
 	traceHash bool
 	history   string
 	timeout   time.Duration
+	lasting   time.Duration
+	runs      string
+	// named is true if the call says which seed or seeds.
+	named bool
 }
 
 func newRun(env *ui.Env, worlds []runner.World) *cobra.Command {
@@ -44,16 +49,25 @@ summary. Each violation ends with the command that repeats it.
 
 A twentieth of many seeds runs twice, and the traces are compared.
 
+Failing runs are recorded below .drydock/runs, for ` + "`drydock replay`" + ` and
+` + "`drydock shrink`" + `. A scenario that names a seed of its own runs with that one,
+unless the call names another.
+
 Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 4 the world failed; 130 interrupted.`,
 		Example: `  drydock run leader-crash
   drydock run --seed 7 scenarios/lossy-network.yaml
-  drydock run --seeds 1-1000 --keep-going scenarios`,
+  drydock run --seeds 1-1000 --keep-going scenarios
+  drydock run --for 10m scenarios`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("seed") && o.seeds != "" {
 				return inJSON(env, o.json, ui.Usagef("--seed and --seeds exclude one another"))
 			}
+			if c.Flags().Changed("for") && (o.seeds != "" || o.lasting <= 0) {
+				return inJSON(env, o.json, ui.Usagef("--for takes a time such as 10m, and excludes --seeds; --seed N is where it begins"))
+			}
+			o.named = c.Flags().Changed("seed") || o.seeds != ""
 			return inJSON(env, o.json, runFunc(c.Context(), env, worlds, &o, args))
 		},
 	}
@@ -61,6 +75,8 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 	f.StringVar(&o.world, "world", firstWorld(worlds), "where to run: "+worldNames(worlds))
 	f.Uint64Var(&o.seed, "seed", 1, "the seed that decides everything random")
 	f.StringVar(&o.seeds, "seeds", "", "many seeds: N for 1-N, or A-B")
+	f.DurationVar(&o.lasting, "for", 0, "run seed after seed until this time is over")
+	f.StringVar(&o.runs, "recordings", runner.RunsDir, "where failing runs are recorded; empty: nowhere")
 	f.IntVarP(&o.jobs, "jobs", "j", runtime.NumCPU(), "worker processes for many runs")
 	f.BoolVar(&o.keepGoing, "keep-going", false, "run on after a violation")
 	f.BoolVar(&o.json, "json", false, "write one JSON line a run, and nothing else, to stdout")
@@ -107,7 +123,10 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	if len(list) == 1 && len(seeds) == 1 {
+	if len(list) == 1 && len(seeds) == 1 && o.lasting == 0 {
+		if !o.named && list[0].Seed > 0 {
+			seeds[0] = uint64(list[0].Seed)
+		}
 		return runOne(ctx, env, w, o, list[0], seeds[0])
 	}
 	if o.history != "" {
@@ -124,7 +143,10 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 	if plain {
 		runner.Header(env, s, w.Name(), fmt.Sprintf("seed %d", seed))
 	}
-	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash})
+	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash, Tape: o.records()})
+	if o.records() && r.Verdict == checker.Violated {
+		keepOne(env, o, s, r)
+	}
 	if o.history != "" {
 		if err := writeHistory(o.history, r); err != nil {
 			return ui.Exit(ui.WorldFailed, err)
@@ -144,6 +166,25 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 		return ui.Exit(ui.Interrupted, nil)
 	}
 	return ui.Exit(r.Code(), nil)
+}
+
+// records tells whether failures are recorded.
+func (o *runOptions) records() bool { return o.runs != "" && !o.traceHash }
+
+// keepOne records a failure. That it can't be is worth a warning; the verdict
+// stands, and the seed repeats the run all the same.
+func keepOne(env *ui.Env, o *runOptions, s *scenario.Scenario, r *runner.Report) {
+	dir, err := runner.Shelve(o.runs, time.Now())
+	if err == nil {
+		err = runner.Keep(dir, s, r)
+	}
+	if err != nil {
+		notRecorded(env, err)
+	}
+}
+
+func notRecorded(env *ui.Env, err error) {
+	fmt.Fprintf(env.Stderr, "warning: a failure is not recorded: %v\n", err)
 }
 
 // writeHistory writes what the clients of a run saw.
@@ -169,9 +210,18 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 	for _, s := range list {
 		width = max(width, len(s.Name))
 	}
+	shelf := ""
+	if o.records() {
+		var err error
+		if shelf, err = runner.Shelve(o.runs, time.Now()); err != nil {
+			notRecorded(env, err)
+		}
+		defer runner.Unshelve(shelf)
+	}
 	progress := ui.NewProgress(env, o.quiet || o.json, time.Now)
 	batch := runner.Batch{
 		Scenarios: list, Seeds: seeds, World: w.Name(), Jobs: o.jobs, KeepGoing: o.keepGoing, Limit: o.timeout,
+		For: o.lasting, Own: !o.named, Recordings: shelf,
 		Command: []string{env.Executable, workerName},
 		OnReport: func(r *runner.Report, t *runner.Tally) {
 			if o.json {
@@ -184,7 +234,7 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 	tally, err := batch.Run(ctx)
 	progress.Clear()
 	if err != nil {
-		return ui.Exit(ui.WorldFailed, err)
+		notRecorded(env, err)
 	}
 	switch {
 	case o.traceHash:
@@ -192,13 +242,17 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 			fmt.Fprintf(env.Stdout, "%s  %d  %s\n", r.Trace, r.Seed, r.File)
 		}
 	case plain:
+		many := len(seeds)
+		if o.lasting > 0 {
+			many = max(2, tally.Done) // however many there were
+		}
 		if len(list) > 1 {
-			perFile(env, tally, list, len(seeds), width)
-			if len(seeds) > 1 || tally.Violated == 0 {
+			perFile(env, tally, list, many, width)
+			if many > 1 || tally.Violated == 0 {
 				fmt.Fprintln(env.Stdout)
 			}
 		}
-		tally.Text(env, len(seeds))
+		tally.Text(env, many)
 	}
 	return ui.Exit(tally.Code(), nil)
 }
@@ -209,47 +263,46 @@ func title(env *ui.Env, w runner.World, o *runOptions, list []*scenario.Scenario
 	if len(list) == 1 {
 		what = list[0].Name
 	}
-	seed := fmt.Sprintf("seed %d", seeds[0])
+	seed, workers := fmt.Sprintf("seed %d", seeds[0]), min(o.jobs, len(list)*len(seeds))
 	if len(seeds) > 1 {
 		seed = fmt.Sprintf("seeds %d-%d", seeds[0], seeds[len(seeds)-1])
 	}
-	fmt.Fprintf(env.Stdout, "%s   %s   %s   %d workers\n\n", env.Paint(what, ui.Bold), w.Name(), seed, min(o.jobs, len(list)*len(seeds)))
+	if o.lasting > 0 {
+		seed, workers = fmt.Sprintf("for %s, from %s", o.lasting, seed), o.jobs
+	}
+	fmt.Fprintf(env.Stdout, "%s   %s   %s   %d workers\n\n", env.Paint(what, ui.Bold), w.Name(), seed, workers)
 }
 
 // perFile writes a line for each scenario of a batch.
 func perFile(env *ui.Env, t *runner.Tally, list []*scenario.Scenario, seeds, width int) {
-	for _, s := range list {
-		var of []*runner.Report
-		for _, r := range t.Reports {
-			if r.File == s.File {
-				of = append(of, r)
-			}
-		}
+	for i, s := range list {
+		f := t.Files[i]
+		at := slices.IndexFunc(t.Reports, func(r *runner.Report) bool { return r.File == s.File })
 		switch {
-		case len(of) == 0:
+		case f.Done == 0:
 			fmt.Fprintf(env.Stdout, "%-8s   %-*s   not run\n", "-", width, s.Name)
-		case seeds == 1:
-			of[0].Line(env, width)
+		case seeds == 1 && at >= 0:
+			t.Reports[at].Line(env, width)
 		default:
-			linesOfSeeds(env, s, of, seeds, width)
+			word, style := "held", ui.Green
+			switch f.Worst {
+			case checker.Violated:
+				word, style = "VIOLATED", ui.Red
+			case checker.Unknown:
+				word, style = "unknown", ui.Yellow
+			}
+			fmt.Fprintf(env.Stdout, "%s   %-*s   %d of %d seeds held\n", env.Paint(fmt.Sprintf("%-8s", word), style), width, s.Name, f.Held, max(f.Done, seedsOf(seeds, t)))
 		}
 	}
 }
 
-// linesOfSeeds writes one line for all the seeds of a scenario.
-func linesOfSeeds(env *ui.Env, s *scenario.Scenario, of []*runner.Report, seeds, width int) {
-	held, word, style := 0, "held", ui.Green
-	for _, r := range of {
-		switch {
-		case r.Verdict == checker.Held:
-			held++
-		case r.Verdict == checker.Violated:
-			word, style = "VIOLATED", ui.Red
-		case word == "held":
-			word, style = "unknown", ui.Yellow
-		}
+// seedsOf is how many seeds each file was to run with; of a batch with a time,
+// as many as it ran with.
+func seedsOf(seeds int, t *runner.Tally) int {
+	if t.For > 0 {
+		return 0
 	}
-	fmt.Fprintf(env.Stdout, "%s   %-*s   %d of %d seeds held\n", env.Paint(fmt.Sprintf("%-8s", word), style), width, s.Name, held, seeds)
+	return seeds
 }
 
 // workerName is the hidden command that worker processes run.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +17,22 @@ import (
 // hashes: 5%.
 const repeatEvery = 20
 
+// MaxRecordings bounds how many failures of one batch are recorded; the others
+// are repeated by their seeds.
+const MaxRecordings = 20
+
 // Batch is many runs in worker processes: every scenario with every seed.
 type Batch struct {
 	Scenarios []*scenario.Scenario
-	Seeds     []uint64
-	World     string
+	// Seeds are run in this order; with For, all from the first one on. Own lets
+	// a scenario that names a seed of its own run with that one alone.
+	Seeds []uint64
+	Own   bool
+	World string
+	// For, if set, runs one seed after another until this time is over.
+	For time.Duration
+	// Recordings is the directory that failures are recorded in; empty: nowhere.
+	Recordings string
 	// Jobs is the number of worker processes.
 	Jobs int
 	// KeepGoing runs on after a violation.
@@ -43,11 +55,29 @@ type Tally struct {
 	Repeated  int
 	Simulated time.Duration
 	Took      time.Duration
-	// Reports are those of all finished runs, in order of file, then seed.
+	// Reports are those of all finished runs, in order of file, then seed; of a
+	// batch with a time, in order of seed and without those that held.
 	Reports []*Report
+	// Files counts the runs of each file, in the batch's order, Recorded the
+	// failures that were recorded.
+	Files    []FileTally
+	Recorded int
+	// For is the batch's.
+	For time.Duration
 	// Interrupted is true if it ended before all was done, other than by a
 	// violation.
 	Interrupted bool
+}
+
+// FileTally counts the runs of one file.
+type FileTally struct {
+	File string
+	Done int
+	Held int
+	// Worst is the worst verdict.
+	Worst checker.Status
+
+	injected []chaos.Outcome
 }
 
 // answer is a worker's answer to a task.
@@ -60,6 +90,10 @@ type answer struct {
 type queue struct {
 	mu    sync.Mutex
 	tasks []task
+	// more makes the next task when there are none; ok is false at the end.
+	more func() (t task, ok bool)
+	// record tells whether failures are still recorded, and where.
+	record string
 }
 
 // take returns the next task for a slot. A task that should avoid the slot
@@ -67,6 +101,11 @@ type queue struct {
 func (q *queue) take(slot int) (t task, fresh, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.tasks) == 0 && q.more != nil {
+		if t, ok = q.more(); ok {
+			q.tasks = append(q.tasks, t)
+		}
+	}
 	if len(q.tasks) == 0 {
 		return task{}, false, false
 	}
@@ -76,6 +115,7 @@ func (q *queue) take(slot int) (t task, fresh, ok bool) {
 	}
 	t = q.tasks[at]
 	q.tasks = slices.Delete(q.tasks, at, at+1)
+	t.Record = q.record
 	return t, fresh, true
 }
 
@@ -86,16 +126,45 @@ func (q *queue) first(t task) {
 	q.tasks = slices.Insert(q.tasks, 0, t)
 }
 
-// tasksOf lists every run of the batch. With several seeds, those of one file
-// follow one another.
+// stopRecording ends recording: there are enough.
+func (q *queue) stopRecording() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.record = ""
+}
+
+// tasksOf lists every run of a batch without a time. With several seeds, those
+// of one file follow one another.
 func (b *Batch) tasksOf() []task {
 	var out []task
 	for _, s := range b.Scenarios {
-		for _, seed := range b.Seeds {
-			out = append(out, task{World: b.World, File: s.File, Text: s.Text, Seed: seed, scenario: s, place: len(out)})
+		seeds := b.Seeds
+		if b.Own && s.Seed > 0 {
+			seeds = []uint64{uint64(s.Seed)}
+		}
+		for _, seed := range seeds {
+			out = append(out, b.task(s, seed, len(out)))
 		}
 	}
 	return out
+}
+
+func (b *Batch) task(s *scenario.Scenario, seed uint64, place int) task {
+	return task{World: b.World, File: s.File, Text: s.Text, Seed: seed, scenario: s, place: place}
+}
+
+// endless makes tasks until the time is over: every scenario with a seed, then
+// with the next one.
+func (b *Batch) endless(end time.Time) func() (task, bool) {
+	n := 0
+	return func() (task, bool) {
+		if !time.Now().Before(end) {
+			return task{}, false
+		}
+		t := b.task(b.Scenarios[n%len(b.Scenarios)], b.Seeds[0]+uint64(n/len(b.Scenarios)), n)
+		n++
+		return t, true
+	}
 }
 
 // Run runs the batch until its end, the first violation or ctx's.
@@ -104,36 +173,80 @@ func (b *Batch) Run(ctx context.Context) (*Tally, error) {
 	outer := ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	q := &queue{tasks: b.tasksOf()}
-	tally := &Tally{Total: len(q.tasks)}
+	q, tally := &queue{record: b.Recordings}, &Tally{For: b.For}
+	slots := b.Jobs
+	if b.For > 0 {
+		q.more = b.endless(began.Add(b.For))
+	} else {
+		q.tasks = b.tasksOf()
+		tally.Total = len(q.tasks)
+		slots = min(slots, tally.Total)
+	}
+	for _, s := range b.Scenarios {
+		tally.Files = append(tally.Files, FileTally{File: s.File, Worst: checker.Held})
+	}
 	answers := make(chan answer)
 	var workers sync.WaitGroup
-	for slot := 1; slot <= max(1, min(b.Jobs, tally.Total)); slot++ {
+	for slot := 1; slot <= max(1, slots); slot++ {
 		workers.Go(func() { b.work(ctx, slot, q, answers) })
 	}
 	go func() {
 		workers.Wait()
 		close(answers)
 	}()
-	reports := make([]*Report, tally.Total)
+	reports := map[int]*Report{}
+	var failure error
 	for a := range answers {
 		if ctx.Err() != nil && a.r.Error == interrupted {
 			continue
 		}
 		tally.Took = time.Since(began)
 		tally.add(a, reports)
+		if err := b.record(a, tally, reports, q); err != nil && failure == nil {
+			failure = err
+		}
 		if b.OnReport != nil && (!a.t.repeat || a.r.Verdict == checker.Violated) {
 			b.OnReport(reports[a.t.place], tally)
 		}
 		if a.r.Verdict == checker.Violated && !b.KeepGoing {
 			stop()
 		}
+		b.forget(a, reports)
 	}
 	tally.Took = time.Since(began)
 	tally.Interrupted = outer.Err() != nil
-	tally.Reports = slices.DeleteFunc(reports, func(r *Report) bool { return r == nil })
-	tally.recount()
-	return tally, nil
+	for _, place := range slices.Sorted(maps.Keys(reports)) {
+		tally.Reports = append(tally.Reports, reports[place])
+	}
+	return tally, failure
+}
+
+// record sees to it that a violation is recorded, as far as there is room: one
+// that the worker could not record itself has no tape.
+func (b *Batch) record(a answer, t *Tally, reports map[int]*Report, q *queue) error {
+	r := reports[a.t.place]
+	if b.Recordings == "" || r == nil || r.Verdict != checker.Violated {
+		return nil
+	}
+	var err error
+	if r.Recording == "" && t.Recorded < MaxRecordings {
+		err = Keep(b.Recordings, a.t.scenario, r)
+	}
+	if r.Recording != "" && !a.t.repeat {
+		if t.Recorded++; t.Recorded >= MaxRecordings {
+			q.stopRecording()
+		}
+	}
+	return err
+}
+
+// forget drops the report of a run that held from a batch that has no end, once
+// it is not compared any more.
+func (b *Batch) forget(a answer, reports map[int]*Report) {
+	if r := reports[a.t.place]; b.For > 0 && r != nil && r.Verdict == checker.Held && !r.Failed() &&
+		(a.t.repeat || !b.repeats(a.t.place)) {
+		delete(reports, a.t.place)
+	}
 }
 
 // repeats tells whether the n-th of a batch's runs is done twice.
@@ -171,7 +284,7 @@ func (b *Batch) work(ctx context.Context, slot int, q *queue, answers chan<- ans
 			}
 		}
 		answers <- answer{t, r}
-		if b.repeats(t.place) && !t.repeat && len(b.Seeds) > 1 && !r.Failed() {
+		if b.repeats(t.place) && !t.repeat && (len(b.Seeds) > 1 || b.For > 0) && !r.Failed() {
 			again := t
 			again.repeat, again.avoid = true, slot
 			q.first(again)
@@ -180,11 +293,13 @@ func (b *Batch) work(ctx context.Context, slot int, q *queue, answers chan<- ans
 }
 
 // add takes an answer in; that of a repeated run is compared with the first.
-func (t *Tally) add(a answer, reports []*Report) {
+func (t *Tally) add(a answer, reports map[int]*Report) {
 	if !a.t.repeat {
 		reports[a.t.place] = a.r
 		t.Done++
+		t.Simulated += a.r.Simulated
 		t.count(a.r, 1)
+		t.file(a.r)
 		return
 	}
 	was := reports[a.t.place]
@@ -198,6 +313,12 @@ func (t *Tally) add(a answer, reports []*Report) {
 	t.count(was, -1)
 	why := fmt.Sprintf("the same seed ran twice: trace %s and then %s, verdict %s and then %s",
 		short(was.Trace), short(a.r.Trace), was.Verdict, a.r.Verdict)
+	if at := slices.IndexFunc(t.Files, func(f FileTally) bool { return f.File == was.File }); at >= 0 {
+		t.Files[at].Worst = checker.Violated
+		if was.Verdict == checker.Held {
+			t.Files[at].Held--
+		}
+	}
 	was.Verdict = checker.Violated
 	was.Findings = append([]Finding{{
 		Expect: "determinism", Status: checker.Violated, Measured: why,
@@ -220,19 +341,38 @@ func (t *Tally) count(r *Report, n int) {
 	}
 }
 
-// recount sums what the reports say, at the end.
-func (t *Tally) recount() {
-	t.Simulated = 0
-	for _, r := range t.Reports {
-		t.Simulated += r.Simulated
+// file counts a run to its file.
+func (t *Tally) file(r *Report) {
+	at := slices.IndexFunc(t.Files, func(f FileTally) bool { return f.File == r.File })
+	if at < 0 {
+		return
+	}
+	f := &t.Files[at]
+	f.Done++
+	switch {
+	case r.Verdict == checker.Held && !r.Failed():
+		f.Held++
+	case r.Verdict == checker.Violated:
+		f.Worst = checker.Violated
+	case f.Worst == checker.Held:
+		f.Worst = checker.Unknown
+	}
+	for _, o := range r.Faults {
+		at := slices.IndexFunc(f.injected, func(sum chaos.Outcome) bool { return sum.Kind == o.Kind })
+		if at < 0 {
+			f.injected = append(f.injected, chaos.Outcome{Kind: o.Kind})
+			at = len(f.injected) - 1
+		}
+		f.injected[at].Fired += o.Fired
+		f.injected[at].Effective += o.Effective
 	}
 }
 
 // Injected sums the faults of all runs by kind.
 func (t *Tally) Injected() []chaos.Count {
 	var all []chaos.Outcome
-	for _, r := range t.Reports {
-		all = append(all, r.Faults...)
+	for i := range t.Files {
+		all = append(all, t.Files[i].injected...)
 	}
 	return chaos.CountOutcomes(all)
 }

@@ -38,6 +38,8 @@ type Report struct {
 	Trace string `json:"trace,omitempty"`
 	// Replay is the command that repeats the run.
 	Replay string `json:"replay"`
+	// Recording is the directory that the run was recorded in, if it was.
+	Recording string `json:"recording,omitempty"`
 
 	Nodes    []string `json:"nodes,omitempty"`
 	Timeline []Event  `json:"timeline,omitempty"`
@@ -46,8 +48,8 @@ type Report struct {
 	result *Result
 }
 
-// Ops returns the operations of the run, settled; they stay in the process
-// that ran it.
+// Ops returns the operations of the run, settled, and the expiries of keys;
+// they stay in the process that ran it.
 func (r *Report) Ops() []history.Op { return r.ops }
 
 // Result returns the evidence of the run, nil if there is none here: it stays
@@ -89,6 +91,7 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 			r.panicked(fmt.Sprintf("panic: %v", p), string(debug.Stack()))
 		}
 	}()
+	spec.Observe = newOnline(spec.Scenario).observe
 	res, err := w.Run(ctx, spec)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -101,12 +104,12 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 		r.Error = err.Error()
 		return r
 	}
-	r.Findings = judge(spec, res)
+	e := newEvidence(spec, res)
+	r.Findings = e.findings()
 	r.Verdict = overall(r.Findings)
 	r.Operations = len(res.Ops)
 	r.Faults, r.Simulated, r.Trace, r.Nodes = res.Outcomes, res.Simulated, res.Trace, res.Nodes
-	e := newEvidence(spec, res)
-	r.Acknowledged, r.ops, r.result = e.acked, e.ops, res
+	r.Acknowledged, r.ops, r.result = e.acked, e.all, res
 	if !spec.Quiet {
 		r.Timeline = res.Timeline
 	}

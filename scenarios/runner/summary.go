@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -57,14 +58,21 @@ func (t *Tally) Text(env *ui.Env, seeds int) {
 	}
 	fmt.Fprintln(env.Stdout, line)
 	t.injected(env)
-	if t.Interrupted {
+	if t.For > 0 && (t.Interrupted || t.Violated > 0 && t.Took < t.For) {
+		fmt.Fprintf(env.Stdout, "stopped    after %d runs and %s of %s\n", t.Done, seconds1(t.Took), t.For)
+	} else if t.Interrupted {
 		fmt.Fprintf(env.Stdout, "interrupted after %d of %d runs\n", t.Done, t.Total)
 	} else if t.Done < t.Total {
 		fmt.Fprintf(env.Stdout, "stopped    at the first violation, after %d of %d runs; --keep-going runs them all\n", t.Done, t.Total)
 	}
-	if len(bad) > 0 {
-		fmt.Fprintf(env.Stdout, "replay     %s\n", bad[0].Replay)
+	if len(bad) == 0 {
+		return
 	}
+	if dir := bad[0].Recording; dir != "" {
+		fmt.Fprintf(env.Stdout, "recorded   %s in %s\n", plural(t.Recorded, "run"), filepath.Dir(dir))
+		fmt.Fprintf(env.Stdout, "smaller    %s\n", bad[0].Smaller())
+	}
+	fmt.Fprintf(env.Stdout, "replay     %s\n", bad[0].Replay)
 }
 
 // rank orders reports by how bad they are.
@@ -151,11 +159,17 @@ func (t *Tally) injected(env *ui.Env) {
 // Progress is the batch as one line: done, verdicts, speed, time left.
 func (t *Tally) Progress() string {
 	line := fmt.Sprintf("%d/%d  held %d  violated %d", t.Done, t.Total, t.Held, t.Violated)
+	if t.For > 0 {
+		line = fmt.Sprintf("%d runs  held %d  violated %d", t.Done, t.Held, t.Violated)
+	}
 	if t.Unknown+t.Failed > 0 {
 		line += fmt.Sprintf("  unknown %d", t.Unknown+t.Failed)
 	}
 	left := time.Duration(0)
-	if t.Done > 0 {
+	switch {
+	case t.For > 0:
+		left = max(0, t.For-t.Took)
+	case t.Done > 0:
 		left = t.Took / time.Duration(t.Done) * time.Duration(t.Total-t.Done)
 	}
 	return fmt.Sprintf("%s   %s runs/s   %s left", line, ui.Rate(t.Done, t.Took), left.Round(time.Second))

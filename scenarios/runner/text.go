@@ -149,6 +149,9 @@ func (r *Report) verdict(env *ui.Env) {
 		fmt.Fprintf(env.Stdout, "%s   %s simulated in %s%s   trace %s\n", env.Paint(word, style, ui.Bold),
 			seconds1(r.Simulated), seconds(r.Took), factor(r.Simulated, r.Took), short(r.Trace))
 	}
+	if r.Recording != "" {
+		fmt.Fprintf(env.Stdout, "smaller  %s\n", r.Smaller())
+	}
 	if r.Verdict != checker.Held {
 		fmt.Fprintf(env.Stdout, "replay   %s\n", r.Replay)
 	}

@@ -32,6 +32,8 @@ type task struct {
 	File  string `json:"file"`
 	Text  []byte `json:"text"`
 	Seed  uint64 `json:"seed"`
+	// Record is where a violation is to be recorded; empty: nowhere.
+	Record string `json:"record,omitempty"`
 
 	// scenario is the parsed text, and avoid the slot that should leave the
 	// task to another, if more than zero; repeat marks a second run.
@@ -60,7 +62,13 @@ func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) er
 		if err != nil {
 			return err
 		}
-		if err := enc.Encode(Run(ctx, w, Spec{Scenario: s, Seed: t.Seed, Quiet: true})); err != nil {
+		r := Run(ctx, w, Spec{Scenario: s, Seed: t.Seed, Quiet: true, Tape: t.Record != ""})
+		if t.Record != "" && r.Verdict == checker.Violated {
+			// Without a recording the run can still be repeated by its seed, and
+			// the parent tries again to record that much.
+			_ = Keep(t.Record, s, r)
+		}
+		if err := enc.Encode(r); err != nil {
 			return fmt.Errorf("runner: worker can't answer: %w", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"drydock/chaos"
 	"drydock/scenarios/scenario"
 	"drydock/sim/history"
+	"drydock/sim/tape"
 )
 
 // World is a place where scenarios run.
@@ -27,8 +28,16 @@ type Spec struct {
 	Seed uint64
 	// Quiet worlds may leave the timeline out; it is not shown.
 	Quiet bool
+	// Observe, if set, is shown what the world sees as it happens; its first
+	// error ends the run and is the result's Stopped.
+	Observe func(*history.Observation) error
 	// Record asks the world for the messages and disk jobs of a window, too.
 	Record *history.Window
+	// Tape asks for a tape of the trace; Listen, if set, is told what happens;
+	// Until, if set, ends the run there. Worlds without a trace leave them.
+	Tape   bool
+	Listen *tape.Listener
+	Until  time.Duration
 }
 
 // Mark tells what sort of event a line of the timeline is.
@@ -80,6 +89,10 @@ type Result struct {
 	HealedAt time.Duration
 	// Trace is the hash of the full event trace, in hex.
 	Trace string
+	// Tape is the record of the trace, if it was asked for.
+	Tape *tape.Tape
+	// Strikes are the faults that took effect, with what was drawn.
+	Strikes []chaos.Strike
 	// Outcomes tell, for each step of the plan, whether it took effect.
 	Outcomes []chaos.Outcome
 

@@ -2,9 +2,11 @@ package scenario
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"drydock/chaos"
+	"drydock/sim/stream"
 )
 
 // Scenario is one scenario file. Its structs are the file's format: the tags
@@ -13,11 +15,13 @@ import (
 type Scenario struct {
 	Name    string   `json:"scenario" doc:"the scenario's name"`
 	Why     string   `json:"why,omitempty" doc:"in a line: what it tries to break"`
+	Seed    int      `json:"seed,omitempty" doc:"the seed that it runs with unless the call names another; absent: 1" min:"1"`
 	RunsOn  []string `json:"runs_on,omitempty" doc:"the worlds it is meant for" default:"sim"`
 	Cluster Cluster  `json:"cluster,omitempty" doc:"the members and their settings"`
 	Network Network  `json:"network,omitempty" doc:"the links between members while no fault is on them"`
 	Disk    Disk     `json:"disk,omitempty" doc:"the disks while no fault is on them"`
 	Load    Load     `json:"load,omitempty" doc:"what clients do"`
+	Nemesis Nemesis  `json:"nemesis,omitempty" doc:"faults drawn by the seed, beside the steps"`
 
 	Duration time.Duration `json:"duration,omitempty" doc:"length of the run" default:"30s"`
 	HealAt   time.Duration `json:"heal_at,omitempty" doc:"all faults end and dead members start; absent: settle before the end"`
@@ -69,7 +73,40 @@ type Disk struct {
 
 // Load is the work of clients.
 type Load struct {
-	KV KV `json:"kv,omitempty" doc:"clients of the keyspace"`
+	KV    KV    `json:"kv,omitempty" doc:"clients of the keyspace"`
+	TTL   TTL   `json:"ttl,omitempty" doc:"clients that write keys with a time to live and read each until it is gone"`
+	Lock  Lock  `json:"lock,omitempty" doc:"clients that take locks built on the keyspace in turns"`
+	Watch Watch `json:"watch,omitempty" doc:"clients that watch, and go on after what they last saw whenever they are cut off"`
+}
+
+// TTL is the load of clients whose keys expire.
+type TTL struct {
+	Clients  int               `json:"clients,omitempty" doc:"how many" default:"0" min:"0" max:"100"`
+	Keys     int               `json:"keys,omitempty" doc:"keys they share" default:"6" min:"1" max:"1000"`
+	Shortest time.Duration     `json:"shortest,omitempty" doc:"least time to live, in whole seconds" default:"1s"`
+	Longest  time.Duration     `json:"longest,omitempty" doc:"greatest time to live, in whole seconds" default:"2s"`
+	Refresh  chaos.Probability `json:"refresh,omitempty" doc:"the chance of a key to be refreshed, up to four times" default:"40%"`
+	Think    time.Duration     `json:"think,omitempty" doc:"mean time from an answer to the client's next operation" default:"100ms"`
+}
+
+// Lock is the load of clients that take locks.
+type Lock struct {
+	Clients int           `json:"clients,omitempty" doc:"how many" default:"0" min:"0" max:"100"`
+	Locks   int           `json:"locks,omitempty" doc:"locks they share" default:"2" min:"1" max:"100"`
+	Style   string        `json:"style,omitempty" doc:"create: whoever creates the key holds the lock; in-order: keys are created in order under a directory, and the first one holds it" enum:"create|in-order" default:"create"`
+	TTL     time.Duration `json:"ttl,omitempty" doc:"a lock that nobody refreshes falls free after this time, in whole seconds" default:"2s"`
+	Hold    time.Duration `json:"hold,omitempty" doc:"mean time for which a client keeps a lock" default:"500ms"`
+	Think   time.Duration `json:"think,omitempty" doc:"mean time between tries" default:"100ms"`
+}
+
+// Watch is the load of clients that watch.
+type Watch struct {
+	Clients int               `json:"clients,omitempty" doc:"how many" default:"0" min:"0" max:"100"`
+	Start   []string          `json:"start,omitempty" doc:"where a watch may begin, one drawn for each: now, with what comes next; past, at an index before; future, at one still to come; absent: all three" enum:"now|past|future"`
+	Mode    []string          `json:"mode,omitempty" doc:"what a watch may be: long-poll, one event a request; stream, until cut off; absent: both" enum:"long-poll|stream"`
+	Back    int               `json:"back,omitempty" doc:"a start in the past or the future is up to so many indexes away; the store keeps 1000" default:"100" min:"1" max:"100000"`
+	Session time.Duration     `json:"session,omitempty" doc:"mean time until a watcher hangs up and goes on elsewhere" default:"3s"`
+	Slow    chaos.Probability `json:"slow,omitempty" doc:"the chance of a session to stop reading for a time" default:"10%"`
 }
 
 // KV is the load on the keyspace: clients that each do one operation at a time.
@@ -97,6 +134,24 @@ type Mix struct {
 	CAD      int `json:"cad,omitempty" doc:"removal if the value or index is the expected one" min:"0" max:"1000"`
 	Append   int `json:"append,omitempty" doc:"in-order creation in a directory" min:"0" max:"1000"`
 	StaleGet int `json:"stale-get,omitempty" doc:"plain read of one member's own copy: a prefix of history" min:"0" max:"1000"`
+}
+
+// Nemesis asks for faults that the seed draws.
+type Nemesis struct {
+	Profile string        `json:"profile" doc:"everything: all faults that the world can inject, at moderate rates, overlapping; swarm: which faults, how often and how strong is drawn by the seed" enum:"everything|swarm" scalar:"true"`
+	From    time.Duration `json:"from,omitempty" doc:"the first fault strikes no earlier" default:"2s"`
+	Until   time.Duration `json:"until,omitempty" doc:"the last fault strikes before; absent: a second before all is healed"`
+	Rate    float64       `json:"rate,omitempty" doc:"mean number of faults in ten seconds; a swarm has between a third and three times as many" default:"8" min:"0.1" max:"200"`
+	Spares  int           `json:"spares,omitempty" doc:"machines that may join the cluster" default:"1" min:"0" max:"4"`
+	Only    []string      `json:"only,omitempty" doc:"draw from these faults alone"`
+	Without []string      `json:"without,omitempty" doc:"draw none of these faults"`
+}
+
+// Default is a scenario with every key at its default.
+func Default() *Scenario {
+	s := new(Scenario)
+	applyDefaults(reflect.ValueOf(s).Elem())
+	return s
 }
 
 // DefaultMix is the mix of a file that gives none.
@@ -153,11 +208,16 @@ func (s *Scenario) Nodes() []string {
 			}
 		}
 	}
+	if s.Nemesis.Profile != "" {
+		last = max(last, s.Cluster.Members+s.Cluster.Learners+s.Nemesis.Spares)
+	}
 	return names(1, last)
 }
 
-// Plan returns the steps as a plan of faults.
-func (s *Scenario) Plan() chaos.Plan {
+// Plan returns the steps as a plan of faults, those that the nemesis draws by
+// the seed after the written ones. supports says which faults the world can
+// inject.
+func (s *Scenario) Plan(seed uint64, supports func(chaos.Kind) error) chaos.Plan {
 	var plan chaos.Plan
 	for _, step := range s.Steps {
 		plan.Steps = append(plan.Steps, chaos.Step{
@@ -165,7 +225,36 @@ func (s *Scenario) Plan() chaos.Plan {
 			Jitter: step.Jitter, For: step.For, Fault: step.Fault,
 		})
 	}
+	if s.Nemesis.Profile != "" {
+		plan.Steps = append(plan.Steps, s.nemesis(supports).Draw(stream.New(seed).Stream("nemesis")).Steps...)
+	}
 	return plan
+}
+
+// nemesis translates the key.
+func (s *Scenario) nemesis(supports func(chaos.Kind) error) *chaos.Nemesis {
+	n := s.Nemesis
+	out := &chaos.Nemesis{
+		Profile: n.Profile, From: n.From, Until: n.Until, PerMinute: int(n.Rate*6 + 0.5),
+		Voters: s.Voters(), Supports: supports,
+		Only: kinds(n.Only), Without: kinds(n.Without),
+	}
+	if out.Until == 0 {
+		out.Until = max(n.From, s.HealAt-time.Second)
+	}
+	if n.Spares > 0 {
+		first := s.Cluster.Members + s.Cluster.Learners
+		out.Spares = names(first+1, first+n.Spares)
+	}
+	return out
+}
+
+func kinds(words []string) []chaos.Kind {
+	var out []chaos.Kind
+	for _, w := range words {
+		out = append(out, chaos.Kind(w))
+	}
+	return out
 }
 
 func names(from, to int) []string {

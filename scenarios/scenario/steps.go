@@ -158,3 +158,15 @@ func (s *Scenario) Refusals(world string, supports func(chaos.Kind) error) []ui.
 	}
 	return out
 }
+
+// StepsOf returns a plan as the steps of a file.
+func StepsOf(plan chaos.Plan) []Step {
+	var out []Step
+	for _, step := range plan.Steps {
+		out = append(out, Step{
+			Name: step.Name, At: step.At, After: step.After, Every: step.Every,
+			Jitter: step.Jitter, For: step.For, Fault: step.Fault, atSet: step.AtSet,
+		})
+	}
+	return out
+}

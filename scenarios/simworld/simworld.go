@@ -39,7 +39,8 @@ func config(spec runner.Spec) sim.Config {
 	s := spec.Scenario
 	k := s.Cluster.Knobs
 	return sim.Config{
-		Seed: spec.Seed, Quiet: spec.Quiet, Record: spec.Record,
+		Seed: spec.Seed, Quiet: spec.Quiet, Record: spec.Record, Observe: spec.Observe,
+		Tape: spec.Tape, Listen: spec.Listen, Until: spec.Until,
 		Voters: s.Voters(), Learners: s.Learners(), Nodes: s.Nodes(),
 		Knobs: sim.Knobs{
 			Heartbeat: k.Heartbeat, Election: k.Election,
@@ -55,8 +56,8 @@ func config(spec runner.Spec) sim.Config {
 			Least: s.Disk.Fsync, Jitter: s.Disk.Jitter,
 			TailChance: float64(s.Disk.Tail), TailMost: s.Disk.TailLatency,
 		},
-		Load: load(s.Load.KV),
-		Plan: s.Plan(), Duration: s.Duration, HealAt: s.HealAt,
+		Load: load(s.Load.KV), TTL: ttl(s.Load.TTL), Lock: lock(s.Load.Lock), Watch: watch(s.Load.Watch),
+		Plan: s.Plan(spec.Seed, sim.Supports), Duration: s.Duration, HealAt: s.HealAt,
 	}
 }
 
@@ -65,6 +66,27 @@ func load(kv scenario.KV) sim.Load {
 		Clients: kv.Clients, Keys: kv.Keys, Mix: mix(kv.Mix), Rate: kv.Rate, Think: kv.Think,
 		Timeout: kv.Timeout, Retry: kv.Retry, Roam: kv.Endpoints == "all", ValueBytes: kv.ValueBytes,
 	}
+}
+
+func ttl(t scenario.TTL) sim.TTLLoad {
+	return sim.TTLLoad{
+		Clients: t.Clients, Keys: t.Keys, Least: t.Shortest, Most: t.Longest,
+		Refresh: float64(t.Refresh), Think: t.Think,
+	}
+}
+
+func lock(l scenario.Lock) sim.LockLoad {
+	return sim.LockLoad{
+		Clients: l.Clients, Locks: l.Locks, Queue: l.Style == "in-order", TTL: l.TTL, Hold: l.Hold, Think: l.Think,
+	}
+}
+
+func watch(w scenario.Watch) sim.WatchLoad {
+	out := sim.WatchLoad{Clients: w.Clients, Starts: w.Start, Back: w.Back, Session: w.Session, Slow: float64(w.Slow)}
+	for _, mode := range w.Mode {
+		out.Streams = append(out.Streams, mode == "stream")
+	}
+	return out
 }
 
 // mix lists the kinds that have a weight, in a fixed order.
@@ -94,7 +116,7 @@ func mix(m scenario.Mix) []sim.Weight {
 func result(s *scenario.Scenario, res *sim.Result) *runner.Result {
 	out := &runner.Result{
 		Nodes: s.Nodes(), Simulated: res.Simulated, HealedAt: res.HealedAt,
-		Trace: res.Trace, Outcomes: res.Outcomes,
+		Trace: res.Trace, Tape: res.Tape, Outcomes: res.Outcomes, Strikes: res.Strikes,
 		Ops: res.Ops, Truth: res.Truth, Led: res.Led, Votes: res.Votes, Said: res.Said,
 		Digests: res.Digests, Entries: res.Entries, Applied: res.Applied,
 		Faults: res.Faults, Restarts: res.Restarts, Running: res.Running, Voters: res.Voters,

@@ -21,6 +21,7 @@ const magic = "drydock tape 1\n"
 const (
 	maxBytes  = 256 << 20
 	hashBytes = 32
+	maxKinds  = 256
 )
 
 // Encode writes a tape, compressed.
@@ -32,6 +33,11 @@ func Encode(w io.Writer, t *Tape) error {
 	z := gzip.NewWriter(w)
 	b := append([]byte(magic), sum...)
 	b = binary.AppendUvarint(b, t.Events)
+	b = binary.AppendUvarint(b, uint64(len(t.Kinds)))
+	for _, kind := range t.Kinds {
+		b = binary.AppendUvarint(b, uint64(len(kind)))
+		b = append(b, kind...)
+	}
 	b = binary.AppendUvarint(b, uint64(len(t.Points)))
 	var last Point
 	for _, p := range t.Points {
@@ -73,6 +79,7 @@ func Decode(r io.Reader) (*Tape, error) {
 	t := &Tape{Trace: hex.EncodeToString(b[:hashBytes])}
 	d := &decoder{rest: b[hashBytes:]}
 	t.Events = d.number(math.MaxUint64)
+	d.kinds(t)
 	d.points(t)
 	d.marks(t)
 	if d.bad || len(d.rest) > 0 {
@@ -96,6 +103,18 @@ func (d *decoder) number(limit uint64) uint64 {
 	}
 	d.rest = d.rest[n:]
 	return v
+}
+
+func (d *decoder) kinds(t *Tape) {
+	for range d.number(min(maxKinds, uint64(len(d.rest)))) {
+		n := d.number(uint64(len(d.rest)))
+		if d.bad || n > uint64(len(d.rest)) {
+			d.bad = true
+			return
+		}
+		t.Kinds = append(t.Kinds, string(d.rest[:n]))
+		d.rest = d.rest[n:]
+	}
 }
 
 func (d *decoder) points(t *Tape) {

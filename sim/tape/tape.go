@@ -2,6 +2,7 @@ package tape
 
 import (
 	"encoding/hex"
+	"fmt"
 	"hash/crc32"
 	"time"
 )
@@ -35,6 +36,8 @@ type Tape struct {
 	// Trace is the hash of the whole trace in hex, Events its length.
 	Trace  string
 	Events uint64
+	// Kinds are the names of the kinds of events, by their numbers.
+	Kinds []string
 	// Points are in order of event, the last one at the trace's end; Marks[i]
 	// is event i+1.
 	Points []Point
@@ -45,6 +48,11 @@ type Tape struct {
 type Recorder struct {
 	tape Tape
 	at   time.Duration
+}
+
+// NewRecorder returns a recorder of events of these kinds, by their numbers.
+func NewRecorder(kinds []string) *Recorder {
+	return &Recorder{tape: Tape{Kinds: kinds}}
 }
 
 // Add takes the next event: its bytes are head and data, and sum returns the
@@ -76,6 +84,24 @@ func (r *Recorder) Tape(sum []byte) *Tape {
 	}
 	return &r.tape
 }
+
+// Describe says what a mark stands for in a world of these nodes: "n3 job".
+func (t *Tape) Describe(m Mark, nodes []string) string {
+	kind, who := "event", fmt.Sprintf("n%d", m.Who+1)
+	if int(m.Kind) < len(t.Kinds) && t.Kinds[m.Kind] != "" {
+		kind = t.Kinds[m.Kind]
+	}
+	switch {
+	case kind == ResponseKind:
+		who = fmt.Sprintf("c%d", m.Who+1)
+	case int(m.Who) < len(nodes):
+		who = nodes[m.Who]
+	}
+	return who + " " + kind
+}
+
+// ResponseKind is the name of the one kind of event that happens at clients.
+const ResponseKind = "response"
 
 // Difference is where two traces part.
 type Difference struct {

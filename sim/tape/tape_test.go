@@ -16,7 +16,7 @@ import (
 // record tapes n events of which event odd, from 1, differs from the usual; 0
 // is none.
 func record(n, odd int) *tape.Tape {
-	var r tape.Recorder
+	r := tape.NewRecorder([]string{"", "send", tape.ResponseKind})
 	h := sha256.New()
 	for i := 1; i <= n; i++ {
 		data := binary.BigEndian.AppendUint64(nil, uint64(i))
@@ -100,6 +100,17 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		if _, err := tape.Decode(bytes.NewReader(text)); !errors.Is(err, tape.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	one := record(1, 0)
+	for want, m := range map[string]tape.Mark{
+		"x send": {Kind: 1}, "c2 response": {Kind: 2, Who: 1}, "n8 send": {Kind: 1, Who: 7}, "x event": {Kind: 99},
+	} {
+		if got := one.Describe(m, []string{"x"}); got != want {
+			t.Errorf("%+v is %q, want %q", m, got, want)
 		}
 	}
 }
