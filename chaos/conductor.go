@@ -195,10 +195,8 @@ func (c *Conductor) struck(i int, f Fault) func(node, detail string, dead bool) 
 		c.host.Note(node, fmt.Sprintf("FAULT %s struck (%s)", f.Text, detail))
 		if dead {
 			c.life[node]++
-			if p, ok := f.Params.(*Failpoint); ok {
-				c.restartLater(i, []string{node}, p.RestartAfter, 0)
-			}
 		}
+		c.restartLater(i, []string{node}, restartAfter(f.Params), 0)
 		if !first {
 			return
 		}

@@ -81,7 +81,7 @@ func (n *Nemesis) Draw(rng *rand.Rand) Plan {
 		// Milliseconds are what people write.
 		plan.Steps = append(plan.Steps, Step{
 			Name: fmt.Sprintf("drawn-%d-%s", len(plan.Steps)+1, params.Kind()),
-			At:   at.Truncate(time.Millisecond), AtSet: true, For: length, Fault: params,
+			At:   at.Truncate(time.Millisecond), AtSet: true, For: length, Fault: params, Drawn: true,
 		})
 	}
 	return plan

@@ -61,6 +61,8 @@ type Step struct {
 	For time.Duration
 	// Fault says what strikes and whom.
 	Fault Params
+	// Drawn says that a nemesis drew the step.
+	Drawn bool
 }
 
 // After triggers a step by an event.

@@ -43,6 +43,8 @@ type DiskError struct {
 	Files string    `json:"files,omitempty" doc:"on which files" enum:"log|checkpoint|snapshot|any" default:"log"`
 	Nth   int       `json:"nth,omitempty" doc:"the n-th such operation from now on is the first to fail" default:"1" min:"1" max:"1000000"`
 	Times int       `json:"times,omitempty" doc:"so many fail" default:"1" min:"1" max:"1000000"`
+
+	RestartAfter time.Duration `json:"restart_after,omitempty" doc:"start the node again so long after, if it has stopped; absent: it stays down until restarted or healed"`
 }
 
 // MisdirectedWrite lets one write to the log land at another place of its file.
@@ -202,7 +204,7 @@ type Failpoint struct {
 	Node         Selectors     `json:"node,omitempty" doc:"whose work" default:"any"`
 	Do           string        `json:"do,omitempty" doc:"crash: the power goes in the midst of it; error: the disk refuses it; stall: it takes longer" enum:"crash|error|stall" default:"crash"`
 	Stall        time.Duration `json:"stall,omitempty" doc:"how much longer" default:"2s"`
-	RestartAfter time.Duration `json:"restart_after,omitempty" doc:"start it again so long after a crash; absent: it stays down until restarted or healed"`
+	RestartAfter time.Duration `json:"restart_after,omitempty" doc:"start the node again so long after, if it is down; absent: it stays down until restarted or healed"`
 }
 
 // Kind implements Params.
@@ -220,6 +222,18 @@ func (p *Failpoint) resolve(r *resolver) (Fault, error) {
 // but when the node does what they wait for. They count as effective from then.
 func (k Kind) LiesInWait() bool {
 	return k == KindDiskError || k == KindMisdirectedWrite || k == KindFailpoint
+}
+
+// restartAfter is when a node starts again that died of, or stopped for, a fault
+// that lay in wait; 0 is never.
+func restartAfter(p Params) time.Duration {
+	switch p := p.(type) {
+	case *Failpoint:
+		return p.RestartAfter
+	case *DiskError:
+		return p.RestartAfter
+	}
+	return 0
 }
 
 // Kills tells whether a fault of the kind ends the process when it strikes.

@@ -32,6 +32,10 @@ func newAudit(w *World) *audit { return &audit{w: w, logs: make([]diskLog, len(w
 
 // scan reads what a machine's disk has gained since the last time.
 func (a *audit) scan(m *machine) {
+	if m.damage != "" || m.lost {
+		return // what it shows is not what was written
+	}
+	defer m.look()()
 	l := &a.logs[m.index]
 	pos, err := wal.Scan(m.disk, l.pos, func(r wal.Record) error {
 		l.take(&r.Batch)
@@ -56,6 +60,14 @@ func (a *audit) scan(m *machine) {
 func (a *audit) rescan(m *machine) {
 	a.logs[m.index].pos = wal.Position{}
 	a.scan(m)
+}
+
+// gone is told that a machine's disk is given up: the log of the next one is
+// another.
+func (a *audit) gone(m *machine) {
+	l := &a.logs[m.index]
+	l.replaced(0)
+	l.pos = wal.Position{}
 }
 
 // take adds one batch. Records that were read before change nothing, since

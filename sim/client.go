@@ -196,6 +196,7 @@ func (c *client) finish(s history.Status, why string) {
 	}
 	op := c.op
 	c.op = nil
+	c.w.observe(history.Observation{Op: op})
 	c.mind.learn(c, op)
 	c.pause()
 }

@@ -5,6 +5,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/sim/history"
+	"drydock/sim/tape"
 )
 
 // Config is all that decides a run.
@@ -31,6 +32,12 @@ type Config struct {
 	Observe func(*history.Observation) error
 	// Quiet leaves the timeline and the recording out.
 	Quiet bool
+	// Until, if set, ends the run there, with the rest as it would have been.
+	Until time.Duration
+	// Tape asks for a tape of the trace; Listen, if set, is told what happens.
+	// Neither changes the run.
+	Tape   bool
+	Listen *tape.Listener
 	// Record, if set, asks for the messages and disk jobs of a window.
 	Record *history.Window
 }

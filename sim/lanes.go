@@ -66,20 +66,34 @@ func (m *machine) startLane(l *lane) {
 	if len(l.queue) == 0 {
 		l.queue = nil
 	}
+	longer, dies, fails := m.passing(l.id, group)
 	token := m.disk.Begin(l.id, group[0].Job.Name)
+	m.failing = fails
 	errs := m.runGroup(group)
+	m.failing = nil
 	m.disk.End(token)
-	took := m.groupTime(l.id, group)
+	took := m.groupTime(l.id, group) + longer
 	life, ended := m.life, m.w.recorder.job(m, group[0].Job)
 	l.running = true
+	if dies != nil {
+		m.w.queue.After(took/2, func() {
+			if m.life == life {
+				m.spring(dies, "power lost during "+group[0].Job.Name, true)
+				m.w.referee.leaderGone(m)
+				m.crash(disk.CrashOptions{LoseUnsynced: true, Torn: true})
+			}
+		})
+	}
 	l.done = m.w.queue.After(took, func() {
-		if m.life != life {
-			return
-		}
-		if ended != nil {
-			ended()
-		}
-		m.completeGroup(l, token, group, errs)
+		m.unstalled(func() {
+			if m.life != life {
+				return
+			}
+			if ended != nil {
+				ended()
+			}
+			m.completeGroup(l, token, group, errs)
+		})
 	})
 }
 

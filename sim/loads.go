@@ -59,3 +59,12 @@ func (w *World) stopClients() {
 		a.settle()
 	}
 }
+
+// showPlan puts the faults that a nemesis has drawn into the timeline.
+func (w *World) showPlan() {
+	for _, s := range w.cfg.Plan.Steps {
+		if s.Drawn {
+			w.referee.note("", fmt.Sprintf("drawn for %.3fs: %s", s.At.Seconds(), s.Describe()), MarkInfo)
+		}
+	}
+}

@@ -80,7 +80,8 @@ func (m *lockMind) next(c *client) *history.Op {
 		}
 		// From now on it may be gone.
 		m.end(c, c.w.now())
-		return &history.Op{Kind: history.CAD, Key: m.mine, PrevValue: &m.value}
+		value := m.value
+		return &history.Op{Kind: history.CAD, Key: m.mine, PrevValue: &value}
 	}
 	return m.try(c)
 }
@@ -100,7 +101,8 @@ func (m *lockMind) try(c *client) *history.Op {
 }
 
 func (m *lockMind) renew() *history.Op {
-	return &history.Op{Kind: history.CAS, Key: m.mine, PrevValue: &m.value, Refresh: true, TTL: m.seconds()}
+	value := m.value
+	return &history.Op{Kind: history.CAS, Key: m.mine, PrevValue: &value, Refresh: true, TTL: m.seconds()}
 }
 
 func (m *lockMind) look() *history.Op {

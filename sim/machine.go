@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"drydock/chaos"
 	"drydock/node"
 	"drydock/node/checkpoint"
 	"drydock/node/world"
@@ -41,27 +42,47 @@ type machine struct {
 	index int
 	id    world.MemberID
 
-	status  status
-	life    int // counts boots and crashes: what belongs to an earlier life is void
-	boots   int
-	disk    *disk.Disk
-	times   diskTimes
-	node    *node.Node
-	bootAt  time.Duration
-	random  io.Reader // crypto/rand.Reader while the node steps
-	lanes   [world.NumLanes]lane
-	timer   event.Handle
-	turning bool
-	inbox   []node.Input
-	front   front
-	role    node.Role
+	status status
+	life   int // counts boots and crashes: what belongs to an earlier life is void
+	boots  int
+	disk   *disk.Disk
+	times  diskTimes
+	clocks clocks
+	wanted time.Duration // when the node wants its next tick, by its own clock
+	slow   time.Duration // what a turn takes longer
+	// stalls counts the faults by which the disk hangs, held what waits for
+	// their end; limits are the disk's sizes by faults.
+	stalls int
+	held   []func()
+	limits []*int64
+	// traps lie in wait; failing is the one that makes the work under way fail.
+	// looking says that the world reads the disk, not the node.
+	traps   []*trap
+	failing *trap
+	looking bool
+	// damage says what the world did to the disk's content, harmed to which
+	// files. lost says that the machine can't go on with its disk, replacing
+	// that a new member is being made of it.
+	damage          string
+	harmed          []string
+	lost, replacing bool
+	node            *node.Node
+	random          io.Reader // crypto/rand.Reader while the node steps
+	lanes           [world.NumLanes]lane
+	timer           event.Handle
+	turning         bool
+	inbox           []node.Input
+	front           front
+	role            node.Role
 	// lastApplied is the index that the node last said it has applied.
 	lastApplied uint64
 }
 
 func (w *World) newMachine(index int, name string) *machine {
-	m := &machine{w: w, name: name, index: index, disk: disk.New(), random: w.src.Reader("raft/" + name)}
-	m.id = world.MemberID(w.src.Stream("id/"+name).Uint64()>>1 | 1)
+	m := &machine{w: w, name: name, index: index, random: w.src.Reader("raft/" + name)}
+	m.newID()
+	m.newDisk()
+	m.clocks.set(w.epoch)
 	m.times.rng = w.src.Stream("disk/" + name)
 	m.front.init(m)
 	for i := range m.lanes {
@@ -80,12 +101,6 @@ func (m *machine) config() node.Config {
 	}
 }
 
-// instant reads the machine's clocks: its monotonic one starts at each boot.
-func (m *machine) instant() world.Instant {
-	now := m.w.now()
-	return world.Instant{Mono: now - m.bootAt, Wall: m.w.epoch + int64(now)}
-}
-
 // alive says that the process exists, stopped or not.
 func (m *machine) alive() bool { return m.status == up || m.status == paused }
 
@@ -95,30 +110,25 @@ func (m *machine) start() {
 	m.status = booting
 	life := m.life
 	m.w.queue.After(bootTime, func() {
-		if m.life == life {
-			m.boot()
-		}
+		m.unstalled(func() {
+			if m.life == life {
+				m.boot()
+			}
+		})
 	})
 }
 
 // boot recovers the node. It is package node's own recovery that runs here.
 func (m *machine) boot() {
 	now := m.w.now()
-	m.bootAt = now
+	m.clocks.boot = m.clocks.mono.now(now)
 	m.status = up
 	m.w.trace.add(now, traceBoot, uint64(m.index), uint64(m.boots), nil)
-	m.guard("boot", func() {
-		n, err := node.Boot(m.disk, m.config(), checkpoint.Store{}, m.instant())
-		if err != nil {
-			m.fail(fmt.Sprintf("did not boot: %v", err))
-			return
-		}
-		m.node = n
-	})
-	m.w.audit.rescan(m)
-	if m.node == nil {
+	if !m.recoverNode() {
 		return
 	}
+	m.outlived()
+	m.w.audit.rescan(m)
 	if m.boots > 0 {
 		m.w.referee.restarted(m)
 	}
@@ -126,6 +136,48 @@ func (m *machine) boot() {
 	m.w.revived()
 	m.lastApplied, _ = m.node.State().Applied()
 	m.deliver(node.Tick{})
+}
+
+// recoverNode boots the node from the disk and says whether it lives. A
+// failpoint may strike meanwhile.
+func (m *machine) recoverNode() bool {
+	tr := m.bootTrap()
+	var inFlight disk.Token
+	switch {
+	case tr == nil:
+	case tr.do == chaos.DoStall && tr.stall > 0:
+		m.spring(tr, fmt.Sprintf("takes %s more", tr.stall), false)
+		m.status = booting
+		life := m.life
+		m.w.queue.After(tr.stall, func() {
+			if m.life == life {
+				m.boot()
+			}
+		})
+		return false
+	case tr.do == chaos.DoError:
+		m.failing = tr
+	default:
+		inFlight = m.disk.Begin(world.LaneLog, chaos.PointBoot)
+	}
+	m.guard("boot", func() {
+		n, err := node.Boot(m.disk, m.config(), checkpoint.Store{}, m.instant())
+		switch {
+		case err == nil:
+			m.node = n
+		case m.excused(err):
+			m.halted(fmt.Sprintf("did not boot: %v", err))
+		default:
+			m.fail(fmt.Sprintf("did not boot: %v", err))
+		}
+	})
+	m.failing = nil
+	if inFlight != 0 && m.status == up {
+		m.disk.End(inFlight)
+		m.spring(tr, "power lost during recovery", true)
+		m.crash(disk.CrashOptions{LoseUnsynced: true, Torn: true})
+	}
+	return m.node != nil
 }
 
 // guard runs node code with this node's randomness, and turns a panic of the
@@ -155,6 +207,7 @@ func (m *machine) stop() {
 	m.node, m.status, m.turning, m.inbox = nil, down, false, nil
 	m.role = node.Role{}
 	m.w.queue.Cancel(m.timer)
+	m.held = nil
 	m.dropLanes()
 	m.front.reset()
 }
@@ -191,7 +244,7 @@ func (m *machine) wake() {
 	}
 	m.turning = true
 	life := m.life
-	m.w.queue.After(turnTime, func() {
+	m.w.queue.After(turnTime+m.slow, func() {
 		if m.life == life {
 			m.turning = false
 			m.turn()
@@ -207,6 +260,7 @@ func (m *machine) turn() {
 	inputs := m.inbox
 	m.inbox = nil
 	var fx *node.Effects
+	m.w.trace.told.step(m, inputs)
 	m.guard("step", func() { fx = m.node.Step(m.instant(), inputs...) })
 	if m.node == nil {
 		return
@@ -221,6 +275,10 @@ func (m *machine) carryOut(fx *node.Effects) {
 		w.referee.role(m, *fx.Role)
 	}
 	if fx.Halt != nil {
+		if m.excused(fx.Halt) {
+			m.halted("stopped itself: " + fx.Halt.Error())
+			return
+		}
 		w.trace.add(w.now(), traceHalt, uint64(m.index), 1, []byte(fx.Halt.Error()))
 		m.fail("stopped itself: " + fx.Halt.Error())
 		return
@@ -240,14 +298,16 @@ func (m *machine) carryOut(fx *node.Effects) {
 	for i := range fx.Watches {
 		m.front.watchNews(&fx.Watches[i])
 	}
-	m.setTimer(m.bootAt + fx.Timer)
+	m.setTimer(fx.Timer)
 }
 
-func (m *machine) setTimer(at time.Duration) {
+// setTimer has the node ticked when its own clock reads mono.
+func (m *machine) setTimer(mono time.Duration) {
 	if m.w.queue.Pending(m.timer) {
 		return
 	}
-	life := m.life
+	m.wanted = mono
+	life, at := m.life, m.clocks.mono.when(m.clocks.boot+mono)
 	m.timer = m.w.queue.At(max(at, m.w.now()), func() {
 		if m.life == life {
 			m.deliver(node.Tick{})

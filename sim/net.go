@@ -150,6 +150,9 @@ func (l *link) arrive(n *network, frame []byte, arrived func()) {
 	if arrived != nil {
 		arrived()
 	}
+	if t := n.w.trace.told; t != nil {
+		t.frame = frame
+	}
 	n.w.trace.add(n.w.now(), traceDeliver, uint64(l.from.index), uint64(l.to.index), nil)
 	l.to.receive(frame)
 }

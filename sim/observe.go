@@ -1,9 +1,15 @@
 package sim
 
 import (
+	"time"
+
+	"drydock/node/wal"
 	"drydock/node/wire"
 	"drydock/sim/history"
 )
+
+// measurePeriod is the time between two measurements of sizes.
+const measurePeriod = time.Second
 
 // observe shows the run's observer one thing. Its first objection ends the run,
 // so that what it objects to is the last thing that happened.
@@ -42,4 +48,42 @@ func (f *referee) announced(from *machine, h wire.Head) {
 	}
 	f.commit = h.Commit
 	f.r.Announced = append(f.r.Announced, history.Announced{Time: f.now(), Node: from.name, Term: h.Term, Commit: h.Commit})
+}
+
+// measure records the sizes of every member's queues and files, again and again.
+func (w *World) measure() {
+	for _, m := range w.machines {
+		if m.status == outside {
+			continue
+		}
+		s := history.Sizes{
+			Time: int64(w.now()), Node: m.name, Inbox: len(m.inbox), Calls: len(m.front.open),
+			Disk: m.disk.Used(), Log: m.logBytes(),
+		}
+		for i := range m.lanes {
+			s.Jobs += len(m.lanes[i].queue)
+		}
+		w.result.Sizes = append(w.result.Sizes, s)
+	}
+	w.queue.After(measurePeriod, w.measure)
+}
+
+// logBytes is the length of the log's files. What can't be read has none.
+func (m *machine) logBytes() (sum int64) {
+	defer m.look()()
+	names, err := m.disk.List(wal.Dir)
+	if err != nil {
+		return 0
+	}
+	for _, name := range names {
+		f, err := m.disk.Open(wal.Dir + "/" + name)
+		if err != nil {
+			continue
+		}
+		if size, err := f.Size(); err == nil {
+			sum += size
+		}
+		_ = f.Close()
+	}
+	return sum
 }

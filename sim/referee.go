@@ -82,7 +82,9 @@ func (f *referee) applied(m *machine, marks []node.Mark) {
 		m.lastApplied = marks[n-1].Index
 		last := marks[n-1].Index
 		f.r.Applied = append(f.r.Applied, history.Applied{Time: f.now(), Node: m.name, Index: last})
-		f.w.commit = max(f.w.commit, last)
+		if last >= f.w.commit {
+			f.w.commit, f.w.commitTerm = last, marks[n-1].Term
+		}
 		if f.behind[m.index] && last+10 >= f.w.commit {
 			delete(f.behind, m.index)
 			f.note(m.name, fmt.Sprintf("%s caught up at index %d", m.name, last), MarkInfo)

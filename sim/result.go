@@ -5,6 +5,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/sim/history"
+	"drydock/sim/tape"
 )
 
 // Mark tells what sort of event a line of the timeline is.
@@ -56,9 +57,13 @@ type Result struct {
 	SnapshotsInstalled int
 	// Missing are committed indexes that no disk ever showed.
 	Missing []uint64
-	history.Observed
+	// Strikes are the faults that took effect, with what was drawn.
+	Strikes []chaos.Strike
+	// Tape is the record of the trace; nil if none was asked for.
+	Tape *tape.Tape
 	// Recording is for people; see Config.Record.
 	Recording history.Recording
+	history.Observed
 	// Broken says what nodes did that no node may do.
 	Broken []string
 }

@@ -32,7 +32,7 @@ func (t target) Members() []chaos.Member {
 	list := make([]chaos.Member, 0, len(t.w.machines))
 	for _, m := range t.w.machines {
 		list = append(list, chaos.Member{
-			Name: m.name, Up: m.alive() || m.status == booting, Paused: m.status == paused,
+			Name: m.name, Up: m.alive() || m.status == booting || m.replacing, Paused: m.status == paused,
 			Leader: m == leader, Voter: voters[m.name], Outside: m.status == outside,
 		})
 	}
@@ -45,22 +45,33 @@ func (t target) Inject(f chaos.Fault) (undo func(), detail string, err error) {
 	if len(f.Nodes) == 1 {
 		record.Node = f.Nodes[0]
 	}
+	leader := t.w.leader()
+	led := leader != nil && record.Node == leader.name
 	undo, detail, err = t.strike(f)
 	if err != nil {
 		return nil, "", err
 	}
 	t.w.trace.add(t.w.now(), traceFault, 0, 0, []byte(f.Text))
-	if undo == nil && !t.w.majorityLives() {
-		record.NoQuorum = true // until enough are back: see World.revived
-	}
-	t.w.result.Faults = append(t.w.result.Faults, record)
+	strike := len(t.w.result.Strikes)
+	t.w.result.Strikes = append(t.w.result.Strikes, chaos.Strike{At: t.w.now(), Fault: f, Leader: led})
 	undone := t.w.recorder.band(f, undo != nil)
+	at := -1
+	if !f.Kind.LiesInWait() { // those are recorded when they strike
+		if undo == nil && !t.w.majorityLives() {
+			record.NoQuorum = true // until enough are back: see World.revived
+		}
+		at = len(t.w.result.Faults)
+		t.w.result.Faults = append(t.w.result.Faults, record)
+	}
 	if undo == nil {
 		return nil, detail, nil
 	}
-	at, take := len(t.w.result.Faults)-1, undo
+	take := undo
 	return func() {
-		t.w.result.Faults[at].End = int64(t.w.now())
+		if at >= 0 {
+			t.w.result.Faults[at].End = int64(t.w.now())
+		}
+		t.w.result.Strikes[strike].End = t.w.now()
 		undone()
 		t.w.trace.add(t.w.now(), traceFault, 1, 0, []byte(f.Text))
 		take()
@@ -98,7 +109,7 @@ func (t target) strike(f chaos.Fault) (func(), string, error) {
 	case *chaos.Transfer:
 		return t.transfer(f.Nodes)
 	}
-	return nil, "", fmt.Errorf("the simulator has no fault %q", f.Kind)
+	return t.strikeMachine(f)
 }
 
 // takesLeader says whether the fault hits the one that leads now, so that the
@@ -109,7 +120,7 @@ func (t target) takesLeader(f chaos.Fault) bool {
 		return false
 	}
 	switch f.Kind {
-	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause:
+	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause, chaos.KindWipe, chaos.KindReplace:
 		return slices.Contains(f.Nodes, l.name)
 	case chaos.KindPartition:
 		return t.cutOff(f, l)
@@ -162,8 +173,8 @@ func (t target) crash(nodes []string, o disk.CrashOptions) (func(), string, erro
 func (t target) restart(nodes []string) (func(), string, error) {
 	hit := 0
 	for _, name := range nodes {
-		if m := t.w.byName[name]; m.status == down {
-			m.start()
+		if m := t.w.byName[name]; m.status == down && !m.replacing {
+			m.seeTo()
 			hit++
 		}
 	}

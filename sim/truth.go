@@ -35,8 +35,8 @@ func newTruth(w *World) *truth {
 		sessions: make(map[world.MemberID]*idSet), voters: make(map[world.MemberID]bool),
 	}
 	for _, m := range w.machines {
-		if w.founders[m.name] {
-			t.sessions[m.id], t.voters[m.id] = new(idSet), true
+		if id, ok := w.founders[m.name]; ok {
+			t.sessions[id], t.voters[id] = new(idSet), true
 		}
 	}
 	t.configured(1)

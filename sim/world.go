@@ -19,31 +19,33 @@ import (
 
 // World is one run.
 type World struct {
-	cfg       Config
-	queue     event.Queue
-	src       *stream.Source
-	trace     *trace
-	machines  []*machine
-	byName    map[string]*machine
-	byID      map[world.MemberID]*machine
-	founders  map[string]bool
-	isVoter   map[string]bool // as last known, at votersAt
-	votersAt  uint64
-	clusterID uint64
-	epoch     int64 // wall time at the run's start, ns
-	net       *network
-	clients   []*client
-	watchers  []*watcher
-	watches   []*history.Watch
-	holds     []*history.Hold
-	referee   *referee
-	recorder  *recorder
-	audit     *audit
-	conductor *chaos.Conductor
-	ops       []*history.Op
-	result    Result
-	commit    uint64 // highest index that any member applied
-	over      bool   // a member broke: the evidence is in
+	cfg        Config
+	queue      event.Queue
+	src        *stream.Source
+	trace      *trace
+	machines   []*machine
+	byName     map[string]*machine
+	byID       map[world.MemberID]*machine
+	founders   map[string]world.MemberID // the ids they were founded with
+	isVoter    map[string]bool // as last known, at votersAt
+	votersAt   uint64
+	clusterID  uint64
+	epoch      int64 // wall time at the run's start, ns
+	net        *network
+	clients    []*client
+	watchers   []*watcher
+	watches    []*history.Watch
+	holds      []*history.Hold
+	referee    *referee
+	recorder   *recorder
+	audit      *audit
+	conductor  *chaos.Conductor
+	ops        []*history.Op
+	result     Result
+	commit     uint64 // highest index that any member applied, and its term
+	commitTerm uint64
+	changing   int  // changes of membership under way
+	over       bool // a member broke: the evidence is in
 }
 
 // Run simulates one configuration from boot to end. The error says that the
@@ -64,7 +66,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			return nil, ctx.Err()
 		}
 		at, ok := w.queue.Next()
-		if !ok || at > cfg.Duration {
+		if !ok || at > w.end() {
 			break
 		}
 		w.queue.Step()
@@ -79,11 +81,12 @@ func newWorld(cfg Config) (*World, error) {
 		return nil, errors.New("sim: a run needs voters, clients, keys and a mix")
 	}
 	w := &World{
-		cfg: cfg, src: stream.New(cfg.Seed), trace: newTrace(),
+		cfg: cfg, src: stream.New(cfg.Seed),
 		byName: make(map[string]*machine), byID: make(map[world.MemberID]*machine),
-		founders: make(map[string]bool), isVoter: make(map[string]bool),
+		founders: make(map[string]world.MemberID), isVoter: make(map[string]bool),
 		epoch: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(),
 	}
+	w.trace = newTrace(w)
 	w.clusterID = w.src.Stream("cluster").Uint64() | 1
 	disks, err := newSampler(cfg.Disk)
 	if err != nil {
@@ -93,7 +96,7 @@ func newWorld(cfg Config) (*World, error) {
 		m := w.newMachine(i, name)
 		m.times.sync = disks
 		w.machines = append(w.machines, m)
-		w.byName[name], w.byID[m.id] = m, m
+		w.byName[name] = m
 	}
 	if len(w.byID) != len(w.machines) {
 		return nil, errors.New("sim: two machines drew the same id")
@@ -106,13 +109,21 @@ func newWorld(cfg Config) (*World, error) {
 	return w, w.makeClients()
 }
 
+// end is when the run is over, unless it ends itself.
+func (w *World) end() time.Duration {
+	if w.cfg.Until > 0 {
+		return min(w.cfg.Until, w.cfg.Duration)
+	}
+	return w.cfg.Duration
+}
+
 func (w *World) now() time.Duration { return w.queue.Now() }
 
 // found prepares the disks of the first members, as an installer would.
 func (w *World) found() error {
 	var founders []state.Member
 	for _, name := range w.cfg.Voters {
-		w.isVoter[name], w.founders[name] = true, true
+		w.isVoter[name], w.founders[name] = true, w.byName[name].id
 		founders = append(founders, state.Member{ID: w.byName[name].id, Name: name})
 	}
 	for _, name := range w.cfg.Voters {
@@ -137,7 +148,9 @@ func (w *World) begin() {
 	if len(w.cfg.Learners) > 0 {
 		w.queue.After(time.Second, w.joinLearners)
 	}
+	w.queue.After(measurePeriod, w.measure)
 	w.startClients()
+	w.showPlan()
 	w.conductor.Start()
 	if w.cfg.HealAt > 0 {
 		w.queue.At(w.cfg.HealAt, func() {
@@ -174,7 +187,7 @@ func (w *World) finish() {
 	r := &w.result
 	r.Simulated = w.now()
 	if !w.over {
-		r.Simulated = w.cfg.Duration
+		r.Simulated = w.end()
 	}
 	w.referee.note("", "end", MarkInfo)
 	for _, op := range w.ops {
@@ -195,7 +208,7 @@ func (w *World) finish() {
 		}
 	}
 	r.Outcomes = w.conductor.Outcomes()
-	r.Trace, r.Events = w.trace.sum(), w.trace.events
+	r.Trace, r.Events, r.Tape = w.trace.sum(), w.trace.events, w.trace.taped()
 }
 
 func (w *World) close() {
@@ -244,10 +257,19 @@ func (w *World) voters() map[string]bool {
 	w.votersAt, w.isVoter = index, make(map[string]bool)
 	for _, member := range m.node.State().Members() {
 		if !member.Learner {
-			w.isVoter[w.byID[member.ID].name] = true
+			w.isVoter[w.memberName(member.ID)] = true
 		}
 	}
 	return w.isVoter
+}
+
+// memberName is the name of the machine that has an id now. An id that a
+// machine had before it was replaced stands for itself: nobody lives under it.
+func (w *World) memberName(id world.MemberID) string {
+	if m := w.byID[id]; m != nil && m.id == id {
+		return m.name
+	}
+	return fmt.Sprintf("%x", uint64(id))
 }
 
 // majorityLives says whether more than half of the voters run.

@@ -18,9 +18,13 @@ type Position struct {
 
 // Record is one batch as Scan finds it.
 type Record struct {
-	// Segment and Offset say where the record starts.
-	Segment uint64
-	Offset  int64
+	// Segment and Offset say where the record starts, End where the next one does.
+	Segment     uint64
+	Offset, End int64
+	// SyncedSegment and SyncedOffset are the place up to which a sync had
+	// completed when the record was written.
+	SyncedSegment uint64
+	SyncedOffset  int64
 	// Batch is what it holds; it is the callee's to keep.
 	Batch Batch
 }
@@ -109,7 +113,10 @@ func (s *scanner) hand(f frame) error {
 	if err != nil {
 		return &CorruptError{s.at.Segment, s.at.Offset, err.Error()}
 	}
-	return s.fn(Record{Segment: s.at.Segment, Offset: s.at.Offset, Batch: b})
+	return s.fn(Record{
+		Segment: s.at.Segment, Offset: s.at.Offset, End: s.at.Offset + f.size,
+		SyncedSegment: f.synced.segment, SyncedOffset: f.synced.offset, Batch: b,
+	})
 }
 
 // resume follows the chain from the segment's header to the position. Looking at

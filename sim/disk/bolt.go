@@ -86,6 +86,9 @@ func (s *boltSession) done() error {
 	if s.exists && bytes.Equal(s.before, after) {
 		return nil
 	}
+	if err := errors.Join(s.d.fullFor(s.name), s.d.judged("write", Event{Kind: OpBolt, Name: s.name})); err != nil {
+		return err // the file is as it was
+	}
 	if len(s.before) > 0 && !onePage(s.before, after) {
 		return fmt.Errorf("disk: %s: more than one commit in a bbolt session", s.name)
 	}

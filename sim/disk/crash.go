@@ -119,9 +119,9 @@ func (d *Disk) drop(o *op, loss *Loss) {
 // losePower decides the fate of everything in the file that was not synced.
 func (n *inode) losePower(rng *rand.Rand, keep float64, torn bool, loss *Loss) {
 	for _, o := range n.pending {
-		kept := rng.Float64() < keep
+		kept := rng.Float64() < keep && !o.forsaken
 		switch {
-		case o.kind == OpWrite && torn && keep > 0 && keep < 1 && rng.IntN(3) == 0:
+		case o.kind == OpWrite && torn && !o.forsaken && keep > 0 && keep < 1 && rng.IntN(3) == 0:
 			n.durable = applyTorn(rng, n.durable, o)
 			loss.Torn++
 		case kept:

@@ -94,6 +94,9 @@ func (d *Disk) Create(name string) (world.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.judged("create", Event{Kind: OpCreate, Name: name}); err != nil {
+		return nil, err
+	}
 	n := dir.live[base]
 	if n != nil {
 		d.truncate(n, 0)
@@ -139,6 +142,9 @@ func (d *Disk) Rename(oldname, newname string) error {
 	case base == newbase:
 		return nil
 	}
+	if err := d.judged("rename", Event{Kind: OpRename, Name: oldname}); err != nil {
+		return err
+	}
 	d.note(Event{Kind: OpRename, Name: oldname + " " + newname})
 	n.name = newname
 	d.link(dir, OpRename, entry{base, nil}, entry{newbase, n})
@@ -153,6 +159,9 @@ func (d *Disk) Remove(name string) error {
 	}
 	if dir.live[base] == nil {
 		return pathError("remove", name, fs.ErrNotExist)
+	}
+	if err := d.judged("remove", Event{Kind: OpRemove, Name: name}); err != nil {
+		return err
 	}
 	d.note(Event{Kind: OpRemove, Name: name})
 	d.link(dir, OpRemove, entry{base, nil})
@@ -195,6 +204,9 @@ func (d *Disk) SyncDir(dir string) error {
 	at := d.find(dir)
 	if at == nil {
 		return pathError("syncdir", dir, fs.ErrNotExist)
+	}
+	if err := d.judged("syncdir", Event{Kind: OpSyncDir, Name: dir}); err != nil {
+		return err
 	}
 	d.note(Event{Kind: OpSyncDir, Name: dir})
 	o := &op{kind: OpSyncDir, dir: at}

@@ -34,6 +34,7 @@ const (
 	OpComplete
 	OpCrash
 	OpRot
+	OpRead // in fates only
 )
 
 // kindNames are the names that String gives.
@@ -41,7 +42,7 @@ var kindNames = [...]string{
 	OpCreate: "create", OpWrite: "write", OpTruncate: "truncate", OpSync: "sync",
 	OpRename: "rename", OpRemove: "remove", OpMkdir: "mkdir", OpSyncDir: "syncdir",
 	OpBolt: "bolt", OpBegin: "begin", OpEnd: "end", OpComplete: "complete",
-	OpCrash: "crash", OpRot: "rot",
+	OpCrash: "crash", OpRot: "rot", OpRead: "read",
 }
 
 // String names the kind as traces print it.
@@ -77,6 +78,8 @@ type op struct {
 
 	dir *directory
 	set []entry
+	// forsaken says that no sync will make it durable any more.
+	forsaken bool
 }
 
 // entry is one change of a directory: name now means node, or nothing if nil.
@@ -106,6 +109,7 @@ type Disk struct {
 
 	hash uint64
 	hook func(Event)
+	fate func(Event) Fate
 }
 
 var _ world.FS = (*Disk)(nil)

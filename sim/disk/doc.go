@@ -18,6 +18,9 @@
 // is lost or kept as one. A dead process without a power cut loses nothing but
 // the rest of its jobs in flight.
 //
+// SetFate makes operations fail or go astray. A sync that fails leaves what it
+// was to make durable readable and forsaken: no later sync covers it.
+//
 // bbolt wants a file of the operating system. BoltPath lends it an anonymous
 // one for the length of a session and takes the image back afterwards, so that
 // no descriptor outlives a job. The session counts as one operation that is
@@ -36,5 +39,5 @@
 //   - A handle opened before a crash never touches the disk after it.
 //
 // disk.go has the type and its fingerprint, file.go files, dir.go directories,
-// job.go jobs, crash.go crashes, bolt.go bbolt's sessions.
+// job.go jobs, crash.go crashes, fault.go faults, bolt.go bbolt's sessions.
 package disk

@@ -64,12 +64,13 @@ func grown(image []byte, size int64) []byte {
 
 // flush makes the operations before upTo durable.
 func (n *inode) flush(upTo uint64) {
-	done := 0
-	for done < len(n.pending) && n.pending[done].seq < upTo {
-		n.durable = n.pending[done].apply(n.durable)
-		done++
-	}
-	n.pending = slices.Delete(n.pending, 0, done)
+	n.pending = slices.DeleteFunc(n.pending, func(o *op) bool {
+		if o.seq >= upTo || o.forsaken {
+			return false
+		}
+		n.durable = o.apply(n.durable)
+		return true
+	})
 }
 
 // rebuild computes live from durable and pending.
@@ -120,6 +121,9 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, pathError("read", h.node.name, fs.ErrInvalid)
 	}
+	if err := h.d.judged("read", Event{Kind: OpRead, Name: h.node.name, Off: off, Len: int64(len(p))}); err != nil {
+		return 0, err
+	}
 	if off >= int64(len(h.node.live)) {
 		return 0, io.EOF
 	}
@@ -141,10 +145,20 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	if err := h.d.room(off + int64(len(p)) - int64(len(h.node.live))); err != nil {
 		return 0, pathError("write", h.node.name, err)
 	}
-	h.d.note(Event{
-		Kind: OpWrite, Name: h.node.name, Off: off, Len: int64(len(p)), Sum: crc32.Checksum(p, castagnoli),
-	})
-	h.d.change(h.node, &op{kind: OpWrite, off: off, data: slices.Clone(p)})
+	e := Event{Kind: OpWrite, Name: h.node.name, Off: off, Len: int64(len(p)), Sum: crc32.Checksum(p, castagnoli)}
+	fate := h.d.judge(e)
+	switch {
+	case fate.Err != nil:
+		p = p[:len(p)/2]
+		e.Len, e.Sum = int64(len(p)), crc32.Checksum(p, castagnoli)
+	case fate.Elsewhere:
+		e.Off = fate.Off
+	}
+	h.d.note(e)
+	h.d.change(h.node, &op{kind: OpWrite, off: e.Off, data: slices.Clone(p)})
+	if fate.Err != nil {
+		return len(p), pathError("write", h.node.name, fate.Err)
+	}
 	return len(p), nil
 }
 
@@ -158,6 +172,9 @@ func (h *handle) Truncate(size int64) error {
 	}
 	if err := h.d.room(size - int64(len(h.node.live))); err != nil {
 		return pathError("truncate", h.node.name, err)
+	}
+	if err := h.d.judged("truncate", Event{Kind: OpTruncate, Name: h.node.name, Off: size}); err != nil {
+		return err
 	}
 	h.d.truncate(h.node, size)
 	return nil
@@ -180,6 +197,10 @@ func (h *handle) Size() (int64, error) {
 // Sync implements world.File.
 func (h *handle) Sync() error {
 	if err := h.check("sync"); err != nil {
+		return err
+	}
+	if err := h.d.judged("sync", Event{Kind: OpSync, Name: h.node.name}); err != nil {
+		h.node.forsake(h.d.seq + 1)
 		return err
 	}
 	h.d.note(Event{Kind: OpSync, Name: h.node.name})

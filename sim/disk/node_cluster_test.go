@@ -353,4 +353,3 @@ func TestAWriteThatWasSentEndsUnknown(t *testing.T) {
 }
 
 func (h *host) role() node.Role { return h.seen }
-
