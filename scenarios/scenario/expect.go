@@ -22,6 +22,14 @@ const (
 	ExpectMinFaults    = "min-faults"
 	ExpectMembership   = "membership"
 	ExpectSnapshot     = "snapshot-installed"
+	ExpectIndexes      = "indexes-monotone"
+	ExpectQuorums      = "only-voters-decide"
+	ExpectWatches      = "watches-complete"
+	ExpectLifetimes    = "lifetimes-kept"
+	ExpectLocks        = "locks-exclusive"
+	ExpectBounded      = "bounded"
+	ExpectRot          = "rot-noticed"
+	ExpectOutage       = "outage-within"
 )
 
 // Takes says what an expectation needs beside its name.
@@ -49,6 +57,14 @@ func Expectations() []ExpectInfo {
 		{ExpectOneLeader, TakesNothing, "at most one leader and one vote of each member in a term; no term goes back"},
 		{ExpectDigests, TakesNothing, "members' states are equal at every index that they share"},
 		{ExpectLogs, TakesNothing, "committed entries are the same on all disks"},
+		{ExpectIndexes, TakesNothing, "what a client is answered by a majority never goes back to an earlier index"},
+		{ExpectQuorums, TakesNothing, "leaders have the votes, and commits the acknowledgements, of a quorum of voters; learners and removed members count for nothing, and quorums of consecutive configurations intersect"},
+		{ExpectBounded, TakesNothing, "queues, open requests and disk use of every member stay within bounds"},
+		{ExpectWatches, TakesTime, "watches see every event once and in order, none missing, over cuts too; what is refused for age is older than 1000 events; at the end an open watch has seen all that happened up to this time before"},
+		{ExpectLifetimes, TakesTime, "no key expires before its time to live is over, by clocks that are wrong only where a fault made them so; none stays for more than this time longer, once all is healed"},
+		{ExpectLocks, TakesNothing, "a lock built on the keyspace has one holder at a time; fences go up"},
+		{ExpectRot, TakesNothing, "a member that starts from a damaged disk notices it, and none calls a sound disk damaged"},
+		{ExpectOutage, TakesTime, "after a fault that comes alone and leaves a majority, clients are without an answer for no longer than this"},
 		{ExpectLive, TakesTime, "after healing, every client gets an operation done and every member catches up within this time"},
 		{ExpectLeader, TakesTime, "after every fault that took the leader, another leads within this time"},
 		{ExpectMinAcked, TakesNumber, "at least so many operations are acknowledged"},
@@ -116,14 +132,28 @@ func findExpectation(kind string) (ExpectInfo, bool) {
 }
 
 // defaultExpectations are those of a file that names none: everything that is
-// always promised.
-func defaultExpectations(settle time.Duration) []Expectation {
+// always promised, and what its loads show.
+func defaultExpectations(s *Scenario) []Expectation {
 	var out []Expectation
-	for _, kind := range []string{ExpectLinearizable, ExpectAcked, ExpectOneLeader, ExpectDigests, ExpectLogs} {
+	kinds := []string{ExpectLinearizable, ExpectAcked, ExpectOneLeader, ExpectDigests, ExpectLogs, ExpectIndexes, ExpectQuorums, ExpectBounded}
+	if s.Load.Lock.Clients > 0 {
+		kinds = append(kinds, ExpectLocks)
+	}
+	for _, kind := range kinds {
 		out = append(out, Expectation{Kind: kind, Text: kind})
 	}
-	within := min(settle, 10*time.Second)
-	return append(out, Expectation{Kind: ExpectLive, Text: ExpectLive + ": " + shortTime(within), Within: within})
+	within := min(s.Duration-s.HealAt, 10*time.Second)
+	timed := func(kind string) {
+		out = append(out, Expectation{Kind: kind, Text: kind + ": " + shortTime(within), Within: within})
+	}
+	if s.Load.TTL.Clients > 0 {
+		timed(ExpectLifetimes)
+	}
+	if s.Load.Watch.Clients > 0 {
+		timed(ExpectWatches)
+	}
+	timed(ExpectLive)
+	return out
 }
 
 // shortTime writes a time without the zero parts that Go adds.

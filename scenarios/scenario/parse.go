@@ -99,6 +99,12 @@ func (d *decoder) complete(s *Scenario) {
 	if s.Load.KV.Rate > 0 && d.at["load.kv.think"] == nil {
 		s.Load.KV.Think = 0
 	}
+	if len(s.Load.Watch.Start) == 0 {
+		s.Load.Watch.Start = []string{"now", "past", "future"}
+	}
+	if len(s.Load.Watch.Mode) == 0 {
+		s.Load.Watch.Mode = []string{"long-poll", "stream"}
+	}
 	if s.HealAt == 0 {
 		if d.at["settle"] == nil && s.Settle >= s.Duration {
 			s.Settle = s.Duration / 3
@@ -108,7 +114,7 @@ func (d *decoder) complete(s *Scenario) {
 		s.Settle = s.Duration - s.HealAt
 	}
 	if len(s.Expect) == 0 {
-		s.Expect = defaultExpectations(s.Duration - s.HealAt)
+		s.Expect = defaultExpectations(s)
 	}
 }
 
@@ -128,6 +134,8 @@ func (d *decoder) relations(s *Scenario) {
 		}
 	}
 	d.times(s)
+	d.loads(s)
+	d.nemesis(s)
 	kv := s.Load.KV
 	if kv.Mix == (Mix{}) {
 		d.fail(d.at["load.kv.mix"], "`mix: {get: 1}`", "mix: every weight is zero")

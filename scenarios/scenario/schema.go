@@ -109,12 +109,13 @@ func bareOr(t reflect.Type, object *jsonschema.Schema) *jsonschema.Schema {
 
 // listSchema describes a list; one of plain values may be a bare value.
 func listSchema(t reflect.Type, f field) *jsonschema.Schema {
-	item := typeSchema(t.Elem(), field{name: f.name})
+	one := field{name: f.name, enum: f.enum}
+	item := typeSchema(t.Elem(), one)
 	list := &jsonschema.Schema{Type: "array", Items: item, MaxItems: jsonschema.Ptr(maxList)}
 	if t.Elem().Kind() == reflect.Struct || t.Elem().Kind() == reflect.Slice {
 		return list
 	}
-	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{typeSchema(t.Elem(), field{name: f.name}), list}}
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{typeSchema(t.Elem(), one), list}}
 }
 
 func bounded(s *jsonschema.Schema, f field) *jsonschema.Schema {
