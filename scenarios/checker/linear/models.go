@@ -1,7 +1,6 @@
 package linear
 
 import (
-	"hash/fnv"
 	"maps"
 	"slices"
 
@@ -67,12 +66,14 @@ func (m plain) model(_ string, from any) porcupine.Model {
 		},
 		Equal: func(a, b any) bool { return slices.Equal(a.(cell).items, b.(cell).items) },
 		Hash: func(a any) uint64 {
-			h := fnv.New64a()
+			h := uint64(fnvOffset)
 			for _, item := range a.(cell).items {
-				h.Write([]byte(item))
-				h.Write([]byte{0})
+				for i := range len(item) {
+					h = (h ^ uint64(item[i])) * fnvPrime
+				}
+				h = (h ^ 0x100) * fnvPrime
 			}
-			return h.Sum64()
+			return h
 		},
 	}
 }

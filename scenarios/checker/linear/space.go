@@ -34,10 +34,16 @@ type space struct {
 	hash  uint64 // of the set of nodes
 }
 
+// The numbers of FNV-1a with 64 bits.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
 // hash is FNV-1a over all that tells two nodes apart.
 func (n *node) hash() uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211
-	h := uint64(offset)
+	const prime = fnvPrime
+	h := uint64(fnvOffset)
 	for _, s := range [2]string{n.key, n.value} {
 		for i := range len(s) {
 			h = (h ^ uint64(s[i])) * prime
