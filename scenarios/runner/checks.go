@@ -1,8 +1,13 @@
 package runner
 
 import (
+	"math"
+	"time"
+
+	"drydock/chaos"
 	"drydock/scenarios/checker"
 	"drydock/scenarios/checker/cluster"
+	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/checker/linear"
 	"drydock/scenarios/scenario"
 )
@@ -14,8 +19,8 @@ type check func(e *evidence, x scenario.Expectation) []checker.Verdict
 var checks = map[string]check{
 	scenario.ExpectLinearizable: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
 		return []checker.Verdict{
-			linear.Check(e.ops, linear.Options{Model: linear.KV}),
-			linear.Stale(e.ops, linear.StaleOptions{Monotone: true, Restarts: e.Restarts}),
+			linear.Check(e.all, linear.Options{Model: linear.KV}),
+			linear.Stale(e.all, linear.StaleOptions{Monotone: true, Restarts: e.Restarts}),
 		}
 	},
 	scenario.ExpectAcked: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
@@ -47,6 +52,101 @@ var checks = map[string]check{
 			Within: x.Within, End: e.Simulated,
 		})}
 	},
+	scenario.ExpectIndexes: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		return []checker.Verdict{keyspace.CheckIndexes(e.ops)}
+	},
+	scenario.ExpectQuorums: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		return []checker.Verdict{cluster.CheckMembership(cluster.MembershipRecords{
+			Configurations: e.Configurations, Led: e.Led, Votes: e.Votes, Acks: e.Acks, Announced: e.Announced,
+			Applied: e.Applied, Restarts: e.Restarts,
+		})}
+	},
+	scenario.ExpectBounded: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		return []checker.Verdict{cluster.CheckBounds(e.Sizes, limits)}
+	},
+	scenario.ExpectWatches: func(e *evidence, x scenario.Expectation) []checker.Verdict {
+		if !e.truth {
+			return unknown("the disks hold no command to compare with")
+		}
+		opt := keyspace.WatchOptions{Within: x.Within, Lag: watchLag, Healed: e.HealedAt, End: e.Simulated}
+		if e.early() {
+			opt.End = 0
+		}
+		return []checker.Verdict{keyspace.CheckWatches(e.replay, e.Watches, opt)}
+	},
+	scenario.ExpectLifetimes: func(e *evidence, x scenario.Expectation) []checker.Verdict {
+		if !e.truth {
+			return unknown("the disks hold no command to compare with")
+		}
+		return []checker.Verdict{keyspace.CheckLifetimes(e.replay, e.ops, keyspace.LifetimeOptions{
+			Clock: e.clock, Late: x.Within, Healed: e.healed(), End: e.Simulated,
+		})}
+	},
+	scenario.ExpectLocks: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		if !e.truth {
+			return unknown("the disks hold no command to compare with")
+		}
+		return []checker.Verdict{keyspace.CheckLocks(e.replay, e.Holds, keyspace.LockOptions{Clock: e.clock, End: e.Simulated})}
+	},
+	scenario.ExpectRot: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		return []checker.Verdict{cluster.CheckRot(e.Rotten, e.Noticed, e.Restarts, e.Simulated)}
+	},
+	scenario.ExpectOutage: func(e *evidence, x scenario.Expectation) []checker.Verdict {
+		return []checker.Verdict{cluster.CheckOutage(e.Faults, e.ops, cluster.OutageOptions{Within: x.Within, End: e.Simulated})}
+	},
+}
+
+// watchLag is how far an open watch may be behind when the run ends.
+const watchLag = time.Second
+
+// limits are bounds of what any run may need; the inbox's is that of the
+// simulator's sockets.
+var limits = cluster.Limits{Inbox: 5000, Calls: 4096, Watches: 4096, Jobs: 1024, Disk: 256 << 20, Log: 64 << 20}
+
+// healed is when the last fault was undone; the end, if the run ended before.
+func (e *evidence) healed() time.Duration {
+	if e.HealedAt == 0 {
+		return e.Simulated
+	}
+	return e.HealedAt
+}
+
+// Clocks that no fault has touched are taken to be this right.
+const (
+	clockShare = 0.01
+	clockSlack = 50 * time.Millisecond
+)
+
+// clockBound says how far cluster time may have been ahead: by the clocks that
+// were struck. A monotonic clock that was set stays so; a wall clock that was
+// wrong shows at a member's next start, which may come after it was set right.
+func clockBound(strikes []chaos.Strike, end time.Duration) keyspace.ClockBound {
+	b := keyspace.ClockBound{Share: clockShare, Slack: clockSlack}
+	for _, s := range strikes {
+		skew := keyspace.Skew{From: s.At, To: s.End}
+		if skew.To == 0 {
+			skew.To = end
+		}
+		switch p := s.Fault.Params.(type) {
+		case *chaos.ClockRate:
+			skew.Fast = math.Abs(p.Rate - 1)
+			if p.Clock != chaos.ClockMono {
+				skew.Jump = time.Duration(skew.Fast * float64(skew.To-skew.From))
+				skew.To = end
+			}
+		case *chaos.ClockJump:
+			skew.Jump = p.By
+			if p.Clock == chaos.ClockMono {
+				skew.To = skew.From
+			} else {
+				skew.To = end
+			}
+		default:
+			continue
+		}
+		b.Skews = append(b.Skews, skew)
+	}
+	return b
 }
 
 // unknown is the verdict of a check that has nothing to go by.

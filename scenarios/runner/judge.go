@@ -1,12 +1,15 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"drydock/chaos"
 	"drydock/scenarios/checker"
+	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/scenario"
 	"drydock/sim/history"
 )
@@ -28,24 +31,32 @@ type Finding struct {
 	// Violation is the evidence, if violated.
 	Violation *checker.Violation `json:"violation,omitempty"`
 
-	verdict checker.Verdict
+	verdict     checker.Verdict
+	expectation string // its kind, if it is one
 }
 
 // evidence is a result with its history settled, ready to be judged.
 type evidence struct {
 	*Result
-	spec    Spec
-	ops     []history.Op
+	spec Spec
+	// ops are the clients' operations, settled; all has the expiries, too.
+	ops, all []history.Op
+	// truth says that the disks hold all commands, which replay has replayed.
 	truth   bool
+	replay  *keyspace.Replay
+	clock   keyspace.ClockBound
 	acked   int
 	effects int
 	fired   int
 }
 
 func newEvidence(spec Spec, res *Result) *evidence {
-	e := &evidence{Result: res, spec: spec, ops: res.Ops, truth: len(res.Truth) > 0}
+	e := &evidence{Result: res, spec: spec, ops: res.Ops, all: res.Ops, truth: len(res.Truth) > 0 && len(res.Missing) == 0}
 	if e.truth {
 		e.ops = history.Settle(res.Ops, res.Truth)
+		e.replay = keyspace.NewReplay(res.Truth)
+		e.all = append(slices.Clone(e.ops), e.replay.Expiries(len(e.ops)+1, res.Simulated)...)
+		e.clock = clockBound(res.Strikes, res.Simulated)
 	}
 	for i := range e.ops {
 		if e.ops[i].Status == history.OK {
@@ -61,14 +72,13 @@ func newEvidence(spec Spec, res *Result) *evidence {
 	return e
 }
 
-// judge compares the evidence with everything that the scenario expects.
-func judge(spec Spec, res *Result) []Finding {
-	e := newEvidence(spec, res)
+// findings compares the evidence with everything that the scenario expects.
+func (e *evidence) findings() []Finding {
 	out := e.broken()
-	for _, x := range spec.Scenario.Expect {
+	for _, x := range e.spec.Scenario.Expect {
 		out = append(out, e.expect(x))
 	}
-	return append(out, e.telling()...)
+	return append(e.stopped(out), e.telling()...)
 }
 
 // broken are the violations that no scenario has to name: they come first.
@@ -88,6 +98,29 @@ func (e *evidence) broken() []Finding {
 	}
 	return out
 }
+
+// stopped adds what ended the run, unless a finding says so already.
+func (e *evidence) stopped(findings []Finding) []Finding {
+	var stop *stopError
+	if !errors.As(e.Stopped, &stop) {
+		return findings
+	}
+	for i := range findings {
+		f := &findings[i]
+		if f.expectation != stop.expect {
+			continue
+		}
+		if f.Status != checker.Violated {
+			f.Status, f.Measured = checker.Violated, firstLine(stop.violation.Why)
+			f.At, f.Violation = time.Duration(stop.violation.At), stop.violation
+			f.verdict = checker.Verdict{Status: f.Status, Check: f.Expect, Summary: f.Measured, Ops: len(e.ops), Violation: f.Violation}
+		}
+	}
+	return findings
+}
+
+// early says that the run ended before its time, by a violation.
+func (e *evidence) early() bool { return len(e.Broken) > 0 || e.Stopped != nil }
 
 // telling are findings about runs that mean nothing.
 func (e *evidence) telling() []Finding {
@@ -118,6 +151,12 @@ func hasFaults(outcomes []chaos.Outcome) bool {
 
 // expect judges one expectation.
 func (e *evidence) expect(x scenario.Expectation) Finding {
+	f := e.judge(x)
+	f.expectation = x.Kind
+	return f
+}
+
+func (e *evidence) judge(x scenario.Expectation) Finding {
 	switch x.Kind {
 	case scenario.ExpectMinAcked:
 		return e.count(x, e.acked, checker.Violated, "acknowledged")
@@ -127,7 +166,10 @@ func (e *evidence) expect(x scenario.Expectation) Finding {
 		return e.count(x, e.SnapshotsInstalled, checker.Unknown, "installed")
 	case scenario.ExpectMembership:
 		f := Finding{Expect: x.String(), Status: checker.Held, Measured: strings.Join(e.Voters, " ")}
-		if len(e.Voters) != x.Count {
+		switch {
+		case len(e.Voters) != x.Count && e.early():
+			f.Status, f.Measured = checker.Unknown, "the run ended early"
+		case len(e.Voters) != x.Count:
 			f.fail(fmt.Sprintf("%d voters at the end: %s", len(e.Voters), strings.Join(e.Voters, " ")), e.Simulated)
 		}
 		return f
@@ -154,7 +196,7 @@ func (e *evidence) count(x scenario.Expectation, n int, short checker.Status, ve
 	if n >= x.Count {
 		return f
 	}
-	if len(e.Broken) > 0 {
+	if e.early() {
 		short = checker.Unknown // the run ended early
 	}
 	if short == checker.Violated {
