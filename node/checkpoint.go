@@ -26,7 +26,7 @@ func (n *Node) startCheckpoint() {
 		return
 	}
 	n.checkpointing, n.grown = true, 0
-	conf := n.core.Conf()
+	conf, base := n.core.Conf(), n.checkpointed
 	sn, changes := n.state.Describe(conf), n.state.DrainDirty()
 	size := len(sn.Extra)
 	for i := range changes {
@@ -34,7 +34,7 @@ func (n *Node) startCheckpoint() {
 	}
 	job := world.Job{
 		Lane: world.LaneCheckpoint, Name: "checkpoint", Bytes: size,
-		Run: func(fs world.FS) error { return n.store.Write(fs, sn, changes) },
+		Run: func(fs world.FS) error { return n.store.Write(fs, base, sn, changes) },
 	}
 	n.submit(job, func(err error) {
 		if err != nil {

@@ -37,11 +37,15 @@ func (n *Node) startTransfers(list []world.MemberID) {
 		n.transfers = append(n.transfers, t)
 		var sn state.Snapshot
 		var size uint64
+		least := n.checkpointed
 		job := world.Job{Lane: world.LaneCheckpoint, Name: "export", Run: func(fs world.FS) (err error) {
 			sn, size, err = n.store.Export(fs, t.name)
 			return err
 		}}
 		n.submit(job, func(err error) {
+			if err == nil && sn.Index < least {
+				n.halt(fmt.Errorf("node: the checkpoint holds index %d, written was %d", sn.Index, least))
+			}
 			if err != nil || t.over || !n.core.IsLeader() {
 				n.endTransfer(t, false)
 				return

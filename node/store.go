@@ -9,8 +9,9 @@ import (
 // Store is the checkpoint store as the node needs it. Its methods are called
 // inside disk jobs and at boot only.
 type Store interface {
-	// Write applies changes and the description in one transaction.
-	Write(fs world.FS, sn state.Snapshot, changes []keys.Record) error
+	// Write applies changes and the description in one transaction, on top of
+	// the checkpoint at index base; 0 is none. It refuses if another is there.
+	Write(fs world.FS, base uint64, sn state.Snapshot, changes []keys.Record) error
 	// Load reads the checkpoint back; found is false when there is none.
 	Load(fs world.FS) (sn state.Snapshot, records []keys.Record, found bool, err error)
 	// Export copies the checkpoint into the snapshot file name.

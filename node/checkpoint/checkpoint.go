@@ -100,7 +100,17 @@ var (
 
 // Write applies changes and m in one transaction, durably. It refuses an index
 // below the stored one with ErrIndexBack.
-func Write(fs world.FS, m Meta, changes []Record) error {
+func Write(fs world.FS, m Meta, changes []Record) error { return write(fs, 0, m, changes) }
+
+// Advance is Write for changes that are complete only on top of the checkpoint
+// at index base. It fails with ErrCorrupt if another one is stored, or none: a
+// damaged file may show an earlier state than was written to it last.
+func Advance(fs world.FS, base uint64, m Meta, changes []Record) error {
+	return write(fs, base, m, changes)
+}
+
+// write is Write, or Advance if base is not 0.
+func write(fs world.FS, base uint64, m Meta, changes []Record) error {
 	for i := range changes {
 		if err := changes[i].check(); err != nil {
 			return err
@@ -111,9 +121,11 @@ func Write(fs world.FS, m Meta, changes []Record) error {
 		return fmt.Errorf("checkpoint: write: %w", err)
 	}
 	update := func(db *bbolt.DB) error {
-		return db.Update(func(tx *bbolt.Tx) error { return put(tx, m, changes) })
+		return db.Update(func(tx *bbolt.Tx) error { return put(tx, base, m, changes) })
 	}
-	if exists {
+	if base > 0 && !exists {
+		err = fmt.Errorf("%w: the one at index %d is gone", ErrCorrupt, base)
+	} else if exists {
 		// A process that died between adopt's two steps left a name that is not
 		// durable, and only this shows it: what follows relies on it.
 		if err = fs.SyncDir(Dir); err == nil {
@@ -159,8 +171,9 @@ func adopt(fs world.FS) error {
 	return fs.SyncDir(Dir)
 }
 
-// put writes m and changes in tx.
-func put(tx *bbolt.Tx, m Meta, changes []Record) error {
+// put writes m and changes in tx, which must hold the checkpoint at index base
+// if that is not 0.
+func put(tx *bbolt.Tx, base uint64, m Meta, changes []Record) error {
 	meta, err := tx.CreateBucketIfNotExists(metaBucket)
 	if err != nil {
 		return err
@@ -169,6 +182,9 @@ func put(tx *bbolt.Tx, m Meta, changes []Record) error {
 		was, err := decodeMeta(old)
 		if err != nil {
 			return err
+		}
+		if base > 0 && was.Index != base {
+			return fmt.Errorf("%w: it holds index %d, written was %d", ErrCorrupt, was.Index, base)
 		}
 		if m.Index < was.Index {
 			return fmt.Errorf("%w: %d after %d", ErrIndexBack, m.Index, was.Index)

@@ -164,7 +164,7 @@ func replace(fs world.FS, path string) (Meta, error) {
 		if err != nil {
 			return err
 		}
-		return db.Update(func(tx *bbolt.Tx) error { return put(tx, m, b.batch) })
+		return db.Update(func(tx *bbolt.Tx) error { return put(tx, 0, m, b.batch) })
 	})
 	if err != nil {
 		_, cleanup := prepare(fs)

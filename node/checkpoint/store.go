@@ -23,12 +23,12 @@ func (m Meta) snapshot() state.Snapshot {
 }
 
 // Write implements node.Store.
-func (Store) Write(fs world.FS, sn state.Snapshot, changes []keys.Record) error {
+func (Store) Write(fs world.FS, base uint64, sn state.Snapshot, changes []keys.Record) error {
 	list := make([]Record, len(changes))
 	for i, c := range changes {
 		list[i] = Record(c)
 	}
-	return Write(fs, metaOf(sn), list)
+	return Advance(fs, base, metaOf(sn), list)
 }
 
 // Load implements node.Store.

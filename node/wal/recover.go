@@ -27,7 +27,7 @@ func Open(fs world.FS, opts Options) (*Log, Recovered, error) {
 	}
 	l := &Log{
 		fs: fs, identity: opts.Identity, segmentBytes: size, segments: r.segments,
-		generation: r.generation, chain: r.chain, state: r.state,
+		generation: r.generation, chain: r.chain, state: r.state, synced: r.synced,
 	}
 	if err := l.resume(r.found[len(r.segments):], found); err != nil {
 		return nil, Recovered{}, fmt.Errorf("wal: open: %w", err)
@@ -49,6 +49,8 @@ type recovery struct {
 	generation uint64
 	chain      uint32
 	state      state
+	// synced is the furthest watermark of a record.
+	synced mark
 	// entries are those after the marker; first is the index of the first of
 	// them, or where it would be.
 	entries []Entry
@@ -119,8 +121,16 @@ func (r *recovery) enter(sequence uint64, data []byte, oldest bool) (bool, error
 		}
 	}
 	r.segments = append(r.segments, &segment{sequence: sequence, end: f.size, size: int64(len(data))})
-	r.generation, r.chain = f.generation, f.crc
+	r.accept(f)
 	return true, nil
+}
+
+// accept makes f the last record of the chain.
+func (r *recovery) accept(f frame) {
+	r.generation, r.chain = f.generation, f.crc
+	if f.synced.after(r.synced) {
+		r.synced = f.synced
+	}
 }
 
 // walk reads the records of the newest segment up to the first that does not
@@ -142,7 +152,7 @@ func (r *recovery) walk(data []byte) error {
 				return &CorruptError{seg.sequence, seg.end, err.Error()}
 			}
 		}
-		r.generation, r.chain = f.generation, f.crc
+		r.accept(f)
 		seg.end += f.size
 	}
 }
@@ -238,7 +248,9 @@ func tornBytes(b []byte, oldest uint64) int64 {
 
 // resume makes the recovered log durable and writable. A process that died
 // without a power cut leaves writes that are readable but not durable, so all of
-// it is synced before it is returned. What lies behind the end is then put out
+// it is synced before it is returned. If it died of a sync that failed, a system
+// may hold such writes for done, and sync them no more: what no record says to
+// have been synced is written again first. What lies behind the end is then put out
 // of the way, and a bump of the generation made durable, before anything else
 // can be written.
 func (l *Log) resume(dropped []uint64, found listing) error {
@@ -261,6 +273,9 @@ func (l *Log) resume(dropped []uint64, found listing) error {
 			return err
 		}
 		seg.dirty = true
+		if err := l.rewrite(seg); err != nil {
+			return err
+		}
 	}
 	l.linked = true
 	if err := l.Sync(); err != nil {
@@ -279,6 +294,28 @@ func (l *Log) resume(dropped []uint64, found listing) error {
 		}
 	}
 	return l.Sync()
+}
+
+// rewrite writes the part of a segment again that lies behind the watermark.
+func (l *Log) rewrite(seg *segment) error {
+	from := l.synced.offset
+	switch {
+	case seg.sequence < l.synced.segment:
+		return nil
+	case seg.sequence > l.synced.segment:
+		from = 0
+	}
+	for from < seg.end {
+		buf := make([]byte, min(seg.end-from, fillBytes))
+		if _, err := seg.file.ReadAt(buf, from); err != nil {
+			return err
+		}
+		if _, err := seg.file.WriteAt(buf, from); err != nil {
+			return err
+		}
+		from += int64(len(buf))
+	}
+	return nil
 }
 
 // adopt takes over spare segments of the right size and removes the others.
