@@ -29,7 +29,9 @@ func Schedule(strikes []Strike, healAt time.Duration) []Step {
 			break
 		}
 		if s.Fault.Kind == KindRestart {
-			s.restarts(steps, crashes)
+			if left := s.restarts(steps, crashes); len(left) > 0 {
+				steps = append(steps, Step{At: s.At, AtSet: true, Fault: &Restart{Node: left}})
+			}
 			continue
 		}
 		step := Step{At: s.At, AtSet: true, Fault: Concrete(s.Fault)}
@@ -37,7 +39,7 @@ func Schedule(strikes []Strike, healAt time.Duration) []Step {
 			step.For = max(s.End-s.At, time.Millisecond)
 		}
 		steps = append(steps, step)
-		if s.Fault.Kind == KindCrash || s.Fault.Kind == KindPowerLoss {
+		if s.Fault.Kind == KindCrash || s.Fault.Kind == KindPowerLoss || restartsItself(step.Fault) {
 			for _, name := range s.Fault.Nodes {
 				crashes[name] = len(steps) - 1
 			}
@@ -46,11 +48,13 @@ func Schedule(strikes []Strike, healAt time.Duration) []Step {
 	return steps
 }
 
-// restarts gives the crash that the restart ends the time between them.
-func (s *Strike) restarts(steps []Step, crashes map[string]int) {
+// restarts gives the crash that the restart ends the time between them. It
+// returns the nodes that no crash had taken down.
+func (s *Strike) restarts(steps []Step, crashes map[string]int) (left Selectors) {
 	for _, name := range s.Fault.Nodes {
 		at, ok := crashes[name]
 		if !ok {
+			left = append(left, Selector(name))
 			continue
 		}
 		delete(crashes, name)
@@ -58,6 +62,13 @@ func (s *Strike) restarts(steps []Step, crashes map[string]int) {
 			crash.RestartAfter = max(crash.RestartAfter, s.At-steps[at].At)
 		}
 	}
+	return left
+}
+
+// restartsItself tells that a fault brings its nodes back by a parameter.
+func restartsItself(p Params) bool {
+	field := reflect.ValueOf(p).Elem().FieldByName("RestartAfter")
+	return field.IsValid() && !field.IsZero()
 }
 
 // Concrete returns the parameters of a fault with its chosen nodes and links in
@@ -92,19 +103,35 @@ func nameNodes(v reflect.Value, f Fault) {
 			field.Set(reflect.ValueOf(namesOf(nodes)))
 		}
 	}
-	switch {
-	case len(f.Links) > 0:
+	if len(f.Links) > 0 && !everywhere(v) {
 		var from, to []string
 		for _, l := range f.Links {
 			from, to = append(from, l.From), append(to, l.To)
 		}
 		set("From", unique(from))
 		set("To", unique(to))
+	}
+	switch {
 	case len(f.Nodes) > 0 && f.Kind == KindTransfer:
 		set("To", f.Nodes)
 	case len(f.Nodes) > 0:
 		set("Node", f.Nodes)
 	}
+}
+
+// everywhere tells that a fault on links strikes all of them, as written.
+func everywhere(v reflect.Value) bool {
+	for _, name := range []string{"From", "To"} {
+		field := v.FieldByName(name)
+		if !field.IsValid() {
+			return true // it has no such parameters
+		}
+		sels, ok := field.Interface().(Selectors)
+		if !ok || len(sels) > 0 && !slices.Equal(sels, Selectors{All}) {
+			return false
+		}
+	}
+	return true
 }
 
 // concretePartition finds the shortest way to say which links are cut: groups

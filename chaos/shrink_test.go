@@ -38,6 +38,7 @@ func TestConcreteStrikesTheSame(t *testing.T) {
 		&Partition{Isolate: Selectors{Leader}}, &Partition{Isolate: Selectors{Follower}, Direction: "in"},
 		&Partition{Isolate: Selectors{Follower}, Direction: "out"},
 		&Partition{Groups: []Selectors{{"n1"}, {"n2", "n3"}}},
+		&Flap{Node: Selectors{Follower}}, &Wipe{Node: Selectors{Any}}, &ClockRate{Node: Selectors{Minority}},
 		&Delay{Latency: time.Second, Links: Links{From: Selectors{Minority}}},
 		&Loss{Probability: 0.1, Links: Links{To: Selectors{Follower}}}, &Duplicate{Probability: 0.1},
 	}
@@ -96,6 +97,17 @@ func TestSchedule(t *testing.T) {
 		{At: 20 * s, Fault: restart("n2")},
 		{At: 21 * s, Fault: pause},
 	}, 20*s)
+	more := Schedule([]Strike{
+		{At: 1 * s, Fault: Fault{Kind: KindWipe, Nodes: []string{"n1"}, Params: &Wipe{Node: Selectors{Any}, RestartAfter: s}}},
+		{At: 2 * s, Fault: restart("n1")},
+		{At: 3 * s, Fault: restart("n1")},
+	}, 20*s)
+	if diff := cmp.Diff([]Step{
+		{At: 1 * s, AtSet: true, Fault: &Wipe{Node: Selectors{"n1"}, RestartAfter: s}},
+		{At: 3 * s, AtSet: true, Fault: &Restart{Node: Selectors{"n1"}}},
+	}, more); diff != "" {
+		t.Error(diff)
+	}
 	want := []Step{
 		{At: 1 * s, AtSet: true, Fault: &Crash{Node: Selectors{"n2"}, Torn: true, RestartAfter: 2 * s}},
 		{At: 2 * s, AtSet: true, For: 2 * s, Fault: &Pause{Node: Selectors{"n3"}}},
@@ -104,6 +116,20 @@ func TestSchedule(t *testing.T) {
 		{At: 9 * s, AtSet: true, Fault: &Crash{Node: Selectors{"n2"}, Torn: true}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRename(t *testing.T) {
+	p := &Partition{Isolate: Selectors{"n4", Leader}, Groups: []Selectors{{"n4"}, {"n5"}}}
+	Rename(p, func(s Selector) Selector {
+		if s == "n4" {
+			return "n1"
+		}
+		return s
+	})
+	want := &Partition{Isolate: Selectors{"n1", Leader}, Groups: []Selectors{{"n1"}, {"n5"}}}
+	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -105,7 +105,7 @@ func (k *Shrinker) cut(ctx context.Context) {
 		changes = append(changes, func(s *scenario.Scenario) { s.Duration = end })
 		if strings.Contains(k.way, "live") || strings.Contains(k.way, "heal") {
 			changes = append(changes, func(s *scenario.Scenario) {
-				s.Duration, s.HealAt = end, max(end-settle, time.Millisecond)
+				s.Duration, s.HealAt = end, max(end-settle, 100*time.Millisecond)
 			})
 		}
 	}

@@ -19,7 +19,7 @@ const enoughSteps = 2
 func (k *Shrinker) passes() []func(context.Context) {
 	return []func(context.Context){
 		k.cut, k.nothing, k.halves, k.single, k.cut, k.others,
-		k.load, k.members, k.world, k.others, k.single, k.lengths, k.cut, k.round,
+		k.load, k.members, k.world, k.others, k.single, k.plain, k.earlier, k.cut, k.round,
 	}
 }
 
@@ -199,21 +199,56 @@ func (k *Shrinker) world(ctx context.Context) {
 	}
 }
 
-// lengths tries faults without an end of their own, and short ones.
-func (k *Shrinker) lengths(ctx context.Context) {
+// plain takes what is left of the steps' parameters away, one by one: jitter,
+// names, and when their faults end.
+func (k *Shrinker) plain(ctx context.Context) {
 	for i := range k.best.Scenario.Steps {
-		step := k.best.Scenario.Steps[i]
-		if crash, ok := step.Fault.(*chaos.Crash); ok && crash.RestartAfter > 0 {
-			k.try(ctx, 0, func(s *scenario.Scenario) {
-				if crash, ok := s.Steps[i].Fault.(*chaos.Crash); ok {
+		for _, change := range []func(*scenario.Step){
+			func(step *scenario.Step) { step.Jitter = 0 },
+			func(step *scenario.Step) { step.Name = "" },
+			func(step *scenario.Step) { step.For = 0 },
+			func(step *scenario.Step) {
+				if crash, ok := step.Fault.(*chaos.Crash); ok {
 					crash.RestartAfter = 0
 				}
-			})
-		}
-		if step.For > 0 {
-			k.try(ctx, 0, func(s *scenario.Scenario) { s.Steps[i].For = 0 })
+			},
+		} {
+			edited := k.edit(func(s *scenario.Scenario) { change(&s.Steps[i]) })
+			if ctx.Err() == nil && edited != nil && !slices.Equal(edited.Text, reread(k.best.Scenario).Text) {
+				k.accept(ctx, k.seeded(1, []*scenario.Scenario{edited}))
+			}
 		}
 	}
+}
+
+// earlier moves all steps towards the start, and the end with them; without
+// steps, only the end.
+func (k *Shrinker) earlier(ctx context.Context) {
+	s := k.best.Scenario
+	first := s.Duration
+	for i := range s.Steps {
+		if s.Steps[i].After != nil || s.Steps[i].Every != nil {
+			return
+		}
+		first = min(first, s.Steps[i].At)
+	}
+	var changes []func(*scenario.Scenario)
+	for _, to := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		by := (first - to).Truncate(100 * time.Millisecond)
+		if len(s.Steps) == 0 {
+			by = s.Duration - 2*to
+		}
+		if by <= 0 {
+			continue
+		}
+		changes = append(changes, func(s *scenario.Scenario) {
+			for i := range s.Steps {
+				s.Steps[i].At -= by
+			}
+			s.Duration, s.HealAt = s.Duration-by, max(s.HealAt-by, 100*time.Millisecond)
+		})
+	}
+	k.try(ctx, otherSeeds, changes...)
 }
 
 // round makes the times of the steps ones that people write: all at once, then

@@ -110,7 +110,7 @@ func reread(s *scenario.Scenario) *scenario.Scenario {
 // tidy leaves out steps that would strike after healing, and keeps healing
 // within the run.
 func tidy(s *scenario.Scenario) {
-	s.HealAt = min(s.HealAt, s.Duration-time.Millisecond)
+	s.HealAt = min(s.HealAt, s.Duration-100*time.Millisecond)
 	var steps []scenario.Step
 	for _, step := range s.Steps {
 		if step.After != nil || step.Every != nil && step.Every.From < s.HealAt || step.Every == nil && step.At < s.HealAt {
