@@ -3,7 +3,6 @@ package consensus
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"go.etcd.io/raft/v3"
@@ -57,6 +56,10 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// maxCommittedBytes bounds the entries of one Output that are to be applied,
+// unless a single one is larger.
+const maxCommittedBytes = 256 << 10
+
 // Start is what was recovered from disk.
 type Start struct {
 	// Applied, Term and Conf describe the checkpoint; Conf as EncodeConf made
@@ -85,8 +88,11 @@ type Core struct {
 	applied uint64
 
 	appends []*Append // unfinished, oldest first
-	ended   []Ended
-	out     []Message
+	// applyResponses are raft's answers to itself when Output.Committed is
+	// applied.
+	applyResponses []*raftpb.Message
+	out            Output // what the next Ready gives
+	spare          Output // what the last one gave
 
 	props  proposals
 	reads  reads
@@ -131,7 +137,7 @@ func New(cfg Config, st Start, header func() state.Header) (*Core, error) {
 		Applied:                   st.Applied,
 		AsyncStorageWrites:        true,
 		MaxSizePerMsg:             1 << 20,
-		MaxCommittedSizePerReady:  math.MaxUint64,
+		MaxCommittedSizePerReady:  maxCommittedBytes,
 		MaxUncommittedEntriesSize: 256 << 20,
 		MaxInflightMsgs:           256,
 		MaxInflightBytes:          64 << 20,
@@ -197,7 +203,7 @@ func (c *Core) Campaign() error { return c.raw.Campaign() }
 // TransferTo asks the leader, which this member must be, to hand over to id.
 func (c *Core) TransferTo(id world.MemberID) error {
 	if !c.IsLeader() {
-		return errors.New(ReasonNoLeader)
+		return errors.New(ReasonNotLeader)
 	}
 	c.raw.TransferLeader(uint64(id))
 	return nil

@@ -39,7 +39,7 @@ func (c *Core) forward() {
 		} else {
 			c.pick(maxForward, c.cfg.MaxBatchBytes)
 		}
-		c.out = append(c.out, Message{To: c.lead, Forward: &wire.Forward{Batch: bytes.Clone(p.body), Conf: conf}})
+		c.out.Messages = append(c.out.Messages, Message{To: c.lead, Forward: &wire.Forward{Batch: bytes.Clone(p.body), Conf: conf}})
 		c.markPicked()
 	}
 }
@@ -103,7 +103,7 @@ func (c *Core) dropIncoming(taken int) {
 }
 
 func (c *Core) refuse(to world.MemberID, seqs []uint64, reason string) {
-	c.out = append(c.out, Message{To: to, Refuse: &wire.Refuse{Seqs: seqs, Reason: reason}})
+	c.out.Messages = append(c.out.Messages, Message{To: to, Refuse: &wire.Refuse{Seqs: seqs, Reason: reason}})
 }
 
 func (c *Core) refuseIncoming(reason string) {

@@ -14,14 +14,9 @@ import (
 	"drydock/node/world"
 )
 
-// membership holds what a turn has produced and what configuration changes
-// need.
+// membership holds what configuration changes and snapshots need.
 type membership struct {
-	newAppends     []*Append
-	committed      []*raftpb.Entry
-	applyResponses []*raftpb.Message
-	snapshotsTo    []world.MemberID
-	installing     int // snapshots that are being installed: 0 or 1
+	installing int // snapshots that are being installed: 0 or 1
 }
 
 // maxLearnerLag is how many entries a learner may be behind the leader's log

@@ -35,13 +35,13 @@ type Ended struct {
 	Reason string
 }
 
-// Reasons for which operations end without an answer. The first two are etcd's
-// texts, which clients look for.
+// Reasons for which operations end without an answer: etcd's texts, which
+// clients look for.
 const (
-	ReasonTimeout  = "etcdserver: request timed out"
-	ReasonNoLeader = "etcdserver: no leader"
-	ReasonBusy     = "etcdserver: too many requests"
-	ReasonStopped  = "etcdserver: server stopped"
+	ReasonTimeout   = "etcdserver: request timed out"
+	ReasonNoLeader  = "etcdserver: no leader"
+	ReasonNotLeader = "etcdserver: not leader"
+	ReasonBusy      = "etcdserver: too many requests"
 )
 
 // ErrBusy is returned when a bound on waiting operations is reached.

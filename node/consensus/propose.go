@@ -48,6 +48,23 @@ type proposals struct {
 
 	picked []uint64 // what pick chose, used again
 	body   []byte   // and its encoding
+	slab   []byte   // holds small contents, one behind the other
+}
+
+// slabBytes is the size of a slab. It lives until all in it is decided.
+const slabBytes = 16 << 10
+
+// keep copies a content to where it may stay.
+func (p *proposals) keep(content []byte) []byte {
+	if len(content) > slabBytes/8 {
+		return append([]byte(nil), content...)
+	}
+	if cap(p.slab)-len(p.slab) < len(content) {
+		p.slab = make([]byte, 0, slabBytes)
+	}
+	at := len(p.slab)
+	p.slab = append(p.slab, content...)
+	return p.slab[at:len(p.slab):len(p.slab)]
 }
 
 func (p *proposals) init() { p.base, p.cursor = 1, 1 }
@@ -116,7 +133,7 @@ func (c *Core) Propose(cmd state.Command, token uint64) error {
 		return err
 	}
 	p.push(proposal{
-		content: append([]byte(nil), p.body...), token: token, deadline: c.now + c.cfg.RequestTimeout,
+		content: p.keep(p.body), token: token, deadline: c.now + c.cfg.RequestTimeout,
 		conf: cmd.Kind == state.KindMembers, queued: true,
 	})
 	return nil
@@ -297,7 +314,7 @@ func (c *Core) expireProposals() {
 			e.Reason = ReasonNoLeader
 		}
 		c.props.drop(c.props.base)
-		c.ended = append(c.ended, e)
+		c.out.Ended = append(c.out.Ended, e)
 	}
 }
 

@@ -107,7 +107,7 @@ func (c *Core) expireReads() {
 // expireList ends the overdue reads at the front; deadlines grow along a list.
 func (c *Core) expireList(list []read) []read {
 	for len(list) > 0 && c.now >= list[0].deadline {
-		c.ended = append(c.ended, Ended{Token: list[0].token, Status: Refused, Reason: ReasonTimeout})
+		c.out.Ended = append(c.out.Ended, Ended{Token: list[0].token, Status: Refused, Reason: ReasonTimeout})
 		list = list[1:]
 		c.reads.count--
 	}

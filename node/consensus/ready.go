@@ -3,6 +3,7 @@ package consensus
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -41,7 +42,7 @@ func (a *Append) Empty() bool {
 }
 
 // Output is what a turn of the core asks of the node, in the order in which it
-// is to be done.
+// is to be done. It is valid until the next Ready.
 type Output struct {
 	// Messages go to other members.
 	Messages []Message
@@ -62,13 +63,20 @@ func (c *Core) Ready() Output {
 	c.flushReads()
 	c.flush()
 	c.pump()
-	o := Output{
-		Messages: c.out, Appends: c.member.newAppends, Committed: c.member.committed,
-		SnapshotsTo: c.member.snapshotsTo, Ended: c.ended,
+	c.spare.reset()
+	c.out, c.spare = c.spare, c.out
+	return c.spare
+}
+
+// reset empties the lists and keeps their room, but nothing that was in them.
+func (o *Output) reset() {
+	clear(o.Messages)
+	clear(o.Appends)
+	clear(o.Committed)
+	*o = Output{
+		Messages: o.Messages[:0], Appends: o.Appends[:0], Committed: o.Committed[:0],
+		SnapshotsTo: o.SnapshotsTo[:0], Ended: o.Ended[:0],
 	}
-	c.out, c.ended = nil, nil
-	c.member.newAppends, c.member.committed, c.member.snapshotsTo = nil, nil, nil
-	return o
 }
 
 // Idle says that Ready asked for nothing.
@@ -112,14 +120,14 @@ func (c *Core) route(m *raftpb.Message, mustSync bool) {
 			c.finish(a)
 			return
 		}
-		c.member.newAppends = append(c.member.newAppends, a)
+		c.out.Appends = append(c.out.Appends, a)
 	case m.GetTo() == raft.LocalApplyThread:
-		c.member.committed = append(c.member.committed, m.GetEntries()...)
-		c.member.applyResponses = append(c.member.applyResponses, m.GetResponses()...)
+		c.out.Committed = append(c.out.Committed, m.GetEntries()...)
+		c.applyResponses = append(c.applyResponses, m.GetResponses()...)
 	case m.GetType() == raftpb.MsgSnap:
-		c.member.snapshotsTo = append(c.member.snapshotsTo, world.MemberID(m.GetTo()))
+		c.out.SnapshotsTo = append(c.out.SnapshotsTo, world.MemberID(m.GetTo()))
 	default:
-		c.out = append(c.out, Message{To: world.MemberID(m.GetTo()), Raft: m})
+		c.out.Messages = append(c.out.Messages, Message{To: world.MemberID(m.GetTo()), Raft: m})
 	}
 }
 
@@ -138,7 +146,7 @@ func (c *Core) finish(a *Append) {
 	a.finished = true
 	for len(c.appends) > 0 && c.appends[0].finished {
 		done := c.appends[0]
-		c.appends = c.appends[1:]
+		c.appends = slices.Delete(c.appends, 0, 1)
 		c.store(done)
 		for _, m := range done.responses {
 			c.respond(m)
@@ -168,7 +176,7 @@ func (c *Core) store(a *Append) {
 
 func (c *Core) respond(m *raftpb.Message) {
 	if m.GetTo() != uint64(c.cfg.ID) {
-		c.out = append(c.out, Message{To: world.MemberID(m.GetTo()), Raft: m})
+		c.out.Messages = append(c.out.Messages, Message{To: world.MemberID(m.GetTo()), Raft: m})
 		return
 	}
 	// Raft's own answers to itself; one that comes too late is dropped by it.
@@ -179,10 +187,11 @@ func (c *Core) respond(m *raftpb.Message) {
 // index.
 func (c *Core) Applied(index uint64) {
 	c.applied = index
-	for _, m := range c.member.applyResponses {
+	for _, m := range c.applyResponses {
 		_ = c.raw.Step(m)
 	}
-	c.member.applyResponses = nil
+	clear(c.applyResponses)
+	c.applyResponses = c.applyResponses[:0]
 }
 
 // Compact forgets entries up to checkpoint, except the keep last ones, of at

@@ -307,6 +307,11 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) {
 			e.logf("transfer: %v", err)
 		}
 		e.settle()
+	case "compact":
+		m := e.cores[ids("who")[0]]
+		index, _ := m.state.Applied()
+		upTo, err := m.core.Compact(index, uint64(count("keep", 0)), 1<<20, m.core.Conf())
+		e.logf("n%d: checkpoint %d, log gone up to %d, error %v", m.id, index, upTo, err)
 	case "status":
 		e.status()
 	default:

@@ -24,6 +24,9 @@ type State struct {
 	sessions []*session // sessions[i] is members[i]'s
 	chain    chain
 	past     [digestRing]pastDigest
+
+	commands []Command // of the entry that is applied, used again
+	results  []Result
 }
 
 // New returns the state of a cluster before its first entry. Index 1 stands for
@@ -72,14 +75,15 @@ func (s *State) Revision() uint64 { return s.revision }
 func (s *State) Now() keys.Stamp { return s.now }
 
 // Apply applies one entry. Data is a batch, or empty for the entry that a new
-// leader begins with. Errors are fatal to the replica.
+// leader begins with. The results are valid until the next Apply. Errors are
+// fatal to the replica.
 func (s *State) Apply(index, term uint64, data []byte) ([]Result, error) {
 	s.step(index, term)
 	if len(data) == 0 {
 		s.remember(index)
 		return nil, nil
 	}
-	b, err := DecodeBatch(data)
+	b, err := decodeBatch(s.commands[:0], data)
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: %w", index, err)
 	}
@@ -87,12 +91,16 @@ func (s *State) Apply(index, term uint64, data []byte) ([]Result, error) {
 		return nil, fmt.Errorf("%w: at index %d this replica had %x, the leader %x", ErrDiverged, b.CheckIndex, d, b.CheckDigest)
 	}
 	s.advance(b.Time)
-	results := make([]Result, 0, len(b.Commands))
+	clear(s.results)
+	s.results = s.results[:0]
 	for i := range b.Commands {
-		results = append(results, s.applyCommand(&b.Commands[i]))
+		s.results = append(s.results, s.applyCommand(&b.Commands[i]))
 	}
+	// What the commands and results name must not stay alive by this.
+	clear(b.Commands)
+	s.commands = b.Commands[:0]
 	s.remember(index)
-	return results, nil
+	return s.results, nil
 }
 
 // ApplyMembers applies the context of a configuration change. changed says

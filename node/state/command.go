@@ -169,9 +169,11 @@ func readCommand(r *wire.Reader) (Command, error) {
 }
 
 // DecodeCommands reads commands that stand one behind the other.
-func DecodeCommands(b []byte) ([]Command, error) {
+func DecodeCommands(b []byte) ([]Command, error) { return decodeCommands(nil, b) }
+
+// decodeCommands is DecodeCommands into the room of list.
+func decodeCommands(list []Command, b []byte) ([]Command, error) {
 	r := wire.NewReader(b)
-	var list []Command
 	for r.Len() > 0 {
 		if len(list) == MaxBatchCommands {
 			return nil, fmt.Errorf("%w: more than %d commands", ErrCommand, MaxBatchCommands)
@@ -215,7 +217,10 @@ func AppendBatch(b []byte, h Header, commands []byte) []byte {
 }
 
 // DecodeBatch reads the content of an entry.
-func DecodeBatch(b []byte) (Batch, error) {
+func DecodeBatch(b []byte) (Batch, error) { return decodeBatch(nil, b) }
+
+// decodeBatch is DecodeBatch with the commands in the room of list.
+func decodeBatch(list []Command, b []byte) (Batch, error) {
 	var out Batch
 	r := wire.NewReader(b)
 	if v := r.Byte("batch.version"); r.Err() == nil && v != batchVersion {
@@ -233,6 +238,6 @@ func DecodeBatch(b []byte) (Batch, error) {
 		return out, fmt.Errorf("%w: %w", ErrCommand, err)
 	}
 	var err error
-	out.Commands, err = DecodeCommands(rest)
+	out.Commands, err = decodeCommands(list, rest)
 	return out, err
 }
