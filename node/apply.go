@@ -31,6 +31,7 @@ func (n *Node) apply(entries []*raftpb.Entry) {
 
 func (n *Node) applyBatch(e *raftpb.Entry) {
 	n.grown += uint64(len(e.GetData()))
+	n.spent += len(e.GetData())
 	results, err := n.state.Apply(e.GetIndex(), e.GetTerm(), e.GetData())
 	if err != nil {
 		n.halt(fmt.Errorf("node: %w", err))
@@ -73,7 +74,6 @@ func (n *Node) answer(res *state.Result) {
 		n.expiring = 0
 		return
 	}
-	delete(n.calls, token)
 	a := Answer{Token: token, Status: consensus.Done, Event: res.Event, Err: res.Err, Refusal: res.Refusal, Meta: n.meta(), Now: n.now()}
 	a.Meta.Revision = res.Revision
 	switch {

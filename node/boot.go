@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"drydock/node/api"
 	"drydock/node/consensus"
 	"drydock/node/keys"
 	"drydock/node/state"
@@ -137,7 +138,7 @@ func Boot(fs world.FS, cfg Config, store Store, at world.Instant) (*Node, error)
 
 // recoverState loads the checkpoint and the entries that follow it.
 func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*Node, *consensus.Start, error) {
-	n := &Node{cfg: cfg, store: store, calls: make(map[uint64]pendingCall), jobs: make(map[uint64]func(error))}
+	n := &Node{cfg: cfg, store: store, calls: make(map[uint64]*api.Call), jobs: make(map[uint64]func(error))}
 	n.watchers.init()
 	sn, records, found, err := store.Load(fs)
 	if err != nil {

@@ -11,26 +11,45 @@
 //	                                    ▼  │
 //	                         state (keys, members, sessions)
 //
-// The journey of a client's write, one function per arrow:
+// The journey of a client's write, one function per arrow. A plain arrow is a
+// call; a dotted one hands the write over through what stands on it:
 //
-//	api.Decode → Node.Step → Node.request → consensus.Core.Propose → Core.flush →
-//	  Core.Ready → Node.persist → wal.Log.Append, Sync (a job) → Node.jobDone →
-//	  Core.Persisted → Core.Ready → Node.apply → state.State.Apply → keys.Store.Apply →
-//	  Node.answer → api.Encode
+//	api.Decode ⇢ (the host makes a Request of it) Node.Step → Node.handle →
+//	  Node.request → Core.Propose ⇢ (the queue of proposals)
+//	Node.turn → Core.Ready → Core.flush → Core.proposeBatch → Core.pump →
+//	  Core.take → Core.route ⇢ (Output.Appends and Messages)
+//	Node.turn → Node.persist → Node.submit ⇢ (a job: wal.Log.Append, Log.Sync)
+//	Node.jobDone ⇢ (the job's callback) Core.Persisted → Core.finish →
+//	  Core.respond ⇢ (raft counts who holds it, and commits it)
+//	Node.turn → Core.Ready → Core.pump → Core.take → Core.route ⇢
+//	  (Output.Committed)
+//	Node.turn → Node.apply → Node.applyBatch → State.Apply →
+//	  State.applyCommand → Store.Apply ⇢ (the results)
+//	Node.applyBatch → Node.answer → Core.Settle ⇢ (Effects.Answers)
+//	Answer.Response → api.Encode
+//
+// Where this member does not lead, Core.flush → Core.forward ⇢ (a frame), and at
+// the leader Node.receive → Core.ReceiveForward ⇢ (what came in waits there for
+// Core.proposeBatch); the answer comes by the log.
 //
 // Invariants:
 //
 //   - An answer says done only for a command that is applied here, and an entry
 //     is applied only when a majority, this member included, holds it on stable
 //     storage.
-//   - Every input is bounded: frames by size, calls by number and time, watches
-//     by number; what exceeds a bound is refused, never queued.
+//   - Every input is bounded: frames by size, calls by number, bytes and time,
+//     watches by number; what exceeds a bound is refused, never queued.
+//   - A step applies a bounded amount of the log and leaves the rest to the next.
+//     Three things cost by size all the same: a read, by its answer; the
+//     beginning of a checkpoint, by what changed since the last; and the
+//     installing of a snapshot, whose state is in memory twice for a while.
 //   - A failed write or sync of the log stops the node: what the disk holds is
 //     no longer known.
 //   - A replica that finds its digest different from its leader's stops.
 //
 // Files: config.go, input.go, effect.go, boot.go (from disk to Node), reactor.go
 // (Step), request.go (clients), persist.go (log), apply.go, checkpoint.go,
-// snapshot.go (streams), watch.go, respond.go, time.go (cluster time), store.go (what the
-// checkpoint store must offer).
+// snapshot.go and receive.go (streams that go out and come in), watch.go,
+// respond.go, time.go (cluster time), store.go (what the checkpoint store must
+// offer).
 package node

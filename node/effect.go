@@ -21,7 +21,7 @@ type Effects struct {
 	Answers []Answer
 	// Watches are heads, events and ends of watches.
 	Watches []WatchNews
-	// Timer is the monotonic time at which a Tick is wanted.
+	// Timer is the monotonic time at which a Tick is wanted; it may be now.
 	Timer time.Duration
 	// Applied lists the entries that were applied, for observers.
 	Applied []Mark

@@ -30,7 +30,8 @@ type Request struct {
 	Call  *api.Call
 }
 
-// Cancel says that whoever asked with Token is gone.
+// Cancel says that whoever asked with Token is gone: a read or watch ends
+// without another word, or with its time-out; a write goes on and is answered.
 type Cancel struct{ Token uint64 }
 
 // ChangeMembers asks for a change of membership; all changes go through one

@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"drydock/node/api"
 	"drydock/node/consensus"
 	"drydock/node/state"
 	"drydock/node/wal"
@@ -27,9 +28,10 @@ type Node struct {
 	clock    clusterClock
 	fx       Effects
 
-	calls   map[uint64]pendingCall // reads, writes and changes by token
+	calls   map[uint64]*api.Call   // linearizable reads and watches by token
 	jobs    map[uint64]func(error) // what to do when a job is done
 	nextJob uint64
+	spent   int // bytes of entries that this step has applied
 
 	watchers  watchTable
 	transfers []*transfer
@@ -50,6 +52,10 @@ type Node struct {
 // tokenExpire is the token of the node's own commands. Hosts' tokens are not 0.
 const tokenExpire = 0
 
+// maxStepBytes bounds the entries that one step applies, but for the last ones
+// it began with; the rest follows in the next step, which is wanted at once.
+const maxStepBytes = 512 << 10
+
 // maxTicks bounds how many ticks one wake-up counts: a process that was stopped
 // must not find every timer expired before it has read its mail.
 const maxTicks = 3
@@ -64,7 +70,7 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	if at.Mono < n.at.Mono {
 		panic(fmt.Sprintf("node: monotonic clock went from %v back to %v", n.at.Mono, at.Mono))
 	}
-	n.at = at
+	n.at, n.spent = at, 0
 	n.core.SetTime(at.Mono)
 	for _, in := range inputs {
 		n.handle(in)
@@ -101,9 +107,14 @@ func (n *Node) handle(in Input) {
 	}
 }
 
-// turn runs consensus until it asks for nothing more.
+// turn runs consensus until it asks for nothing more or the step has done its
+// share.
 func (n *Node) turn() {
 	for n.fx.Halt == nil {
+		if n.spent >= maxStepBytes {
+			n.fx.Timer = n.at.Mono
+			break
+		}
 		out := n.core.Ready()
 		if out.Idle() {
 			break
@@ -124,11 +135,11 @@ func (n *Node) turn() {
 }
 
 func (n *Node) tick() {
-	elapsed := int((n.at.Mono - n.lastTick) / n.cfg.Tick)
-	n.lastTick = n.at.Mono
-	n.core.Tick(n.at.Mono, min(max(elapsed, 1), maxTicks))
+	elapsed := (n.at.Mono - n.lastTick) / n.cfg.Tick
+	n.lastTick += elapsed * n.cfg.Tick
+	n.core.Tick(n.at.Mono, int(min(elapsed, maxTicks)))
 	n.tickTransfers()
-	n.fx.Timer = n.at.Mono + n.cfg.Tick
+	n.fx.Timer = n.lastTick + n.cfg.Tick
 }
 
 // receive takes a frame. A bad one is dropped: peers repeat what matters.

@@ -9,11 +9,6 @@ import (
 	"drydock/node/world"
 )
 
-// pendingCall is a call that waits for consensus.
-type pendingCall struct {
-	call *api.Call // nil for changes of membership
-}
-
 // request starts a client's call.
 func (n *Node) request(token uint64, call *api.Call) {
 	if token == tokenExpire {
@@ -30,31 +25,30 @@ func (n *Node) request(token uint64, call *api.Call) {
 		err = n.core.Propose(state.Command{Kind: state.KindKeys, Token: call.Token, Keys: call.Write}, token)
 	case call.Kind == api.Watch:
 		n.watch(token, call)
-		return
 	case call.Linearizable:
-		err = n.core.Read(token)
+		if err = n.core.Read(token); err == nil {
+			n.calls[token] = call
+		}
 	default:
 		n.serveRead(token, call)
-		return
 	}
 	if err != nil {
 		n.refuse(token, err)
-		return
 	}
-	n.calls[token] = pendingCall{call: call}
 }
 
 // serveReads answers the linearizable reads whose index is applied.
 func (n *Node) serveReads() {
 	for _, token := range n.core.ReadsReady() {
-		if p, ok := n.calls[token]; ok {
+		if call, ok := n.calls[token]; ok {
 			delete(n.calls, token)
-			n.serveRead(token, p.call)
+			n.serveRead(token, call)
 		}
 	}
 }
 
-// serveRead answers a read from the state as it is.
+// serveRead answers a read from the state as it is. It takes as long as the
+// answer is: a recursive read of everything copies everything.
 func (n *Node) serveRead(token uint64, call *api.Call) {
 	a := Answer{Token: token, Status: consensus.Done, Meta: n.meta(), Now: n.now()}
 	a.Event, a.Err = n.state.Keys().Get(call.Path, call.Recursive, call.Sorted, a.Now)
@@ -76,9 +70,7 @@ func (n *Node) changeMembers(token uint64, changes []state.MemberChange) {
 	}
 	if err := n.core.Propose(state.Command{Kind: state.KindMembers, Members: changes}, token); err != nil {
 		n.refuse(token, err)
-		return
 	}
-	n.calls[token] = pendingCall{}
 }
 
 func (n *Node) transferLeader(token uint64, to world.MemberID) {
@@ -87,7 +79,7 @@ func (n *Node) transferLeader(token uint64, to world.MemberID) {
 	case !ok || m.Learner:
 		n.refuse(token, errors.New("node: the new leader must be a voting member"))
 		return
-	case to == n.cfg.ID:
+	case to == n.cfg.ID && n.core.IsLeader():
 		n.refuse(token, errors.New("node: this member leads already"))
 		return
 	}

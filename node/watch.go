@@ -44,7 +44,7 @@ func (n *Node) watch(token uint64, call *api.Call) {
 	}
 	if id != 0 {
 		n.watchers.byID[id], n.watchers.byToken[token] = token, id
-		n.calls[token] = pendingCall{call: call}
+		n.calls[token] = call
 	}
 }
 
@@ -55,7 +55,7 @@ func (n *Node) deliverWatches() {
 		if !ok {
 			continue
 		}
-		last := !n.calls[token].call.Stream
+		last := !n.calls[token].Stream
 		n.fx.Watches = append(n.fx.Watches, WatchNews{Token: token, Event: d.Event, Last: last, Meta: n.meta(), Now: n.now()})
 		if last {
 			n.watchers.drop(d.Watcher)
@@ -64,8 +64,7 @@ func (n *Node) deliverWatches() {
 	}
 }
 
-// cancel forgets one who is gone. A write goes on; only its answer has nobody
-// to go to.
+// cancel forgets one who is gone. A write goes on, and is answered.
 func (n *Node) cancel(token uint64) {
 	if id, ok := n.watchers.byToken[token]; ok {
 		n.state.Keys().Cancel(id)
