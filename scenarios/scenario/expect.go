@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,9 @@ const (
 	ExpectBounded      = "bounded"
 	ExpectRot          = "rot-noticed"
 	ExpectOutage       = "outage-within"
+	// ExpectPromised stands for all that a file without expectations is held
+	// to; it is replaced by those when a file is read.
+	ExpectPromised = "promised"
 )
 
 // Takes says what an expectation needs beside its name.
@@ -71,6 +75,7 @@ func Expectations() []ExpectInfo {
 		{ExpectMinFaults, TakesNumber, "at least so many faults take effect; fewer make the run unknown, as it proves little"},
 		{ExpectMembership, TakesNumber, "so many voters at the end"},
 		{ExpectSnapshot, TakesNumber, "at least so many snapshots are installed by followers; fewer make the run unknown"},
+		{ExpectPromised, TakesNothing, "stands for what a file without expectations is held to: all safety checks, those of its loads, and live-after-heal; those given beside it with a bound have that bound"},
 	}
 }
 
@@ -120,7 +125,11 @@ func (d *decoder) expectation(n *yaml.Node, e *Expectation) {
 		d.scalar(value, reflect.ValueOf(&e.Count).Elem(), field{name: info.Kind, min: "1", max: "1000000000"})
 		e.Text += ": " + value.Value
 	}
+	d.at[expectPath+e.Text] = n
 }
+
+// expectPath begins the names under which decoder.at holds expectations.
+const expectPath = "expect:"
 
 func findExpectation(kind string) (ExpectInfo, bool) {
 	for _, e := range Expectations() {
@@ -154,6 +163,19 @@ func defaultExpectations(s *Scenario) []Expectation {
 	}
 	timed(ExpectLive)
 	return out
+}
+
+// expand puts what is promised in the place of that word.
+func expand(s *Scenario) []Expectation {
+	at := slices.IndexFunc(s.Expect, func(e Expectation) bool { return e.Kind == ExpectPromised })
+	if at < 0 {
+		return s.Expect
+	}
+	given := slices.Delete(slices.Clone(s.Expect), at, at+1)
+	promised := slices.DeleteFunc(defaultExpectations(s), func(e Expectation) bool {
+		return slices.ContainsFunc(given, func(g Expectation) bool { return g.Kind == e.Kind })
+	})
+	return slices.Insert(given, at, promised...)
 }
 
 // shortTime writes a time without the zero parts that Go adds.

@@ -116,6 +116,7 @@ func (d *decoder) complete(s *Scenario) {
 	if len(s.Expect) == 0 {
 		s.Expect = defaultExpectations(s)
 	}
+	s.Expect = expand(s)
 }
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -170,9 +171,9 @@ func (d *decoder) times(s *Scenario) {
 			d.fail(at, "move heal_at, or make duration longer", "step: strikes at %s, but all is healed at %s", shortTime(when), shortTime(s.HealAt))
 		}
 	}
-	for i, e := range s.Expect {
+	for _, e := range s.Expect {
 		if e.Kind == ExpectLive && e.Within > s.Duration-s.HealAt && s.HealAt < s.Duration {
-			d.fail(d.at[fmt.Sprintf("expect[%d]", i)], "make `settle` longer", "live-after-heal: the run ends %s after healing", shortTime(s.Duration-s.HealAt))
+			d.fail(d.at[expectPath+e.Text], "make `settle` longer", "live-after-heal: the run ends %s after healing", shortTime(s.Duration-s.HealAt))
 		}
 	}
 }

@@ -65,7 +65,7 @@ func fitsSchema(t *testing.T, text []byte) error {
 
 func TestLibrary(t *testing.T) {
 	names := scenarios.Names()
-	if len(names) < 9 || names[len(names)-1] != "example" {
+	if len(names) < 25 || names[len(names)-1] != "example" {
 		t.Fatalf("library: %q", names)
 	}
 	for _, name := range names {
