@@ -72,15 +72,28 @@ func (w *World) replace(m *machine) {
 	w.referee.note(m.name, fmt.Sprintf("%s has an empty disk: its old id leaves, a new one will join", m.name), MarkInfo)
 	remove := &operation{w: w, changes: []state.MemberChange{{Kind: state.Remove, Member: state.Member{ID: old}}}}
 	remove.achieved = func(s *state.State) bool { return !s.HasMember(old) }
-	remove.once(func() {
-		if err := node.Join(m.disk, m.config()); err != nil {
-			w.referee.broken(m, fmt.Sprintf("can't join with an empty disk: %v", err))
-			return
-		}
+	remove.once(func() { w.rejoin(m) })
+	remove.run()
+}
+
+// rejoin prepares the empty disk and starts the machine as a learner. A disk
+// that fails meanwhile is tried again.
+func (w *World) rejoin(m *machine) {
+	if w.over {
+		return
+	}
+	err := node.Join(m.disk, m.config())
+	switch {
+	case err != nil && m.excused(err):
+		_ = m.disk.Close()
+		m.newDisk()
+		w.queue.After(operatorRetry, func() { w.rejoin(m) })
+	case err != nil:
+		w.referee.broken(m, fmt.Sprintf("can't join with an empty disk: %v", err))
+	default:
 		m.lost, m.replacing = false, false
 		w.replaced(m)
-	})
-	remove.run()
+	}
 }
 
 // replaced starts the machine as a learner and makes a voter of it.
