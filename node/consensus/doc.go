@@ -10,20 +10,24 @@
 //
 // The journey of a command, one function per arrow:
 //
-//	Core.Propose → Core.flush → RawNode.Propose → Core.Ready (Append) →
-//	  [the node writes and syncs it] → Core.Persisted → Core.Ready (Committed) →
-//	  [the node applies it] → Core.Settle
+//	Core.Propose; Core.Ready → Core.flush → Core.proposeBatch → RawNode.Propose;
+//	Core.pump → Core.take → Core.route (Output.Appends);
+//	  [the node writes and syncs it] Core.Persisted → Core.finish → Core.respond;
+//	Core.pump → Core.take → Core.route (Output.Committed);
+//	  [the node applies it] Core.Settle, Core.Applied
 //
 // Invariants:
 //
 //   - A response that raft makes to an append is released by Persisted only,
 //     that is after the batch is on stable storage.
-//   - At most Config.MaxAppends batches are unfinished; while there are that
-//     many, Ready gives nothing, so a member whose disk hangs falls silent and
+//   - An entry holds no more, and nothing larger, than replicas read: that is
+//     checked before it is proposed, since afterwards every replica would stop.
+//   - At most Config.MaxAppends batches are unfinished (a snapshot may be one
+//     more); while there are that many, Ready gives nothing of raft's, so a member whose disk hangs falls silent and
 //     the others elect another leader.
 //   - Refused is said only of a command that was handed to nobody.
 //   - The package reads no clock: time comes with Tick.
 //
-// Files: core.go (configuration and start), propose.go, ready.go, readindex.go,
-// member.go, snapshot.go (flow control), outcome.go.
+// Files: core.go (configuration and start), propose.go, forward.go, ready.go,
+// readindex.go, member.go, snapshot.go (flow control), outcome.go.
 package consensus

@@ -63,6 +63,24 @@ func TestFramesStaySmallWhileALaggardCatchesUp(t *testing.T) {
 	}
 }
 
+// What a member finds in its log after a boot is applied over several steps.
+func TestAStepAppliesAShareOfTheLog(t *testing.T) {
+	r := newRig(t)
+	r.found(nil, 1)
+	h := r.leader()
+	for i := range 40 {
+		h.put(fmt.Sprintf("/k%d", i), strings.Repeat("v", 100<<10))
+	}
+	before := h.applied()
+	h.crash(1)
+	h.most = 0
+	h.boot()
+	r.until("all of the log", func() bool { return h.applied() >= before })
+	if h.most == 0 || h.most > 10 {
+		t.Errorf("a step applied %d entries of 100 KiB, want about 5", h.most)
+	}
+}
+
 // laggard makes a cluster whose third member needs a snapshot; the snapshot's
 // pieces flow when its link is healed.
 func laggard(t *testing.T) (r *rig, lead, lag *host) {

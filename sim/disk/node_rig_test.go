@@ -128,7 +128,7 @@ type host struct {
 	closed [world.NumLanes]bool
 	jobs   [world.NumLanes][]node.Submit
 	done   []node.Input
-	marks  []node.Mark
+	most   int          // entries that one step applied
 	last   node.Effects // of the last step that halted
 	leads  bool
 	seen   node.Role
@@ -200,7 +200,7 @@ func (h *host) step(inputs ...node.Input) *node.Effects {
 		return nil
 	}
 	fx := h.n.Step(h.r.instant(), inputs...)
-	h.marks = append(h.marks, fx.Applied...)
+	h.most = max(h.most, len(fx.Applied))
 	if fx.Halt != nil {
 		h.last, h.n, h.leads = *fx, nil, false
 		return fx
