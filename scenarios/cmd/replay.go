@@ -187,7 +187,9 @@ func replayFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *repl
 			fmt.Fprintln(env.Stdout)
 		}
 		again.Text(env, o.until)
-		nextSteps(env, sub, again)
+		if o.until == 0 {
+			nextSteps(env, sub, again)
+		}
 	}
 	switch {
 	case ctx.Err() != nil:

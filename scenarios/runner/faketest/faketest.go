@@ -1,17 +1,3 @@
-// Package faketest is a world for tests of the runner and of its commands: a
-// store of one client that is right or wrong in the way that the scenario's
-// name asks for, so that worker processes need no other channel.
-//
-//	wrong      every third seed reads a value that was overwritten
-//	moody      the trace differs from run to run
-//	panics     panics
-//	dies       panics where nobody can recover it
-//	fails      the world fails
-//	hangs      ends only when it is cancelled
-//	short      does next to nothing
-//	idle       no fault takes effect
-//
-// Any other name gives a run in which everything holds.
 package faketest
 
 import (
@@ -20,13 +6,20 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"drydock/chaos"
 	"drydock/scenarios/runner"
+	"drydock/scenarios/scenario"
 	"drydock/sim/history"
+	"drydock/sim/tape"
 )
+
+// DriftEnv is the environment variable that makes drifts drift.
+const DriftEnv = "DRYDOCK_FAKE_DRIFT"
 
 // World is the fake world.
 type World struct{}
@@ -86,13 +79,74 @@ func (World) Run(ctx context.Context, spec runner.Spec) (*runner.Result, error) 
 	if s.Name == "short" {
 		rounds = 1
 	}
-	work(r, rounds, s.Name == "wrong" && spec.Seed%3 == 0)
-	text := fmt.Sprintf("%s %d", s.Name, spec.Seed)
-	if s.Name == "moody" {
-		text += rand.Text()
-	}
-	r.Trace = fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	work(r, rounds, isWrong(spec))
+	strike(r, s)
+	trace(r, spec)
 	return r, nil
+}
+
+// isWrong tells whether a run reads what was overwritten.
+func isWrong(spec runner.Spec) bool {
+	s := spec.Scenario
+	has := func(k chaos.Kind) bool {
+		return slices.ContainsFunc(s.Steps, func(step scenario.Step) bool { return step.Fault.Kind() == k })
+	}
+	switch strings.TrimSuffix(s.Name, "-small") {
+	case "wrong":
+		return spec.Seed%3 == 0
+	case "drifts":
+		return true
+	case "fragile":
+		return has(chaos.KindCrash) && has(chaos.KindPause) && s.Load.KV.Clients >= 2
+	}
+	return false
+}
+
+// strike makes up the faults that struck: every step with a time, at n2.
+func strike(r *runner.Result, s *scenario.Scenario) {
+	for _, step := range s.Steps {
+		f := chaos.Fault{
+			Kind: step.Fault.Kind(), Nodes: []string{"n2"}, Params: step.Fault,
+			Text: string(step.Fault.Kind()) + " n2",
+		}
+		r.Strikes = append(r.Strikes, chaos.Strike{At: step.At, Fault: f})
+	}
+}
+
+// events is the number of events of a trace; that of driftAt may differ.
+const (
+	events  = 600
+	driftAt = 300
+)
+
+// trace makes up a trace and tells of it.
+func trace(r *runner.Result, spec runner.Spec) {
+	h, rec := sha256.New(), tape.NewRecorder([]string{"", "send", "job"})
+	for i := 1; i <= events; i++ {
+		at := r.Simulated * time.Duration(i) / events
+		if spec.Until > 0 && at > spec.Until {
+			r.Simulated = spec.Until
+			break
+		}
+		text, kind := fmt.Sprintf("%s %d %d", spec.Scenario.Name, spec.Seed, i), byte(1)
+		switch {
+		case i == driftAt && spec.Scenario.Name == "drifts" && os.Getenv(DriftEnv) != "":
+			text, kind = "drift", 2
+		case spec.Scenario.Name == "moody":
+			text += rand.Text()
+		}
+		h.Write([]byte(text))
+		rec.Add(at, kind, byte(i%3), nil, []byte(text), func() []byte { return h.Sum(nil) })
+		node := fmt.Sprintf("n%d", i%3+1)
+		if l := spec.Listen; l != nil && l.Wants(at, uint64(i), node) {
+			l.Tell(tape.Moment{Event: uint64(i), At: at, Node: node, What: []string{"", "send", "job"}[kind], Text: text})
+		}
+	}
+	sum := h.Sum(nil)
+	r.Trace = fmt.Sprintf("%x", sum)
+	if spec.Tape {
+		r.Tape = rec.Tape(sum)
+	}
 }
 
 // work writes and reads one key in turns; wrong makes one read see the past.
