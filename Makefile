@@ -8,13 +8,14 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 # The packages that start goroutines or processes; the rest has one thread by
 # rule (node/purity_test.go), so that the race detector could only cost time.
-RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld
+RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./bench/mutants
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
+BUDGET ?= 30m
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fmt-check vet staticcheck race fuzz sim bench golden install clean demo help
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim mutants bench golden install clean demo help
 
 build: ## build bin/drydock
 	$(GO) build -trimpath -o bin/drydock .
@@ -56,6 +57,9 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 
 sim: ## run every scenario on SEEDS seeds each (default 200)
 	$(GO) run . run --seeds $(SEEDS) scenarios
+
+mutants: ## plant bugs in a copy of the tree and see which the simulator finds (BUDGET of CPU, default 30m)
+	$(GO) run ./bench/mutants --budget $(BUDGET)
 
 bench: ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
