@@ -31,8 +31,8 @@ type operation struct {
 
 // run asks once and comes back until it is done.
 func (o *operation) run() {
-	if o.w.over {
-		return
+	if o.w.over || o.then == nil {
+		return // it is done; what it achieved may have been undone since
 	}
 	if m := o.w.newest(); m != nil && o.achieved(m.node.State()) {
 		o.then()

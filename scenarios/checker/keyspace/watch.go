@@ -15,7 +15,13 @@ const watchesCheck = "watches see every event once, in order"
 // API, "Watching from cleared event index").
 const historyMin = 1000
 
-const codeEventCleared = 401
+// The error codes that end a watch: a member that is brought up by a snapshot
+// ends those that it has, as it does not know what they would have seen; and
+// history that is asked for may be gone.
+const (
+	codeWatcherCleared = 400
+	codeEventCleared   = 401
+)
 
 // WatchOptions say what CheckWatches asks for beyond order.
 type WatchOptions struct {
@@ -97,7 +103,7 @@ func (s *session) bad(at int64, format string, args ...any) *checker.Violation {
 
 func (s *session) judge() *checker.Violation {
 	w := s.w
-	if w.Code != 0 {
+	if w.Code != 0 && (w.Code != codeWatcherCleared || len(w.Events) == 0) {
 		return s.refused()
 	}
 	s.next = w.Since

@@ -85,6 +85,9 @@ func TestWatches(t *testing.T) {
 		{"open, behind and slow", edit(stream("/a", 1, at(1, 3, 5)...), func(w *history.Watch) { open(w); w.Slow = true }), checker.Held, ""},
 		{"open, headed late", edit(stream("/a", 1, at(1, 3, 5)...), func(w *history.Watch) { open(w); w.Headed = end - 1 }), checker.Held, ""},
 		{"never answered", edit(stream("/a", 1), func(w *history.Watch) { open(w); w.Headed = 0 }), checker.Violated, "has got no answer"},
+		{"ended by a snapshot", edit(stream("/a", 1, at(1, 3)...), func(w *history.Watch) { w.Code, w.Why = 400, history.WatchRefused }), checker.Held, ""},
+		{"one missing, then a snapshot", edit(stream("/a", 1, at(1, 5)...), func(w *history.Watch) { w.Code = 400 }), checker.Violated, "missed"},
+		{"ended by another error", edit(stream("/a", 1, at(1, 3)...), func(w *history.Watch) { w.Code = 401 }), checker.Violated, ""},
 		{"no event at all", stream("/a", 8), checker.Unknown, "saw no event"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
