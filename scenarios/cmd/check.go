@@ -14,6 +14,7 @@ import (
 	"drydock/node/ui"
 	"drydock/scenarios/checker"
 	"drydock/scenarios/checker/linear"
+	"drydock/scenarios/report"
 	"drydock/sim/history"
 	"drydock/sim/history/jepsen"
 )
@@ -27,6 +28,7 @@ const (
 // checkOptions are check's flags.
 type checkOptions struct {
 	model, format string
+	page          string
 	timeout       time.Duration
 	json, overlap bool
 }
@@ -62,7 +64,7 @@ Exit status: 0 held, 1 violated, 2 the call or the file was wrong, 3 unknown:
 no order was found or ruled out in time.`,
 		Example: `  drydock check run.jsonl
   drydock check --model lock --timeout 2m locks.jsonl
-  drydock check --format jepsen jepsen.log
+  drydock check --format jepsen --report jepsen.html jepsen.log
   drydock run --history - leader-crash | drydock check --json -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -73,6 +75,7 @@ no order was found or ruled out in time.`,
 	f.StringVar(&o.model, "model", "", "what the history is of: kv, register, lock or queue (default kv, for jepsen register)")
 	f.StringVar(&o.format, "format", formatJSONL, "the file's format: jsonl or jepsen")
 	f.DurationVar(&o.timeout, "timeout", linear.TimeoutDefault, "how long to search for an order")
+	f.StringVar(&o.page, "report", "", "write a page that draws the history and what is wrong with it")
 	f.BoolVar(&o.json, "json", false, "write one line of JSON, errors included")
 	f.BoolVar(&o.overlap, "overlap", false, "let a client have several operations open at once (jsonl)")
 	return c
@@ -112,6 +115,11 @@ func runCheck(in io.Reader, out io.Writer, file string, o checkOptions) error {
 	}
 	r.count(ops)
 	r.judge(ops, o)
+	if o.page != "" {
+		if err := writePage(o, r, ops); err != nil {
+			return ui.Exit(ui.WorldFailed, err)
+		}
+	}
 	if o.json {
 		err = writeReport(out, r)
 	} else {
@@ -121,6 +129,19 @@ func runCheck(in io.Reader, out io.Writer, file string, o checkOptions) error {
 		return ui.Exit(ui.WorldFailed, err)
 	}
 	return ui.Exit(exitCode(r.Verdict), nil)
+}
+
+// writePage draws the history.
+func writePage(o checkOptions, r checkReport, ops []history.Op) error {
+	f, err := os.Create(o.page)
+	if err != nil {
+		return err
+	}
+	repeat := fmt.Sprintf("drydock check --format %s --model %s %s", o.format, o.model, r.File)
+	page := report.FromHistory(report.History{
+		File: r.File, Model: r.Model, Ops: ops, Verdict: r.Verdict, Checks: r.Checks, Repeat: repeat,
+	})
+	return errors.Join(page.HTML(f), f.Close())
 }
 
 func exitCode(s checker.Status) int {

@@ -31,6 +31,7 @@ type runOptions struct {
 	traceHash bool
 	history   string
 	timeout   time.Duration
+	out       outputs
 	lasting   time.Duration
 	runs      string
 	// named is true if the call says which seed or seeds.
@@ -58,6 +59,7 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 		Example: `  drydock run leader-crash
   drydock run --seed 7 scenarios/lossy-network.yaml
   drydock run --seeds 1-1000 --keep-going scenarios
+  drydock run --report run.html --trace run.json leader-crash
   drydock run --for 10m scenarios`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -84,6 +86,7 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 	f.BoolVar(&o.traceHash, "trace-hash", false, "write the hash of the full event trace instead of the report")
 	f.StringVar(&o.history, "history", "", "write what the clients saw to this file, as JSON lines")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "real time that one run may take")
+	o.out.flags(c)
 	return c
 }
 
@@ -132,6 +135,9 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 	if o.history != "" {
 		return ui.Usagef("--history holds one run: name one file and one seed")
 	}
+	if o.out.trace != "" {
+		return ui.Usagef("--trace holds one run: name one file and one seed")
+	}
 	return runMany(ctx, env, w, o, list, seeds)
 }
 
@@ -147,6 +153,7 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 	if o.records() && r.Verdict == checker.Violated {
 		keepOne(env, o, s, r)
 	}
+	wrote := o.out.one(limited, env, w, s, r, o.quiet)
 	if o.history != "" {
 		if err := writeHistory(o.history, r); err != nil {
 			return ui.Exit(ui.WorldFailed, err)
@@ -165,7 +172,7 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 	if ctx.Err() != nil {
 		return ui.Exit(ui.Interrupted, nil)
 	}
-	return ui.Exit(r.Code(), nil)
+	return o.out.exit(env, r.Code(), wrote)
 }
 
 // records tells whether failures are recorded.
@@ -254,7 +261,7 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 		}
 		tally.Text(env, many)
 	}
-	return ui.Exit(tally.Code(), nil)
+	return o.out.exit(env, tally.Code(), o.out.many(ctx, env, w, list, tally.Reports, o.quiet))
 }
 
 // title says what a batch runs.

@@ -48,17 +48,20 @@ func (r *Report) Window() (history.Window, bool) {
 
 // Rerun runs what r reports on once more, in this process and with window
 // recorded, and returns a report with all evidence. The same seed must be the
-// same run; if it is not, that is the report's worst finding.
+// same run; if it is not, that is the worst finding of both reports.
 func (r *Report) Rerun(ctx context.Context, w World, spec Spec, window *history.Window) *Report {
 	spec.Quiet, spec.Record = false, window
 	again := Run(ctx, w, spec)
+	again.Replay = r.Replay
 	if again.Failed() || r.Trace == again.Trace || r.Trace == "" {
 		return again
 	}
 	why := fmt.Sprintf("the same seed ran twice: trace %s and then %s", short(r.Trace), short(again.Trace))
-	again.Findings = append([]Finding{{
-		Expect: "determinism", Status: checker.Violated, Measured: why, Violation: &checker.Violation{Why: why},
-	}}, again.Findings...)
-	again.Verdict = checker.Violated
+	for _, of := range []*Report{r, again} {
+		of.Verdict = checker.Violated
+		of.Findings = append([]Finding{{
+			Expect: "determinism", Status: checker.Violated, Measured: why, Violation: &checker.Violation{Why: why},
+		}}, of.Findings...)
+	}
 	return again
 }
