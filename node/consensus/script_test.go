@@ -30,6 +30,15 @@ type env struct {
 	out   strings.Builder
 	quiet bool
 	token uint64
+	ends  map[uint64][]consensus.Status // of requests and changes, by token
+}
+
+// end notes how a request ended.
+func (e *env) end(token uint64, status consensus.Status) {
+	if e.ends == nil {
+		e.ends = make(map[uint64][]consensus.Status)
+	}
+	e.ends[token] = append(e.ends[token], status)
 }
 
 type member struct {
@@ -86,6 +95,7 @@ func (e *env) turn(m *member) {
 		}
 		for _, end := range o.Ended {
 			e.logf("n%d: request %d %s: %s", m.id, end.Token, end.Status, end.Reason)
+			e.end(end.Token, end.Status)
 		}
 		for _, to := range o.SnapshotsTo {
 			e.logf("n%d: n%d needs a snapshot", m.id, to)
@@ -138,6 +148,11 @@ func (e *env) apply(m *member, list []*raftpb.Entry) {
 		for _, r := range results {
 			if token, ok := m.core.Settle(r.ID); ok {
 				e.logf("n%d: request %d done at revision %d in entry %d", m.id, token, r.Revision, ent.GetIndex())
+				status := consensus.Done
+				if r.Repeated {
+					status = consensus.Unknown
+				}
+				e.end(token, status)
 			}
 		}
 	}
