@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -128,6 +129,17 @@ func (o *shrinkOptions) file(sub *subject) string {
 	return smallName(sub.scenario.Name) + ".yaml"
 }
 
+// name is what the scenario is called in its file: as the file is, if the
+// caller chose that.
+func (o *shrinkOptions) name(sub *subject) string {
+	base := filepath.Base(o.out)
+	name := strings.TrimSuffix(base, filepath.Ext(base))
+	if o.out == "" || !scenario.IsName(name) {
+		return smallName(sub.scenario.Name)
+	}
+	return name
+}
+
 // smallName is the name of what a scenario is shrunk to.
 func smallName(name string) string { return strings.TrimSuffix(name, "-small") + "-small" }
 
@@ -159,7 +171,7 @@ func (o *shrinkOptions) search(ctx context.Context, env *ui.Env, w runner.World,
 func (o *shrinkOptions) write(file string, sub *subject, small *shrink.Result) error {
 	s := small.Scenario
 	f := small.Report.Worst()
-	s.Name, s.Seed, s.RunsOn = smallName(sub.scenario.Name), int(small.Seed), sub.scenario.RunsOn
+	s.Name, s.Seed, s.RunsOn = o.name(sub), int(small.Seed), sub.scenario.RunsOn
 	s.Why = fmt.Sprintf("the smallest found of %s with seed %d that violates: %s", sub.scenario.Name, sub.seed, f.Expect)
 	end := "the search had come to its end"
 	if !small.Complete {

@@ -121,6 +121,9 @@ func (d *decoder) complete(s *Scenario) {
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
+// IsName tells whether a scenario may have that name.
+func IsName(name string) bool { return nameForm.MatchString(name) }
+
 // knownWorlds are the worlds that runs_on may name.
 var knownWorlds = []string{"sim", "lab"}
 
