@@ -92,7 +92,9 @@ var checks = map[string]check{
 		return []checker.Verdict{cluster.CheckRot(e.Rotten, e.Noticed, e.Restarts, e.Simulated)}
 	},
 	scenario.ExpectOutage: func(e *evidence, x scenario.Expectation) []checker.Verdict {
-		return []checker.Verdict{cluster.CheckOutage(e.Faults, e.ops, cluster.OutageOptions{Within: x.Within, End: e.Simulated})}
+		return []checker.Verdict{cluster.CheckOutage(e.Faults, e.ops, cluster.OutageOptions{
+			Within: x.Within, Restarts: e.Restarts, End: e.Simulated,
+		})}
 	},
 }
 

@@ -78,7 +78,15 @@ func (e *evidence) findings() []Finding {
 	for _, x := range e.spec.Scenario.Expect {
 		out = append(out, e.expect(x))
 	}
+	if len(e.Rotten)+len(e.Noticed) > 0 && !expects(e.spec.Scenario, scenario.ExpectRot) {
+		// Always promised, but it means nothing without rot.
+		out = append(out, e.expect(scenario.Expectation{Kind: scenario.ExpectRot, Text: scenario.ExpectRot}))
+	}
 	return append(e.stopped(out), e.telling()...)
+}
+
+func expects(s *scenario.Scenario, kind string) bool {
+	return slices.ContainsFunc(s.Expect, func(x scenario.Expectation) bool { return x.Kind == kind })
 }
 
 // broken are the violations that no scenario has to name: they come first.

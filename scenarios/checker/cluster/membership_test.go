@@ -151,10 +151,15 @@ func TestOutage(t *testing.T) {
 		{"another before", []history.Fault{{Time: 7 * second, Kind: "pause", End: 8 * second}, crash}, answers(8, 9, 20), 60, checker.Unknown, ""},
 		{"another long before", []history.Fault{{Time: second, Kind: "pause", End: 2 * second}, crash}, all, 60, checker.Held, "2 faults"},
 		{"while it lasts", []history.Fault{ended}, all, 60, checker.Held, "after partition at 10.000s"},
+		{"and its restart", []history.Fault{crash, {Time: 11 * second, Kind: "restart", Node: "n1"}}, all, 60, checker.Held, "1 faults"},
+		{"one is down already", []history.Fault{{Time: 2 * second, Kind: "crash", Node: "n2"}, crash}, all, 60, checker.Held, "after crash of n2 at 2.000s; 1 faults"},
+		{"one was down before", []history.Fault{{Time: second, Kind: "crash", Node: "n3"}, crash}, all, 60, checker.Held, "2 faults"},
 		{"too near the end", []history.Fault{crash}, answers(8, 9, 10), 12, checker.Unknown, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			opt := cluster.OutageOptions{Within: 4 * time.Second, End: time.Duration(tc.end * second)}
+			opt := cluster.OutageOptions{
+				Within: 4 * time.Second, End: time.Duration(tc.end * second), Restarts: []history.Restart{restart(3*second, "n3"), restart(11*second, "n1")},
+			}
 			expect(t, cluster.CheckOutage(tc.faults, tc.ops, opt), tc.want, tc.says)
 		})
 	}

@@ -16,6 +16,8 @@ type OutageOptions struct {
 	// Within is the longest time that clients may be without an answer by a
 	// majority after a fault.
 	Within time.Duration
+	// Restarts end the faults that took a process away.
+	Restarts []history.Restart
 	// End is when the run ended.
 	End time.Duration
 	_   struct{}
@@ -35,6 +37,7 @@ func CheckOutage(faults []history.Fault, ops []history.Op, opt OutageOptions) ch
 	}
 	slices.Sort(answers)
 	var worst history.Fault
+	faults = lasting(faults, opt)
 	for i, f := range faults {
 		if f.NoQuorum || !single(faults, i, opt.Within) || time.Duration(f.Time)+opt.Within > opt.End {
 			continue
@@ -56,6 +59,28 @@ func CheckOutage(faults []history.Fault, ops []history.Op, opt OutageOptions) ch
 	}
 	v.Took = time.Since(began)
 	return v
+}
+
+// lasting is the faults without those that bring something back, each with its
+// end: a member that was killed is there again with its next start.
+func lasting(faults []history.Fault, opt OutageOptions) []history.Fault {
+	var list []history.Fault
+	for _, f := range faults {
+		switch f.Kind {
+		case "restart", "heal":
+			continue
+		case "crash", "power-loss":
+			f.End = int64(opt.End)
+			for _, r := range opt.Restarts {
+				if r.Node == f.Node && r.Time >= f.Time {
+					f.End = r.Time
+					break
+				}
+			}
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // single says that no other fault is there from a time before the i-th until
