@@ -124,6 +124,8 @@ func (w *World) mayHarm(m *machine, destroy bool) error {
 		return fmt.Errorf("%w: %s is not of the cluster", chaos.ErrNoEffect, m.name)
 	case m.replacing:
 		return fmt.Errorf("%w: %s is being replaced", chaos.ErrNotYet, m.name)
+	case m.lost:
+		return fmt.Errorf("%w: the disk of %s is lost already", chaos.ErrNoEffect, m.name)
 	case destroy:
 		return nil
 	case m.damage != "":

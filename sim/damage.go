@@ -83,6 +83,7 @@ func (t target) bitRot(nodes []string, p *chaos.BitRot) (func(), string, error) 
 // harmEach does harm to the nodes that may be harmed now, at least one.
 func (t target) harmEach(nodes []string, destroy bool, do func(*machine) (what string, files []string, err error)) (func(), string, error) {
 	var details []string
+	var refused error
 	for _, name := range nodes {
 		m := t.w.byName[name]
 		err := t.w.mayHarm(m, destroy)
@@ -95,9 +96,12 @@ func (t target) harmEach(nodes []string, destroy bool, do func(*machine) (what s
 				details = append(details, fmt.Sprintf("%s: %s in %s", name, what, strings.Join(files, ", ")))
 			}
 		}
-		if err != nil && len(details) == 0 {
-			return nil, "", err
+		if err != nil && refused == nil {
+			refused = err
 		}
+	}
+	if len(details) == 0 {
+		return nil, "", refused
 	}
 	return nil, strings.Join(details, "; "), nil
 }

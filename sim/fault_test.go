@@ -170,10 +170,14 @@ func TestFaults(t *testing.T) {
 			check: wantReplaced, adjust: keepLog,
 		},
 		{
-			name:   "bit-rot of the checkpoint",
-			steps:  damagedAndKilled(&chaos.BitRot{Node: sel("n2"), Files: "checkpoint", Bits: 1}),
-			check:  wantReplaced,
-			adjust: func(c *Config) { c.Knobs.CheckpointEntries = 20 },
+			name:  "bit-rot of the checkpoint is met at the next one",
+			steps: []chaos.Step{step(3*second, &chaos.BitRot{Node: sel("n2"), Files: "checkpoint", Bits: 1})},
+			check: wantReplaced,
+		},
+		{
+			name:  "bit-rot of the checkpoint is met at boot",
+			steps: damagedAndKilled(&chaos.BitRot{Node: sel("n2"), Files: "checkpoint", Bits: 64}),
+			check: wantReplaced, adjust: keepLog,
 		},
 		{
 			name:  "lost-entry of the log",
@@ -183,6 +187,11 @@ func TestFaults(t *testing.T) {
 		{
 			name:  "lost-entry of the checkpoint",
 			steps: damagedAndKilled(&chaos.LostEntry{Node: sel("n2"), Files: "checkpoint"}),
+			check: wantReplaced, adjust: keepLog,
+		},
+		{
+			name:  "lost-entry of the checkpoint is met at the next one",
+			steps: []chaos.Step{step(3*second, &chaos.LostEntry{Node: sel("n2"), Files: "checkpoint"})},
 			check: wantReplaced,
 		},
 		{

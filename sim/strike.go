@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"drydock/chaos"
@@ -187,18 +188,23 @@ func (m *machine) setCapacity() {
 // wipe kills the nodes and empties their disks. Whoever brings them back makes
 // new members of them.
 func (t target) wipe(nodes []string, destroy bool) (func(), string, error) {
-	hit := 0
+	var hit []string
+	var refused error
 	for _, name := range nodes {
 		m := t.w.byName[name]
 		if err := t.w.mayHarm(m, destroy); err != nil {
-			if hit == 0 {
-				return nil, "", err
-			}
+			refused = err
 			continue
 		}
-		hit++
+		hit = append(hit, name)
 		m.audited()
 		m.empty()
+	}
+	if len(hit) == 0 {
+		return nil, "", refused
+	}
+	if len(hit) < len(nodes) {
+		return nil, "only " + strings.Join(hit, ", "), nil
 	}
 	return nil, "", nil
 }

@@ -72,6 +72,11 @@ func overview(env *ui.Env, worlds []runner.World) {
 		}
 		t.Row("  "+chaos.EventStepPrefix+"NAME", "the fault of the step of that name has struck")
 	})
+	section(env, "\npoints", "for `failpoint:`, and what is counted there", func(t *ui.Table) {
+		for _, p := range chaos.Points() {
+			t.Row("  "+p.Name, p.Doc)
+		}
+	})
 	for _, trigger := range []struct {
 		name string
 		of   any
