@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,10 @@ type MembershipRecords struct {
 func CheckMembership(r MembershipRecords) checker.Verdict {
 	began := time.Now()
 	v := checker.Verdict{Status: checker.Held, Check: membershipCheck, Ops: len(r.Led) + len(r.Announced)}
-	m := membership{r: r}
+	m := membership{r: r, applied: map[string][]history.Applied{}}
+	for _, a := range r.Applied {
+		m.applied[a.Node] = append(m.applied[a.Node], a)
+	}
 	for _, check := range []func() *checker.Violation{m.overlap, m.elections, m.commits} {
 		if v.Violation = check(); v.Violation != nil {
 			break
@@ -55,7 +59,10 @@ func CheckMembership(r MembershipRecords) checker.Verdict {
 	return v
 }
 
-type membership struct{ r MembershipRecords }
+type membership struct {
+	r       MembershipRecords
+	applied map[string][]history.Applied // by member
+}
 
 // majority is more than half.
 func majority(n int) int { return n/2 + 1 }
@@ -140,13 +147,10 @@ func (m *membership) had(node string, from, to int64) []history.Configuration {
 	}
 	var applied uint64
 	if life <= from { // after a restart it begins with what its checkpoint holds
-		for _, a := range m.r.Applied {
-			if a.Time > from {
-				break
-			}
-			if a.Node == node && a.Time >= life {
-				applied = a.Index
-			}
+		list := m.applied[node]
+		n, _ := slices.BinarySearchFunc(list, from+1, func(a history.Applied, t int64) int { return cmp.Compare(a.Time, t) })
+		if n > 0 && list[n-1].Time >= life {
+			applied = list[n-1].Index
 		}
 	}
 	first, last := 0, 0
