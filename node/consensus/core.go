@@ -179,6 +179,10 @@ func (c *Core) Receive(m *raftpb.Message) error {
 	case raftpb.MsgProp, raftpb.MsgSnap:
 		// Commands are forwarded with their ids, snapshots stream.
 		return fmt.Errorf("consensus: unexpected %s", m.GetType())
+	case raftpb.MsgReadIndex:
+		if c.hasty() {
+			return nil // who asked, asks again
+		}
 	}
 	err := c.raw.Step(m)
 	if errors.Is(err, raft.ErrStepPeerNotFound) {

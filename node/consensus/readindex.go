@@ -50,7 +50,7 @@ func (c *Core) flushReads() {
 		r.waiting = append(r.round.reads, r.waiting...)
 		r.round = nil
 	}
-	if r.round != nil || len(r.waiting) == 0 || c.lead == 0 {
+	if r.round != nil || len(r.waiting) == 0 || c.lead == 0 || c.hasty() {
 		return
 	}
 	r.counter++
@@ -59,6 +59,17 @@ func (c *Core) flushReads() {
 	binary.BigEndian.PutUint64(g.ctx[8:], r.counter)
 	r.round, r.waiting = g, nil
 	c.raw.ReadIndex(g.ctx[:])
+}
+
+// hasty says that raft would answer a read too early here: the leader that is
+// the only voter is answered at once, even before an entry of its own term has
+// told it how much the terms before had committed.
+func (c *Core) hasty() bool {
+	if !c.IsLeader() || len(c.conf.GetVoters()) > 1 || len(c.conf.GetVotersOutgoing()) > 1 {
+		return false
+	}
+	term, err := c.log.Term(c.applied)
+	return err != nil || term != c.term
 }
 
 // confirmRead takes the leader's answer: the reads of that round may be served
