@@ -231,7 +231,8 @@ func namesOf(nodes []string) Selectors {
 	return out
 }
 
-// Rename changes every selector of a fault's parameters, in place.
+// Rename changes every selector of a fault's parameters, in place; of equal
+// ones that come together, one is left.
 func Rename(p Params, to func(Selector) Selector) { rename(reflect.ValueOf(p).Elem(), to) }
 
 func rename(v reflect.Value, to func(Selector) Selector) {
@@ -245,6 +246,9 @@ func rename(v reflect.Value, to func(Selector) Selector) {
 	case v.Kind() == reflect.Slice:
 		for i := range v.Len() {
 			rename(v.Index(i), to)
+		}
+		if list, ok := v.Interface().(Selectors); ok {
+			v.Set(reflect.ValueOf(slices.Compact(list)))
 		}
 	}
 }

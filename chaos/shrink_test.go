@@ -121,7 +121,7 @@ func TestSchedule(t *testing.T) {
 }
 
 func TestRename(t *testing.T) {
-	p := &Partition{Isolate: Selectors{"n4", Leader}, Groups: []Selectors{{"n4"}, {"n5"}}}
+	p := &Partition{Isolate: Selectors{"n4", "n1", Leader}, Groups: []Selectors{{"n4"}, {"n5"}}}
 	Rename(p, func(s Selector) Selector {
 		if s == "n4" {
 			return "n1"

@@ -103,6 +103,7 @@ func shrinkFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *shri
 		fmt.Fprintf(env.Stdout, "%s   nothing to shrink: the run does not fail\n", again.Verdict)
 		return ui.Exit(ui.Unknown, nil)
 	}
+	fmt.Fprintf(env.Stdout, "faults     %d struck\n", len(again.Result().Strikes))
 	fmt.Fprintf(env.Stdout, "fails      %s: %s\n\n", again.Worst().Expect, again.Worst().Measured)
 	small := o.search(searching, env, w, sub, again.Report)
 	if ctx.Err() != nil && small == nil {

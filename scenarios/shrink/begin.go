@@ -42,11 +42,14 @@ func setSteps(s *scenario.Scenario, steps []chaos.Step) {
 	quietNemesis(s)
 }
 
+// nothingDrawn is what a nemesis draws from that is to draw nothing.
+var nothingDrawn = []string{string(chaos.KindHeal)}
+
 // quietNemesis leaves the nemesis, and with it the machines that it might have
 // brought in, but nothing for it to draw.
 func quietNemesis(s *scenario.Scenario) {
 	if s.Nemesis.Profile != "" {
-		s.Nemesis.Only, s.Nemesis.Without = []string{string(chaos.KindHeal)}, nil
+		s.Nemesis.Only, s.Nemesis.Without = nothingDrawn, nil
 		s.Nemesis.Until = 0
 		s.Nemesis.From = min(s.Nemesis.From, s.HealAt/2)
 	}

@@ -18,7 +18,7 @@ const enoughSteps = 2
 // passes are the parts of a search, in order.
 func (k *Shrinker) passes() []func(context.Context) {
 	return []func(context.Context){
-		k.cut, k.nothing, k.halves, k.single, k.cut, k.others,
+		k.cut, k.nothing, k.halves, k.single, k.cut, k.earlier, k.others,
 		k.load, k.members, k.world, k.others, k.single, k.plain, k.earlier, k.cut, k.round,
 	}
 }

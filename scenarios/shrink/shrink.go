@@ -3,6 +3,7 @@ package shrink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,7 +61,11 @@ func (p Progress) String() string {
 // Size says how large a scenario is.
 func Size(s *scenario.Scenario) string {
 	kv := s.Load.KV
-	return fmt.Sprintf("%d steps, %.3gs, %d members, %d clients, %d keys", len(s.Steps), s.Duration.Seconds(), s.Cluster.Members, kv.Clients, kv.Keys)
+	drawn := ""
+	if s.Nemesis.Profile != "" && !slices.Equal(s.Nemesis.Only, nothingDrawn) {
+		drawn = " and " + s.Nemesis.Profile
+	}
+	return fmt.Sprintf("%d steps%s, %.3gs, %d members, %d clients, %d keys", len(s.Steps), drawn, s.Duration.Seconds(), s.Cluster.Members, kv.Clients, kv.Keys)
 }
 
 // candidate is a scenario to try with a seed.
