@@ -65,7 +65,7 @@ type data struct {
 	Clients []string `json:"clients"`
 	Keys    []string `json:"keys"`
 	// Ops: [id, client, key, call, return, kind, status, node, ask, answer];
-	// return -1 is none, kind r or w.
+	// return -1 is none, kind r for a read, w for a write, and see extras.
 	Ops   [][10]any `json:"ops"`
 	OpsOf int       `json:"opsOf"`
 	// Msgs: [sent, arrived, from, to, text]; arrived -1 is lost.
@@ -107,6 +107,7 @@ func runData(r *runner.Report) *data {
 	}
 	d.Events = d.Events[max(0, len(d.Events)-maxEvents):]
 	d.ops(r.Ops(), micro)
+	d.extras(&res.Observed, v)
 	d.messages(rec.Messages, r)
 	if failed {
 		d.focus(v, rec.Bands)
@@ -334,7 +335,7 @@ func (d *data) ops(ops []history.Op, unit func(int64) int64) {
 		case op.ID == d.Bad || op.ID == d.Against:
 			n.away = -1
 			ofKey = append(ofKey, n)
-		case d.Key != "" && (op.Key == d.Key || strings.HasPrefix(op.Key, d.Key+"/")):
+		case d.Key != "" && about(op.Key, d.Key):
 			ofKey = append(ofKey, n)
 		default:
 			others = append(others, n)

@@ -15,6 +15,9 @@ import (
 // maxEvidence bounds how many operations the evidence shows.
 const maxEvidence = 40
 
+// maxFront is how many of them are shown at once; the rest unfolds.
+const maxFront = 6
+
 // Page is what a page says.
 type Page struct {
 	// Title names the run or the file, Where says where it ran.
@@ -36,7 +39,10 @@ type Page struct {
 	Key        string
 	Evidence   []Bar
 	EvidenceOf int
-	More       int
+	// Earlier is what comes before Evidence and is of less interest; More
+	// counts what is left out before that.
+	Earlier []Bar
+	More    int
 	// Stack is a panic's trace, if there was one.
 	Stack string
 	// Events is the timeline, Nodes the columns of their states.
@@ -204,7 +210,7 @@ func row(expect, measured string, status checker.Status, at int64) Row {
 
 // explain says what the worst finding is, in one sentence and in pictures.
 func (p *Page) explain(expect, measured string, v *checker.Violation, of int) {
-	p.Reason = strings.TrimSuffix(expect, ":") + ": " + measured
+	p.Reason = expect + " — " + measured
 	if v == nil {
 		return
 	}
@@ -220,6 +226,13 @@ func (p *Page) explain(expect, measured string, v *checker.Violation, of int) {
 		p.Reason, p.Detail = squeeze(sentence), expect+": "+v.Why
 	}
 	p.Evidence, p.More = bars(v, bad, other)
+	if least := slices.IndexFunc(p.Evidence, func(b Bar) bool { return b.Class == "against" }); len(p.Evidence) > maxFront+2 {
+		cut := len(p.Evidence) - maxFront
+		if least >= 0 && least > cut-maxFront {
+			cut = min(cut, least)
+		}
+		p.Earlier, p.Evidence = p.Evidence[:cut], p.Evidence[cut:]
+	}
 }
 
 // pair finds the operation whose answer is wrong and the one that it
@@ -273,29 +286,38 @@ func say(bad, other *history.Op) string {
 	if bad == nil || other == nil || other.Status != history.OK || other.Return >= bad.Call || bad.Return == 0 {
 		return ""
 	}
+	apart := !about(bad.Key, other.Key) && !about(other.Key, bad.Key)
+	late := bad.Revision != 0 && bad.Revision < other.Revision
+	if (apart || !bad.Kind.Reads()) && !late {
+		return ""
+	}
 	before := "before"
 	if counted := max(bad.Return, other.Return) < int64(time.Millisecond); !counted {
 		before = gap(bad.Call-other.Return) + " before"
 	}
+	at := ""
+	if bad.Node != "" {
+		at = " on " + bad.Node
+	}
 	what := checker.Ask(bad)
-	if bad.Kind.Reads() {
-		at := ""
-		if bad.Node != "" {
-			at = " on " + bad.Node
-		}
+	switch {
+	case apart:
+		what += at
+	case bad.Kind.Reads():
 		what = fmt.Sprintf("read %s from %s%s", saw(bad), bad.Key, at)
 	}
 	did := fmt.Sprintf("%s's %s had been answered", other.Client, checker.Ask(other))
 	if other.Kind.Reads() {
 		did = fmt.Sprintf("%s had already read %s from %s", other.Client, saw(other), other.Key)
 	}
-	if value := other.Value; bad.Kind == history.List && value != "" && !slices.ContainsFunc(bad.Items, func(i history.Item) bool { return i.Value == value }) {
-		what = fmt.Sprintf("listed %s without %s", bad.Key, value)
-		if bad.Node != "" {
-			what += " on " + bad.Node
-		}
+	if value := other.Value; !apart && bad.Kind == history.List && value != "" && !slices.ContainsFunc(bad.Items, func(i history.Item) bool { return i.Value == value }) {
+		what = fmt.Sprintf("listed %s without %s%s", bad.Key, value, at)
 	}
-	if bad.Kind.Reads() {
+	switch {
+	case apart:
+		return fmt.Sprintf("%s's %s was answered from revision %d, although revision %d, %s's %s, had been answered %s it began.",
+			bad.Client, what, bad.Revision, other.Revision, other.Client, checker.Ask(other), before)
+	case bad.Kind.Reads():
 		return fmt.Sprintf("%s %s, although %s %s that read began.", bad.Client, what, did, before)
 	}
 	return fmt.Sprintf("%s was told that its %s came first, although %s %s it began.", bad.Client, what, did, before)

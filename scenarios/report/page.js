@@ -243,7 +243,7 @@
     return out || label(s.left + 6, mid[0], fit("messages are recorded around the failure only: zoom there", width - s.left - 20), "d");
   }
 
-  const shown = () => D.ops.filter((o) => !key.f || o[0] === D.bad || o[0] === D.against || D.keys[o[2]] === key.f || D.keys[o[2]].startsWith(key.f + "/"));
+  const shown = () => D.ops.filter((o) => !key.f || o[0] === D.bad || o[0] === D.against || D.keys[o[2]] === key.f || D.keys[o[2]].startsWith(key.f.replace(/\/$/, "") + "/"));
 
   function operations(s, y, width) {
     let h = line(0, y, width, y, `stroke="${paint("--line")}"`);
@@ -261,10 +261,10 @@
         const [id, , , call, ret, kind, status, , ask, answer] = o;
         const x = Math.max(s.x(call), s.left - 2), x2 = Math.min(ret < 0 ? s.x(call) + 40 : s.x(ret), width);
         let slot = ends.findIndex((e) => e <= call);
-        if (slot < 0) slot = Math.min(ends.length, by === 1 ? 0 : 7);
+        if (slot < 0) slot = Math.min(ends.length, by === 1 ? 3 : 7);
         ends[slot] = ret < 0 ? call : ret; deep = Math.max(deep, slot);
         const yy = y + slot * 15, bad = id === D.bad, vs = id === D.against;
-        const color = bad ? "--bad" : vs ? "--against" : kind === "r" ? "--read" : "--write";
+        const color = bad ? "--bad" : vs ? "--against" : { r: "--read", w: "--write", h: "--good", v: "--dim", e: "--applied" }[kind];
         const dash = status === "ok" ? "" : `stroke="${paint(color)}" stroke-dasharray="3 2" `;
         h += rect(x, yy + (bad || vs ? 0 : 1), Math.max(x2 - x, bad || vs ? 4 : 2), bad || vs ? 14 : 12, `rx="2" ${dash}fill="${paint(color)}" fill-opacity="${status === "ok" ? (bad || vs ? 1 : .75) : .15}"`);
         const text = brief(ask, answer, kind), room = x2 - x;
@@ -292,6 +292,7 @@
       return `→ ${n} item${n === 1 ? "" : "s"}`;
     }
     if (kind === "r") return "→ " + got;
+    if (kind !== "w") return ask;
     const m = ask.match(/[=+] (.*)$/);
     return (m ? m[0] : ask.split(" ")[0]) + (got.startsWith("ok") ? "" : " → " + got);
   }
@@ -449,9 +450,11 @@
   if (!list(D.msgs).length) $("l-msgs").hidden = true;
   $("msgs").disabled = !list(D.msgs).length;
   const sample = (color, text) => `<span><span class="dot" style="background:${paint(color)}"></span>${text}</span>`;
+  const kept = list(D.ops).filter((o) => o[0] > 0).length;
+  const has = (kind) => list(D.ops).some((o) => o[5] === kind);
   $("legend").innerHTML = (N ? sample("--lead", "leads") + sample("--follow", "follows") + sample("--look", "no leader known, or starts") + sample("--pause", "paused") + sample("--down", "down") + `<span>line: applied index</span>` : "")
-    + sample("--write", "write") + sample("--read", "read") + (D.bad ? sample("--bad", "wrong answer") : "") + (D.against ? sample("--against", "what it contradicts") : "") + `<span>dashed: no answer</span>`
-    + (D.ops && D.ops.length < D.opsOf ? `<span>${D.ops.length} of ${D.opsOf} operations are kept here</span>` : "");
+    + sample("--write", "write") + sample("--read", "read") + (has("h") ? sample("--good", "holds a lock") : "") + (has("v") ? sample("--dim", "watches") + sample("--applied", "sees an event") : "") + (D.bad ? sample("--bad", "wrong answer") : "") + (D.against ? sample("--against", "what it contradicts") : "") + `<span>dashed: no answer</span>`
+    + (D.ops && kept < D.opsOf ? `<span>${kept} of ${D.opsOf} operations are kept here</span>` : "");
   const copy = $("copy"), text = $("repeat");
   if (copy && navigator.clipboard) {
     copy.hidden = false;

@@ -19,6 +19,8 @@ func TestPairAndSentence(t *testing.T) {
 	list := history.Op{ID: 6, Client: "c6", Kind: history.List, Key: "/q", Call: 32 * ms, Return: 33 * ms, Status: history.OK}
 	add := history.Op{ID: 7, Client: "c7", Kind: history.Append, Key: "/q", Value: "x", Call: 3 * ms, Return: 5 * ms, Status: history.OK}
 	early := history.Op{ID: 8, Client: "c8", Kind: history.Put, Key: "/a", Value: "z", Call: 40 * ms, Return: 41 * ms, Status: history.OK, Revision: 3}
+	far := history.Op{ID: 9, Client: "c9", Kind: history.Put, Key: "/b", Value: "y", Call: 10 * ms, Return: 20 * ms, Status: history.OK, Revision: 7}
+	expiry := history.Op{ID: 10, Client: "cluster", Kind: "expire", Key: "/q", Call: 42 * ms, Return: 42 * ms, Status: history.OK, Revision: 11}
 	tests := []struct {
 		ops      []history.Op
 		bad      int
@@ -32,6 +34,8 @@ func TestPairAndSentence(t *testing.T) {
 		{[]history.Op{add, list}, 6, 7, "c6 listed /q without x, although c7's append /q + x had been answered 27 ms before that read began."},
 		{[]history.Op{put, early}, 8, 1, "c8 was told that its put /a = z came first, although c1's put /a = new had been answered 20 ms before it began."},
 		{[]history.Op{read}, 4, 0, ""},
+		{[]history.Op{far, read}, 4, 9, "c4's get /a on n2 was answered from revision 5, although revision 7, c9's put /b = y, had been answered 12 ms before it began."},
+		{[]history.Op{add, expiry}, 10, 7, ""},
 	}
 	for _, tt := range tests {
 		v := &checker.Violation{Ops: tt.ops, Notes: map[int]string{tt.bad: "wrong"}}
@@ -75,6 +79,39 @@ func TestBarsKeepOrder(t *testing.T) {
 	}
 	if list, more := bars(v, nil, nil); len(list) != maxEvidence || more != 103-maxEvidence {
 		t.Errorf("%d bars and %d more", len(list), more)
+	}
+}
+
+func TestExtrasAreNearTheFailure(t *testing.T) {
+	const sec = int64(1_000_000_000)
+	d := &data{Until: 1000 * sec / 1000, Fail: 500 * sec / 1000, Key: "/k"}
+	o := &history.Observed{}
+	for i := range int64(1000) {
+		w := history.Watch{Client: "w1", Path: "/k", Opened: i * sec, Closed: (i + 1) * sec, Stream: true}
+		w.Events = []history.WatchEvent{{Time: i * sec, Action: "set", Key: "/k/a", Modified: uint64(i)}}
+		o.Watches = append(o.Watches, w, history.Watch{Client: "w2", Path: "/other", Opened: i * sec, Closed: i*sec + 1})
+		o.Holds = append(o.Holds, history.Hold{Client: "l1", Lock: "/k", Acquired: i * sec, Ended: i*sec + 5*sec/2, Fence: uint64(i)})
+	}
+	d.extras(o, &checker.Violation{Key: "/k", At: 500 * sec})
+	kinds := map[any]int{}
+	for i, op := range d.Ops {
+		kinds[op[5]]++
+		if at := op[3].(int64); at < 340*sec/1000 || at > 660*sec/1000 {
+			t.Errorf("%v is far away", op)
+		}
+		if i > 0 && op[3].(int64) < d.Ops[i-1][3].(int64) {
+			t.Errorf("%v comes after %v", op, d.Ops[i-1])
+		}
+	}
+	if kinds["v"] != maxSessions || kinds["h"] != maxHolds || kinds["e"] != maxSessions {
+		t.Errorf("%v", kinds)
+	}
+	byID := map[int][10]any{}
+	for _, op := range d.Ops {
+		byID[op[0].(int)] = op
+	}
+	if bad, other := byID[d.Bad], byID[d.Against]; bad[5] != "h" || bad[3] != 500*sec/1000 || other[5] != "h" || other[3].(int64) >= bad[3].(int64) {
+		t.Errorf("%v contradicts %v: want the hold of the failure, and one that overlaps it", bad, other)
 	}
 }
 
