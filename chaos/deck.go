@@ -48,13 +48,23 @@ func processCards() []card {
 			return &Replace{Node: d.node()}, 0
 		}},
 		{KindFailpoint, 5, func(d *dealer) (Params, time.Duration) {
-			p := &Failpoint{Node: d.node(), At: pick(d.rng, points...).Name, Nth: 1 + d.rng.IntN(5), Do: DoCrash, RestartAfter: d.back()}
+			p := &Failpoint{Node: d.node(), At: pick(d.rng, busyPoints...), Nth: 1, Do: DoCrash, RestartAfter: d.back()}
+			if p.At == "wal.append" || p.At == "wal.sync" {
+				p.Nth += d.rng.IntN(20)
+			}
 			if d.rng.IntN(4) == 0 && p.At != PointBoot {
 				p.Do, p.RestartAfter, p.Stall = DoStall, 0, d.latency(200*time.Millisecond, 2*time.Second)
 			}
 			return p, d.time(2*time.Second, 6*time.Second)
 		}},
 	}
+}
+
+// busyPoints are points for failpoints, those that a node comes to often more
+// than once.
+var busyPoints = []string{
+	"wal.append", "wal.append", "wal.sync", "wal.sync", "wal.mark", "wal.release", "wal.reset", "checkpoint.write", "checkpoint.write",
+	"snapshot.export", "snapshot.read", "snapshot.chunk", "snapshot.verify", "snapshot.install", PointBoot,
 }
 
 // jump moves clocks: the calendar anywhere, timers only ahead.

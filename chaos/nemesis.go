@@ -18,6 +18,9 @@ const (
 	Swarm = "swarm"
 )
 
+// DrawnPrefix begins the names of steps that a nemesis has drawn.
+const DrawnPrefix = "drawn-"
+
 // Nemesis draws plans of faults. The plan is data like one that was written:
 // it can be recorded, cut down and run again.
 //
@@ -80,7 +83,7 @@ func (n *Nemesis) Draw(rng *rand.Rand) Plan {
 		}
 		// Milliseconds are what people write.
 		plan.Steps = append(plan.Steps, Step{
-			Name: fmt.Sprintf("drawn-%d-%s", len(plan.Steps)+1, params.Kind()),
+			Name: fmt.Sprintf(DrawnPrefix+"%d-%s", len(plan.Steps)+1, params.Kind()),
 			At:   at.Truncate(time.Millisecond), AtSet: true, For: length, Fault: params, Drawn: true,
 		})
 	}

@@ -67,6 +67,14 @@ func TestNemesisPlans(t *testing.T) {
 	}
 }
 
+func TestBusyPointsExist(t *testing.T) {
+	for _, name := range busyPoints {
+		if !slices.ContainsFunc(Points(), func(p PointInfo) bool { return p.Name == name }) {
+			t.Errorf("there is no point %q", name)
+		}
+	}
+}
+
 // TestNemesisRates: everything keeps its rate, swarms differ.
 func TestNemesisRates(t *testing.T) {
 	everything, kinds := 0, map[int]bool{}

@@ -139,11 +139,43 @@ func (e *evidence) telling() []Finding {
 			Measured: fmt.Sprintf("%d operations, at least %d", e.acked, minAcked),
 		})
 	}
-	if len(e.Outcomes) > 0 && e.effects == 0 && hasFaults(e.Outcomes) {
+	out = append(out, e.idle()...)
+	asked := hasFaults(e.Outcomes) || e.spec.Scenario.Nemesis.Profile != ""
+	if e.effects == 0 && asked {
 		out = append(out, Finding{
 			Expect: "some fault takes effect", Status: checker.Unknown,
 			Measured: fmt.Sprintf("none of %d", e.fired),
 		})
+	}
+	return out
+}
+
+// idle finds loads of which nothing was seen, where no expectation looks at
+// them.
+func (e *evidence) idle() []Finding {
+	load := e.spec.Scenario.Load
+	events, expiring := 0, 0
+	for i := range e.Watches {
+		events += len(e.Watches[i].Events)
+	}
+	for i := range e.ops {
+		if op := &e.ops[i]; op.TTL > 0 && op.Status == history.OK && op.Code == 0 {
+			expiring++
+		}
+	}
+	var out []Finding
+	for _, l := range []struct {
+		clients, seen int
+		judge, expect string
+	}{
+		{load.TTL.Clients, expiring, scenario.ExpectLifetimes, "some key gets a time to live"},
+		{load.Lock.Clients, len(e.Holds), scenario.ExpectLocks, "some lock is held"},
+		{load.Watch.Clients, events, scenario.ExpectWatches, "some watch sees an event"},
+	} {
+		judged := slices.ContainsFunc(e.spec.Scenario.Expect, func(x scenario.Expectation) bool { return x.Kind == l.judge })
+		if l.clients > 0 && l.seen == 0 && !judged {
+			out = append(out, Finding{Expect: l.expect, Status: checker.Unknown, Measured: fmt.Sprintf("none by %d clients", l.clients)})
+		}
 	}
 	return out
 }
