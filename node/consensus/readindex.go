@@ -65,11 +65,13 @@ func (c *Core) flushReads() {
 // the only voter is answered at once, even before an entry of its own term has
 // told it how much the terms before had committed.
 func (c *Core) hasty() bool {
-	if !c.IsLeader() || len(c.conf.GetVoters()) > 1 || len(c.conf.GetVotersOutgoing()) > 1 {
+	if len(c.conf.GetVoters()) > 1 || len(c.conf.GetVotersOutgoing()) > 1 {
 		return false
 	}
+	// Raft may lead since a moment ago, which no Ready has told yet.
+	now := c.raw.BasicStatus()
 	term, err := c.log.Term(c.applied)
-	return err != nil || term != c.term
+	return now.RaftState == raft.StateLeader && (err != nil || term != now.GetTerm())
 }
 
 // confirmRead takes the leader's answer: the reads of that round may be served
