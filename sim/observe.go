@@ -57,11 +57,12 @@ func (w *World) measure() {
 			continue
 		}
 		s := history.Sizes{
-			Time: int64(w.now()), Node: m.name, Inbox: len(m.inbox), Calls: len(m.front.open),
-			Disk: m.disk.Used(), Log: m.logBytes(),
+			Time: int64(w.now()), Node: m.name, Inbox: len(m.inbox), Disk: m.disk.Used(), Log: m.logBytes(),
 		}
-		for i := range m.lanes {
-			s.Jobs += len(m.lanes[i].queue)
+		if m.node != nil {
+			b := m.node.Burden()
+			s.Calls, s.Watches, s.Jobs = b.Calls, b.Watches, b.Jobs
+			s.Proposals, s.Reads, s.Entries = b.Proposals, b.Reads, b.Entries
 		}
 		w.result.Sizes = append(w.result.Sizes, s)
 	}

@@ -62,7 +62,7 @@ var checks = map[string]check{
 		})}
 	},
 	scenario.ExpectBounded: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
-		return []checker.Verdict{cluster.CheckBounds(e.Sizes, limits)}
+		return []checker.Verdict{cluster.CheckBounds(e.Sizes, limitsOf(e.spec.Scenario))}
 	},
 	scenario.ExpectWatches: func(e *evidence, x scenario.Expectation) []checker.Verdict {
 		if !e.truth {
@@ -101,9 +101,27 @@ var checks = map[string]check{
 // watchLag is how far an open watch may be behind when the run ends.
 const watchLag = time.Second
 
-// limits are bounds of what any run may need; the inbox's is that of the
-// simulator's sockets.
-var limits = cluster.Limits{Inbox: 5000, Calls: 4096, Watches: 4096, Jobs: 1024, Disk: 256 << 20, Log: 64 << 20}
+// limitsOf are the bounds of what a member may hold in a run: some times what
+// its load and settings need at any one time, so that what grows by the run's
+// length is above them soon.
+func limitsOf(s *scenario.Scenario) cluster.Limits {
+	l, k := s.Load, s.Cluster.Knobs
+	clients := l.KV.Clients + l.TTL.Clients + l.Lock.Clients + l.Watch.Clients
+	entries := 4*uint64(k.CheckpointEvery+k.CatchUpEntries) + 500
+	return cluster.Limits{
+		Inbox: inboxMax, Calls: 4*clients + 16, Watches: 2*l.Watch.Clients + 8, Jobs: 64,
+		Proposals: 16*clients + 64, Reads: 4*clients + 16, Entries: entries,
+		Log:  16*int64(k.SegmentBytes) + int64(entries)*int64(512+2*l.KV.ValueBytes),
+		Disk: diskMax,
+	}
+}
+
+// The simulator's sockets hold that many frames for a process that does not
+// read them, and clients' requests besides.
+const inboxMax = 5000
+
+// diskMax bounds a member's files, snapshots included.
+const diskMax = 256 << 20
 
 // healed is when the last fault was undone; the end, if the run ended before.
 func (e *evidence) healed() time.Duration {

@@ -122,12 +122,17 @@ type Noticed struct {
 type Sizes struct {
 	Time int64  `json:"time"`
 	Node string `json:"node"`
-	// Inbox counts inputs that wait for the reactor, Calls open requests,
-	// Watches open watches, Jobs queued disk jobs.
-	Inbox   int `json:"inbox"`
-	Calls   int `json:"calls"`
-	Watches int `json:"watches"`
-	Jobs    int `json:"jobs"`
+	// Inbox counts inputs that wait for the reactor, Calls open reads and
+	// watches, Watches the watches among them, Jobs disk jobs that are not done,
+	// Proposals commands that are not decided, Reads those that wait for their
+	// place, Entries the log's entries in memory.
+	Inbox     int    `json:"inbox"`
+	Calls     int    `json:"calls"`
+	Watches   int    `json:"watches"`
+	Jobs      int    `json:"jobs"`
+	Proposals int    `json:"proposals"`
+	Reads     int    `json:"reads"`
+	Entries   uint64 `json:"entries"`
 	// Disk is the length of all files in bytes, Log that of the log's segments.
 	Disk int64 `json:"disk"`
 	Log  int64 `json:"log"`

@@ -14,9 +14,11 @@ const boundsCheck = "queues and disks stay bounded"
 
 // Limits are the most that each size may be; 0 is no limit.
 type Limits struct {
-	Inbox, Calls, Watches, Jobs int
-	Disk, Log                   int64
-	_                           struct{}
+	Inbox, Calls, Watches, Jobs, Proposals, Reads int
+
+	Entries   uint64
+	Disk, Log int64
+	_         struct{}
 }
 
 // CheckBounds compares the sizes of members' queues and files with limits.
@@ -31,6 +33,7 @@ func CheckBounds(sizes []history.Sizes, limits Limits) checker.Verdict {
 		}
 		most.Inbox, most.Calls, most.Watches = max(most.Inbox, s.Inbox), max(most.Calls, s.Calls), max(most.Watches, s.Watches)
 		most.Jobs, most.Disk, most.Log = max(most.Jobs, s.Jobs), max(most.Disk, s.Disk), max(most.Log, s.Log)
+		most.Proposals, most.Reads, most.Entries = max(most.Proposals, s.Proposals), max(most.Reads, s.Reads), max(most.Entries, s.Entries)
 	}
 	switch {
 	case v.Violation != nil:
@@ -38,8 +41,8 @@ func CheckBounds(sizes []history.Sizes, limits Limits) checker.Verdict {
 	case len(sizes) == 0:
 		v.Status, v.Summary = checker.Unknown, "no size was measured"
 	default:
-		v.Summary = fmt.Sprintf("at most %d inputs, %d calls, %d watches, %d jobs, %d KiB on disk, %d of log",
-			most.Inbox, most.Calls, most.Watches, most.Jobs, most.Disk>>10, most.Log>>10)
+		v.Summary = fmt.Sprintf("at most %d inputs, %d calls, %d proposals, %d jobs, %d entries, %d KiB on disk, %d of log",
+			most.Inbox, most.Calls, most.Proposals, most.Jobs, most.Entries, most.Disk>>10, most.Log>>10)
 	}
 	v.Took = time.Since(began)
 	return v
@@ -54,6 +57,9 @@ func over(s *history.Sizes, l Limits) *checker.Violation {
 		{"calls are open", int64(s.Calls), int64(l.Calls)},
 		{"watches are open", int64(s.Watches), int64(l.Watches)},
 		{"jobs wait for the disk", int64(s.Jobs), int64(l.Jobs)},
+		{"commands are undecided", int64(s.Proposals), int64(l.Proposals)},
+		{"reads wait", int64(s.Reads), int64(l.Reads)},
+		{"entries are in memory", int64(s.Entries), int64(l.Entries)},
 		{"bytes are on the disk", s.Disk, l.Disk},
 		{"bytes are in the log", s.Log, l.Log},
 	} {

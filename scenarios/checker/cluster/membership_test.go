@@ -166,7 +166,7 @@ func TestOutage(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	limits := cluster.Limits{Inbox: 10, Jobs: 4, Calls: 5, Watches: 6, Disk: 1000, Log: 500}
+	limits := cluster.Limits{Inbox: 10, Jobs: 4, Calls: 5, Watches: 6, Proposals: 7, Reads: 8, Entries: 9, Disk: 1000, Log: 500}
 	for _, tc := range []struct {
 		name string
 		size history.Sizes
@@ -178,6 +178,9 @@ func TestBounds(t *testing.T) {
 		{"jobs", history.Sizes{Jobs: 5}, checker.Violated, "jobs"},
 		{"calls", history.Sizes{Calls: 6}, checker.Violated, "calls"},
 		{"watches", history.Sizes{Watches: 7}, checker.Violated, "watches"},
+		{"proposals", history.Sizes{Proposals: 8}, checker.Violated, "commands are undecided"},
+		{"reads", history.Sizes{Reads: 9}, checker.Violated, "reads wait"},
+		{"entries", history.Sizes{Entries: 10}, checker.Violated, "entries are in memory"},
 		{"disk", history.Sizes{Disk: 1001}, checker.Violated, "bytes are on the disk"},
 		{"log", history.Sizes{Log: 501}, checker.Violated, "bytes are in the log"},
 	} {
