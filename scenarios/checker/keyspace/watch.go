@@ -57,6 +57,9 @@ func CheckWatches(r *Replay, sessions []history.Watch, opt WatchOptions) checker
 			v.Violation = bad
 		}
 	}
+	if v.Violation == nil {
+		v.Violation = deaf(sessions, opt)
+	}
 	switch {
 	case v.Violation != nil:
 		v.Status, v.Summary = checker.Violated, v.Violation.Why
@@ -67,6 +70,32 @@ func CheckWatches(r *Replay, sessions []history.Watch, opt WatchOptions) checker
 	}
 	v.Took = time.Since(began)
 	return v
+}
+
+// deaf finds a client that is given no watch any more once all is healed.
+func deaf(sessions []history.Watch, opt WatchOptions) *checker.Violation {
+	due := opt.Healed + opt.Within
+	if opt.End == 0 || due > opt.End {
+		return nil
+	}
+	heard := map[string]bool{}
+	var clients []string
+	for i := range sessions {
+		w := &sessions[i]
+		if _, known := heard[w.Client]; !known {
+			heard[w.Client] = false
+			clients = append(clients, w.Client)
+		}
+		if w.Closed >= int64(opt.Healed) && (w.Headed > 0 || w.Code != 0) {
+			heard[w.Client] = true
+		}
+	}
+	for _, c := range clients {
+		if !heard[c] {
+			return &checker.Violation{Key: c, At: int64(due), Why: fmt.Sprintf("%s got no watch after healing at %s", c, seconds(opt.Healed))}
+		}
+	}
+	return nil
 }
 
 // session is one watch under judgement.

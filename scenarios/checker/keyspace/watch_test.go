@@ -84,6 +84,7 @@ func TestWatches(t *testing.T) {
 		{"open and behind", edit(stream("/a", 1, at(1, 3, 5)...), open), checker.Violated, "has not seen set /a (index 7)"},
 		{"open, behind and slow", edit(stream("/a", 1, at(1, 3, 5)...), func(w *history.Watch) { open(w); w.Slow = true }), checker.Held, ""},
 		{"open, headed late", edit(stream("/a", 1, at(1, 3, 5)...), func(w *history.Watch) { open(w); w.Headed = end - 1 }), checker.Held, ""},
+		{"no watch after healing", edit(stream("/a", 1, at(1)...), func(w *history.Watch) { w.Closed = 9 * second }), checker.Violated, "w1 got no watch after healing at 10.000"},
 		{"never answered", edit(stream("/a", 1), func(w *history.Watch) { open(w); w.Headed = 0 }), checker.Violated, "has got no answer"},
 		{"ended by a snapshot", edit(stream("/a", 1, at(1, 3)...), func(w *history.Watch) { w.Code, w.Why = 400, history.WatchRefused }), checker.Held, ""},
 		{"one missing, then a snapshot", edit(stream("/a", 1, at(1, 5)...), func(w *history.Watch) { w.Code = 400 }), checker.Violated, "missed"},
