@@ -60,16 +60,6 @@ var consensusMutants = []mutant{
 		}},
 	},
 	{
-		Name: "settle-former-life", Area: areaConsensus, Checker: "linearizable",
-		Fault: "a command of a member's former life answers whoever waits for the same sequence now",
-		Hints: []string{"exactly-once", "rolling-restart"},
-		Edits: []edit{{
-			"node/consensus/propose.go",
-			"if id.Member != c.cfg.ID || id.Incarnation != c.cfg.Incarnation {",
-			"if id.Member != c.cfg.ID {",
-		}},
-	},
-	{
 		Name: "settle-oldest", Area: areaConsensus, Checker: "linearizable",
 		Fault: "an applied command answers the one who has waited longest instead of its own origin",
 		Hints: []string{"exactly-once", "transfer-storm"},
@@ -82,7 +72,7 @@ var consensusMutants = []mutant{
 	{
 		Name: "refusal-taken-for-proof", Area: areaConsensus, Checker: "linearizable",
 		Fault: "a refusal by one leader ends a command as refused, though another copy may be in the log",
-		Hints: []string{"transfer-storm", "exactly-once"},
+		Hints: []string{"everything", "transfer-storm"},
 		Edits: []edit{{
 			"node/consensus/forward.go",
 			"\t\t\tp.sentAt, p.tries = c.now-c.cfg.ResendAfter*3/4, 0\n",
@@ -122,7 +112,7 @@ var readMutants = []mutant{
 	{
 		Name: "read-by-lease", Area: areaConsensus, Checker: "linearizable",
 		Fault: "a leader confirms reads by a lease, which a stopped process or a slow clock outlives",
-		Hints: []string{"pause", "clock-skew"},
+		Hints: []string{"seven-members", "pause", "clock-skew"},
 		Edits: []edit{{"node/consensus/core.go", "raft.ReadOnlySafe", "raft.ReadOnlyLeaseBased"}},
 	},
 	{
@@ -145,7 +135,7 @@ var readMutants = []mutant{
 	{
 		Name: "read-takes-any-answer", Area: areaConsensus, Checker: "linearizable",
 		Fault: "a late answer to a round that was given up confirms the next one",
-		Hints: []string{"transfer-storm", "heavy-tail", "pinned-readers"},
+		Hints: []string{"heavy-tail", "pinned-readers"},
 		Edits: []edit{{"node/consensus/readindex.go", "!bytes.Equal(g.ctx[:], rs.RequestCtx)", "!bytes.Equal(g.ctx[:8], rs.RequestCtx[:8])"}},
 	},
 }

@@ -38,7 +38,7 @@ var walMutants = []mutant{
 	{
 		Name: "overwrite-not-recovered", Area: areaWAL, Checker: "logs-match",
 		Fault: "recovery keeps the older entry where a newer one replaced it",
-		Hints: []string{"leader-isolated", "vote-crash", "leader-crash"},
+		Hints: []string{"exactly-once", "leader-isolated"},
 		Edits: []edit{{
 			"node/wal/recover.go",
 			"\t\tr.entries = append(r.entries[:from-r.first], b.Entries...)\n",
@@ -49,7 +49,7 @@ var walMutants = []mutant{
 	{
 		Name: "released-too-early", Area: areaWAL, Checker: "live-after-heal",
 		Fault: "segments are given back while they hold entries behind the checkpoint",
-		Hints: []string{"power-loss", "rolling-restart"},
+		Hints: []string{"wal-failpoints", "power-loss"},
 		Edits: []edit{{"node/wal/log.go", "l.segments[0].top <= index {", "l.segments[0].top <= index+40 {"}},
 	},
 	{

@@ -200,13 +200,19 @@ func TestCode(t *testing.T) {
 func TestReport(t *testing.T) {
 	c := &campaign{own: 90 * time.Second, guilty: []run{{"pause", 7}}}
 	for _, h := range []hunt{
-		{mutant: mutant{Name: "a-b", Area: areaWAL, Checker: "logs-match"}, Verdict: killed, CPU: 3 * time.Second,
-			Kill: &kill{"pause", 4, "linearizable", "a stale read"}},
-		{mutant: mutant{Name: "a-c", Area: areaWAL, Fault: "it forgets", Checker: "logs-match"}, Verdict: survived,
-			CPU: 20 * time.Second, Runs: 31, Unknown: 2, Trouble: "out of memory"},
+		{
+			mutant: mutant{Name: "a-b", Area: areaWAL, Checker: "logs-match"}, Verdict: killed, CPU: 3 * time.Second,
+			Kill: &kill{"pause", 4, "linearizable", "a stale read"},
+		},
+		{
+			mutant: mutant{Name: "a-c", Area: areaWAL, Fault: "it forgets", Checker: "logs-match"}, Verdict: survived,
+			CPU: 20 * time.Second, Runs: 31, Unknown: 2, Trouble: "out of memory",
+		},
 		{mutant: mutant{Name: "a-d", Area: areaAPI, Fault: "it sleeps"}, Verdict: unreached},
-		{mutant: mutant{Name: "null-e", Area: areaNull, Fault: "it is the same", Null: true}, Verdict: killed,
-			CPU: time.Second, Kill: &kill{"pause", 4, "linearizable", "nonsense"}},
+		{
+			mutant: mutant{Name: "null-e", Area: areaNull, Fault: "it is the same", Null: true}, Verdict: killed,
+			CPU: time.Second, Kill: &kill{"pause", 4, "linearizable", "nonsense"},
+		},
 	} {
 		c.hunts = append(c.hunts, &h)
 	}

@@ -135,6 +135,9 @@ func (o *options) work(ctx context.Context, env *ui.Env) (int, error) {
 	if o.list {
 		return ui.Held, listCatalogue(env, chosen)
 	}
+	if err := checkRoot(o.tree); err != nil {
+		return 0, err
+	}
 	dir, err := os.MkdirTemp("", "drydock-mutants-")
 	if err != nil {
 		return 0, ui.Exit(ui.WorldFailed, err)

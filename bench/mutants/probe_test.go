@@ -68,7 +68,7 @@ func TestProbeIsInterrupted(t *testing.T) {
 func TestTree(t *testing.T) {
 	from := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": "module m\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() { println(say) }\n",
+		"go.mod": "module drydock\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() { println(say) }\n",
 		"say.go": "package main\n\nconst say = \"well\"\n", ".git/x": "x", "bin/y": "y", ".drydock/z": "z", "a/b.yaml": "b",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(from, name)), 0o755); err != nil {

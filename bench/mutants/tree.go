@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"drydock/node/ui"
 )
 
 // errCatalogue is matched by errors of a mutant that does not fit the tree.
@@ -27,6 +29,18 @@ const maxFileBytes = 8 << 20
 // Mutated files lie beside it: the compiler is told to read them instead.
 type tree struct {
 	dir string // holds src, bin and edits
+}
+
+// checkRoot says whether the product's sources are at root.
+func checkRoot(root string) error {
+	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err == nil && !strings.HasPrefix(string(gomod), "module drydock\n") {
+		err = errors.New("its go.mod is another module's")
+	}
+	if err != nil {
+		return ui.Usagef("--tree: %s is not the root of the product's sources: %v", root, err)
+	}
+	return nil
 }
 
 // newTree copies the sources at root into dir.
