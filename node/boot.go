@@ -15,6 +15,11 @@ import (
 	"drydock/node/world"
 )
 
+// ErrDamaged is matched when a data directory lacks what the log says was durable
+// in it. Damage inside of a file has the errors of who reads it (wal.ErrCorrupt,
+// checkpoint.ErrCorrupt, state.ErrCorrupt).
+var ErrDamaged = errors.New("node: data directory is damaged")
+
 // ErrNotFounded is returned by Boot for a data directory that neither Found
 // nor Join has prepared.
 var ErrNotFounded = errors.New("node: data directory is empty")
@@ -152,7 +157,7 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 		start.Applied, start.Term = sn.Index, sn.Term
 	} else {
 		if rec.Marker.Index > 0 {
-			return nil, nil, fmt.Errorf("node: the log begins after a checkpoint at %d, which is missing", rec.Marker.Index)
+			return nil, nil, fmt.Errorf("%w: the log begins after a checkpoint at %d, which is missing", ErrDamaged, rec.Marker.Index)
 		}
 		n.state = state.Empty()
 	}
@@ -161,7 +166,7 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 	}
 	switch {
 	case sn.Index < rec.Marker.Index:
-		return nil, nil, fmt.Errorf("node: checkpoint at %d is older than %d, which the log says is durable", sn.Index, rec.Marker.Index)
+		return nil, nil, fmt.Errorf("%w: the checkpoint at %d is older than %d, which the log says is durable", ErrDamaged, sn.Index, rec.Marker.Index)
 	case sn.Index == rec.Marker.Index && sn.Term != rec.Marker.Term && sn.Index > 0:
 		return nil, nil, fmt.Errorf("node: checkpoint at %d is of term %d, the log says %d", sn.Index, sn.Term, rec.Marker.Term)
 	}

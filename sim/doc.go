@@ -18,11 +18,19 @@
 //   - Raft draws from the process-wide crypto/rand.Reader; the world replaces it
 //     around each step by the stream of the node that steps. Two worlds must not
 //     run at the same time in one process.
+//   - No fault destroys the only copy of a committed entry, unless the plan says
+//     so: what a disk holds is struck only while a majority of the other voters
+//     has it. Damage is of a kind that recovery can tell from a torn write.
+//   - A node that stops because of an injected fault, and says so, did right; it
+//     comes back on the disk it left or, if that is damaged, as a new member.
+//     Any other end of a node breaks the run.
 //   - A run owns its memory files and gives them back, whatever happens.
 //
 // Files: config.go, world.go (the run), machine.go (a node and its life),
 // lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
-// client.go and ops.go (load), operator.go (membership), target.go (faults),
+// client.go and ops.go (load), operator.go and replace.go (membership),
+// target.go, strike.go, clock.go, failpoint.go and damage.go (faults), atlas.go
+// (what faults may destroy),
 // referee.go (observations), record.go (for people), audit.go (truth from
 // disks), trace.go, result.go.
 package sim

@@ -10,6 +10,7 @@ import (
 	"drydock/chaos"
 	"drydock/node"
 	"drydock/node/checkpoint"
+	"drydock/node/state"
 	"drydock/node/wal"
 	"drydock/node/world"
 	"drydock/sim/disk"
@@ -197,8 +198,16 @@ func (m *machine) bootTrap() *trap {
 	return nil
 }
 
-// excused says whether an injected fault explains why a node stopped, or did
-// not start: then it did what it should.
+// excused says whether an injected fault explains why a node stopped: then it
+// did what it should.
 func (m *machine) excused(err error) bool {
 	return errors.Is(err, disk.ErrIO) || errors.Is(err, disk.ErrFull) || m.damage != ""
+}
+
+// refuses is excused for a node that does not start: with a damaged disk it must
+// say that it is that.
+func (m *machine) refuses(err error) bool {
+	typed := slices.ContainsFunc([]error{wal.ErrCorrupt, checkpoint.ErrCorrupt, state.ErrCorrupt, node.ErrDamaged, disk.ErrIO, disk.ErrFull},
+		func(target error) bool { return errors.Is(err, target) })
+	return typed && m.excused(err)
 }

@@ -165,7 +165,7 @@ func (m *machine) recoverNode() bool {
 		switch {
 		case err == nil:
 			m.node = n
-		case m.excused(err):
+		case m.refuses(err):
 			m.halted(fmt.Sprintf("did not boot: %v", err))
 		default:
 			m.fail(fmt.Sprintf("did not boot: %v", err))

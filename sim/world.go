@@ -27,7 +27,7 @@ type World struct {
 	byName     map[string]*machine
 	byID       map[world.MemberID]*machine
 	founders   map[string]world.MemberID // the ids they were founded with
-	isVoter    map[string]bool // as last known, at votersAt
+	isVoter    map[string]bool           // as last known, at votersAt
 	votersAt   uint64
 	clusterID  uint64
 	epoch      int64 // wall time at the run's start, ns
