@@ -30,7 +30,7 @@ func Annotations(w io.Writer, reports []*runner.Report) error {
 		if r.Verdict == checker.Unknown && !r.Failed() {
 			kind = "warning"
 		}
-		text := headline(r) + "\nreplay: " + r.Replay
+		text := headline(r) + "\nreplay: " + bySeed(r)
 		if _, err := fmt.Fprintf(w, "::%s file=%s,line=1,title=%s::%s\n", kind, property(r.File),
 			property(fmt.Sprintf("%s, seed %d: %s", r.Scenario, r.Seed, r.Verdict)), message(text)); err != nil {
 			return fmt.Errorf("report: %w", err)
@@ -104,7 +104,7 @@ func summaryRows(reports []*runner.Report) []string {
 		if r.Verdict == checker.Violated {
 			verdict = "**VIOLATED**"
 		}
-		bad = append(bad, fmt.Sprintf("| %s | %d | %s | %s <br>`%s` |\n", cell(r.Scenario), r.Seed, verdict, cell(headline(r)), cell(r.Replay)))
+		bad = append(bad, fmt.Sprintf("| %s | %d | %s | %s <br>`%s` |\n", cell(r.Scenario), r.Seed, verdict, cell(headline(r)), cell(bySeed(r))))
 	}
 	for _, name := range order {
 		good = append(good, fmt.Sprintf("| %s | %d of them | held | |\n", cell(name), held[name]))

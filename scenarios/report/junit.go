@@ -137,6 +137,6 @@ func evidence(r *runner.Report) string {
 		// A builder takes everything.
 		_ = checker.Render(&b, checker.Verdict{Status: f.Status, Check: f.Expect, Ops: r.Operations, Violation: f.Violation})
 	}
-	fmt.Fprintf(&b, "replay   %s\n", r.Replay)
+	fmt.Fprintf(&b, "replay   %s\n", bySeed(r))
 	return b.String()
 }

@@ -30,8 +30,9 @@ type Page struct {
 	Detail string
 	// At is when a violation shows, "" if at no time.
 	At string
-	// Repeat is the command that repeats it.
-	Repeat string
+	// Repeat is the command that repeats it; Again, if not the same, the one
+	// that needs no recording.
+	Repeat, Again string
 	// Findings are the expectations.
 	Findings []Row
 	// Key is what the evidence is about; Evidence the smallest history found,
@@ -86,6 +87,9 @@ func FromRun(r *runner.Report) *Page {
 		Title: r.Scenario, Verdict: r.Verdict, Repeat: r.Replay, Seed: fmt.Sprint(r.Seed), Nodes: r.Nodes,
 		Where: fmt.Sprintf("%s · seed %d", r.World, r.Seed),
 	}
+	if again := bySeed(r); again != r.Replay {
+		p.Again = again
+	}
 	for _, f := range r.Findings {
 		p.Findings = append(p.Findings, row(f.Expect, f.Measured, f.Status, int64(f.At)))
 	}
@@ -115,6 +119,11 @@ func FromRun(r *runner.Report) *Page {
 	return p
 }
 
+// bySeed is the command that repeats a run on any machine.
+func bySeed(r *runner.Report) string {
+	return fmt.Sprintf("drydock run --seed %d %s", r.Seed, r.File)
+}
+
 // nearest bounds the events to those before the failure.
 func nearest(events []Line, r *runner.Report) []Line {
 	if len(events) <= maxEvents {
@@ -135,9 +144,6 @@ func (p *Page) facts(r *runner.Report) {
 		p.Facts = append(p.Facts, Fact{name, fmt.Sprintf(format, args...)})
 	}
 	add("file", "%s", r.File)
-	if again := fmt.Sprintf("drydock run --seed %d %s", r.Seed, r.File); again != r.Replay {
-		add("by seed", "%s", again)
-	}
 	if r.Trace != "" {
 		add("trace", "%s", r.Trace)
 	}
