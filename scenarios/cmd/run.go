@@ -274,6 +274,9 @@ func title(env *ui.Env, w runner.World, o *runOptions, list []*scenario.Scenario
 	if len(seeds) > 1 {
 		seed = fmt.Sprintf("seeds %d-%d", seeds[0], seeds[len(seeds)-1])
 	}
+	if !o.named && !slices.ContainsFunc(list, func(s *scenario.Scenario) bool { return s.Seed == 0 }) {
+		seed = "seeds of their own"
+	}
 	if o.lasting > 0 {
 		seed, workers = fmt.Sprintf("for %s, from %s", o.lasting, seed), o.jobs
 	}

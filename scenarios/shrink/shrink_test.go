@@ -21,7 +21,7 @@ import (
 
 // TestMain makes fewer draws than usual: each is a whole search.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "12"); err != nil {
+	if err := flag.Set("rapid.checks", "8"); err != nil {
 		panic(err)
 	}
 	m.Run()
