@@ -242,7 +242,7 @@ func TestHealEndsEverything(t *testing.T) {
 	if f.members[4].Up {
 		t.Error("a node outside the cluster was started")
 	}
-	want := []Count{{KindCrash, 1, 1}, {KindPause, 1, 1}, {KindPartition, 1, 1}, {KindTransfer, 3, 3}}
+	want := []Count{{KindCrash, 1, 1}, {KindPause, 1, 1}, {KindTransfer, 3, 3}, {KindPartition, 1, 1}}
 	if diff := cmp.Diff(want, c.Injected()); diff != "" {
 		t.Error(diff)
 	}

@@ -1,5 +1,7 @@
 package chaos
 
+import "slices"
+
 // Entry documents one fault of the vocabulary.
 type Entry struct {
 	Kind Kind
@@ -13,6 +15,15 @@ type Entry struct {
 
 // Vocabulary lists all faults, in the order for people.
 func Vocabulary() []Entry {
+	list := slices.Concat(processEntries(), networkEntries(), diskEntries())
+	return append(list, Entry{
+		KindHeal, "undoes faults that still last; `all` starts dead members, too", "nothing to undo",
+		"- at: 15s\n  heal: all", func() Params { return new(Heal) },
+	})
+}
+
+// processEntries are the faults of processes, machines and the membership.
+func processEntries() []Entry {
 	return []Entry{
 		{
 			KindCrash, "kills a node; what it had not synced may be lost", "restart_after, a restart step, or healing",
@@ -31,8 +42,46 @@ func Vocabulary() []Entry {
 			"- at: 5s\n  pause: leader\n  for: 3s", func() Params { return new(Pause) },
 		},
 		{
+			KindSlowNode, "makes a process slow without killing it", "for, or healing",
+			"- at: 5s\n  slow-node: {node: leader, latency: 40ms}\n  for: 5s", func() Params { return new(SlowNode) },
+		},
+		{
+			KindClockRate, "makes a machine's clocks run fast or slow", "for, or healing: they run right, from where they are",
+			"- at: 3s\n  clock-rate: {node: leader, rate: 1.5}\n  for: 10s", func() Params { return new(ClockRate) },
+		},
+		{
+			KindClockJump, "moves a machine's clocks at one instant", "for, or healing: the calendar is set right; a monotonic clock stays ahead",
+			"- at: 5s\n  clock-jump: {node: leader, by: 1h, direction: back, clock: wall}\n  for: 5s", func() Params { return new(ClockJump) },
+		},
+		{
+			KindReplace, "puts an empty machine in a member's place, under a new id", "nothing to undo",
+			"- at: 5s\n  replace: follower", func() Params { return new(Replace) },
+		},
+		{
+			KindTransfer, "asks the leader to hand over its leadership", "nothing to undo",
+			"- at: 5s\n  transfer-leadership: follower", func() Params { return new(Transfer) },
+		},
+		{
+			KindMembership, "changes who votes, by joint consensus", "another membership step",
+			"- at: 5s\n  membership: {add: [n4, n5]}", func() Params { return new(Membership) },
+		},
+		{
+			KindFailpoint, "strikes a node at the n-th time it gets to a point of its work", "restart_after, a restart step, or healing",
+			"- at: 5s\n  failpoint: {at: wal.sync, nth: 3, node: leader, do: crash, restart_after: 1s}", func() Params { return new(Failpoint) },
+		},
+	}
+}
+
+// networkEntries are the faults of links.
+func networkEntries() []Entry {
+	return []Entry{
+		{
 			KindPartition, "cuts links between members", "for, or healing",
 			"- at: 5s\n  partition: {isolate: leader, direction: in}\n  for: 4s", func() Params { return new(Partition) },
+		},
+		{
+			KindFlap, "cuts all links of a node and mends them, again and again", "for, or healing",
+			"- at: 5s\n  flap: {node: follower, up: 400ms, down: 300ms}\n  for: 6s", func() Params { return new(Flap) },
 		},
 		{
 			KindDelay, "makes messages slower", "for, or healing",
@@ -50,25 +99,15 @@ func Vocabulary() []Entry {
 			KindReorder, "holds messages back at random, so that others overtake them", "for, or healing",
 			"- at: 2s\n  reorder: {probability: 20%, window: 100ms}\n  for: 15s", func() Params { return new(Reorder) },
 		},
+	}
+}
+
+// diskEntries are the faults of disks.
+func diskEntries() []Entry {
+	return []Entry{
 		{
 			KindSlowDisk, "makes every sync of a disk slower", "for, or healing",
 			"- at: 5s\n  slow-disk: {node: leader, latency: 500ms}\n  for: 5s", func() Params { return new(SlowDisk) },
-		},
-		{
-			KindFlap, "cuts all links of a node and mends them, again and again", "for, or healing",
-			"- at: 5s\n  flap: {node: follower, up: 400ms, down: 300ms}\n  for: 6s", func() Params { return new(Flap) },
-		},
-		{
-			KindClockRate, "makes a machine's clocks run fast or slow", "for, or healing: they run right, from where they are",
-			"- at: 3s\n  clock-rate: {node: leader, rate: 1.5}\n  for: 10s", func() Params { return new(ClockRate) },
-		},
-		{
-			KindClockJump, "moves a machine's clocks at one instant", "for, or healing: the calendar is set right; a monotonic clock stays ahead",
-			"- at: 5s\n  clock-jump: {node: leader, by: 1h, direction: back, clock: wall}\n  for: 5s", func() Params { return new(ClockJump) },
-		},
-		{
-			KindSlowNode, "makes a process slow without killing it", "for, or healing",
-			"- at: 5s\n  slow-node: {node: leader, latency: 40ms}\n  for: 5s", func() Params { return new(SlowNode) },
 		},
 		{
 			KindDiskStall, "makes a disk hang: what is begun on it ends later", "for, or healing: what waits goes on",
@@ -97,26 +136,6 @@ func Vocabulary() []Entry {
 		{
 			KindWipe, "kills a node and empties its disk", "restart_after, a restart step, or healing: it comes back as a new member",
 			"- at: 5s\n  wipe: {node: follower, restart_after: 2s}", func() Params { return new(Wipe) },
-		},
-		{
-			KindReplace, "puts an empty machine in a member's place, under a new id", "nothing to undo",
-			"- at: 5s\n  replace: follower", func() Params { return new(Replace) },
-		},
-		{
-			KindFailpoint, "strikes a node at the n-th time it gets to a point of its work", "restart_after, a restart step, or healing",
-			"- at: 5s\n  failpoint: {at: wal.sync, nth: 3, node: leader, do: crash, restart_after: 1s}", func() Params { return new(Failpoint) },
-		},
-		{
-			KindTransfer, "asks the leader to hand over its leadership", "nothing to undo",
-			"- at: 5s\n  transfer-leadership: follower", func() Params { return new(Transfer) },
-		},
-		{
-			KindMembership, "changes who votes, by joint consensus", "another membership step",
-			"- at: 5s\n  membership: {add: [n4, n5]}", func() Params { return new(Membership) },
-		},
-		{
-			KindHeal, "undoes faults that still last; `all` starts dead members, too", "nothing to undo",
-			"- at: 15s\n  heal: all", func() Params { return new(Heal) },
 		},
 	}
 }

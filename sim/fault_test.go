@@ -59,17 +59,19 @@ func answeredIn(r *Result, from, until time.Duration) int {
 
 const second = time.Second
 
-// TestFaults injects each fault and looks for what it must do to a cluster that
-// it must not break. All members run again at the end.
-func TestFaults(t *testing.T) {
+// faultCase is a fault, and what it must do to a cluster.
+type faultCase struct {
+	name    string
+	steps   []chaos.Step
+	members int
+	adjust  func(*Config)
+	check   func(t *testing.T, r *Result)
+}
+
+// machineCases are the faults of processes, clocks and cables.
+func machineCases() []faultCase {
 	all := sel(chaos.All)
-	tests := []struct {
-		name    string
-		steps   []chaos.Step
-		members int
-		adjust  func(*Config)
-		check   func(t *testing.T, r *Result)
-	}{
+	return []faultCase{
 		{
 			name:  "flap",
 			steps: []chaos.Step{step(3*second, &chaos.Flap{Node: sel(chaos.Leader), Direction: "both", Up: 300 * time.Millisecond, Down: 700 * time.Millisecond}, 5*second)},
@@ -121,6 +123,23 @@ func TestFaults(t *testing.T) {
 				}
 			},
 		},
+		{
+			name:  "wipe",
+			steps: []chaos.Step{step(3*second, &chaos.Wipe{Node: sel(chaos.Leader), RestartAfter: second})},
+			check: wantReplaced,
+		},
+		{
+			name:  "replace",
+			steps: []chaos.Step{step(3*second, &chaos.Replace{Node: sel(chaos.Any)}), step(6*second, &chaos.Replace{Node: sel(chaos.Any)})},
+			check: wantReplaced, members: 5,
+		},
+	}
+}
+
+// diskCases are the faults of disks.
+func diskCases() []faultCase {
+	all := sel(chaos.All)
+	return []faultCase{
 		{
 			name:  "disk-stall",
 			steps: []chaos.Step{step(3*second, &chaos.DiskStall{Node: sel(chaos.Leader)}, 3*second)},
@@ -194,18 +213,13 @@ func TestFaults(t *testing.T) {
 			steps: []chaos.Step{step(3*second, &chaos.LostEntry{Node: sel("n2"), Files: "checkpoint"})},
 			check: wantReplaced,
 		},
-		{
-			name:  "wipe",
-			steps: []chaos.Step{step(3*second, &chaos.Wipe{Node: sel(chaos.Leader), RestartAfter: second})},
-			check: wantReplaced,
-		},
-		{
-			name:  "replace",
-			steps: []chaos.Step{step(3*second, &chaos.Replace{Node: sel(chaos.Any)}), step(6*second, &chaos.Replace{Node: sel(chaos.Any)})},
-			check: wantReplaced, members: 5,
-		},
 	}
-	for _, tt := range tests {
+}
+
+// TestFaults injects each fault and looks for what it must do to a cluster that
+// it must not break. All members run again at the end.
+func TestFaults(t *testing.T) {
+	for _, tt := range append(machineCases(), diskCases()...) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := testConfig(7, max(tt.members, 3))
 			cfg.Plan.Steps = tt.steps
