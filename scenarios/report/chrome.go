@@ -147,14 +147,14 @@ func (c *chrome) applied() {
 func (c *chrome) messages() {
 	for i, m := range c.res.Recording.Messages {
 		id := fmt.Sprintf("m%d", i)
-		args := map[string]any{"to": m.To, "text": m.Text}
+		args := map[string]any{"to": m.To}
 		if m.Arrived == 0 {
 			c.add(event{Name: "lost: " + m.Text, Phase: "i", Cat: "net", TS: ts(m.Sent), PID: c.pid(m.From), TID: tidNet, Scope: "t", Args: args})
 			continue
 		}
 		c.add(event{Name: m.Text, Phase: "X", Cat: "net", TS: ts(m.Sent), Dur: 1, PID: c.pid(m.From), TID: tidNet, Args: args})
 		c.add(event{Name: "message", Phase: "s", Cat: "net", TS: ts(m.Sent), PID: c.pid(m.From), TID: tidNet, ID: id})
-		c.add(event{Name: "from " + m.From, Phase: "X", Cat: "net", TS: ts(m.Arrived), Dur: 1, PID: c.pid(m.To), TID: tidNet, Args: map[string]any{"text": m.Text}})
+		c.add(event{Name: "from " + m.From, Phase: "X", Cat: "net", TS: ts(m.Arrived), Dur: 1, PID: c.pid(m.To), TID: tidNet})
 		c.add(event{Name: "message", Phase: "f", Cat: "net", TS: ts(m.Arrived), PID: c.pid(m.To), TID: tidNet, ID: id, Bind: "e"})
 	}
 }

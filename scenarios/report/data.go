@@ -95,6 +95,7 @@ func runData(r *runner.Report) *data {
 	}
 	d.A, d.B = d.From, d.Until
 	d.violation(v)
+	d.known(r.Ops(), &res.Observed)
 	rec := &res.Recording
 	d.states(rec.States)
 	d.applied(res.Applied)
@@ -156,6 +157,17 @@ func (d *data) violation(v *checker.Violation) {
 	if other != nil {
 		d.Against = other.ID
 	}
+}
+
+// known forgets a key that is none: the evidence may be about a member, a term
+// or an index.
+func (d *data) known(ops []history.Op, o *history.Observed) {
+	if slices.ContainsFunc(ops, func(op history.Op) bool { return about(op.Key, d.Key) }) ||
+		slices.ContainsFunc(o.Watches, func(w history.Watch) bool { return w.Path == d.Key }) ||
+		slices.ContainsFunc(o.Holds, func(h history.Hold) bool { return h.Lock == d.Key }) {
+		return
+	}
+	d.Key = ""
 }
 
 // near sets the first view to the evidence.

@@ -8,7 +8,7 @@
   const N = list(D.nodes).length;
   const key = { f: D.key || "", rows: "client" };
   const view = { a: D.a, b: D.b };
-  let now = D.fail >= 0 ? D.fail : D.from;
+  let now = D.fail >= 0 ? D.fail : D.until;
   let msgs = false;
   let hits = []; // what is drawn where, for a click
   const least = D.counted ? 4 : 2000;
@@ -124,10 +124,10 @@
       const instant = b[1] === b[0];
       const x = Math.max(s.left, s.x(b[0])), x2 = instant ? x + 8 : s.x(Math.min(end(b[1]), view.b));
       const need = Math.max(x2, x + (instant ? 12 : 4) + Math.min(b[3].length * 5.9, 150));
-      let row = ends.findIndex((e) => e <= x);
-      if (row < 0) { if (ends.length >= most) row = most - 1; else row = ends.length; }
+      let row = ends.findIndex((e) => e <= x), crowded = false;
+      if (row < 0) { if (ends.length >= most) { row = most - 1; crowded = true; } else row = ends.length; }
       ends[row] = Math.max(ends[row] || 0, need + 4);
-      out.push({ b, row, x, x2, instant, until: need });
+      out.push({ b, row, x, x2, instant, until: crowded ? x2 : need, crowded });
     }
     return { out, n: ends.length };
   }
@@ -142,13 +142,13 @@
 
     const bands = list(D.bands).filter((b) => b[0] <= view.b && end(b[1]) >= view.a);
     if (bands.length) {
-      const { out, n } = rowsOf(bands, s, 6);
+      const { out, n } = rowsOf(bands, s, 8);
       name(y + 12, width < 620 ? "flt" : "faults");
-      for (const { b, row, x, x2, instant, until } of out) {
+      for (const { b, row, x, x2, instant, until, crowded } of out) {
         const yy = y + row * 17;
         if (!instant) h += rect(x, yy, Math.max(3, x2 - x), 15, `rx="2" fill="${paint("--fault-soft")}" stroke="${paint("--fault")}"`);
         else h += tri(x, yy + 4, paint("--fault"));
-        h += label(x + (instant ? 7 : 4), yy + 11.5, fit(b[3], Math.min(width - x - 10, Math.max(until - x - 8, 30))));
+        if (!crowded) h += label(x + (instant ? 7 : 4), yy + 11.5, fit(b[3], Math.min(width - x - 10, Math.max(until - x - 8, 30))));
         hits.push({ x, y: yy, w: Math.max(8, until - x), h: 15, t: b[0] });
       }
       y += n * 17 + 3;
@@ -256,7 +256,7 @@
     for (const row of used) {
       const ends = [], mine = ops.filter((o) => o[by] === row);
       let deep = 0;
-      h += label(s.left - 5, y + 11, fit(names[row], s.left + 4), "d", "end");
+      h += label(s.left - 5, y + 11, fit(names[row], s.left - 3), "d", "end");
       for (const o of mine) {
         const [id, , , call, ret, kind, status, , ask, answer] = o;
         const x = Math.max(s.x(call), s.left - 2), x2 = Math.min(ret < 0 ? s.x(call) + 40 : s.x(ret), width);
