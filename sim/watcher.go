@@ -256,6 +256,11 @@ func (a *watcher) take(p arrival) {
 	case p.resp != nil && p.resp.Status == 200:
 		a.headed(p.resp)
 	default:
+		if p.resp != nil { // a refusal tells by its index whether it is right
+			if index, err := number(p.resp, "X-Etcd-Index"); err == nil {
+				a.session.Index = index
+			}
+		}
 		a.event(body, p.last)
 	}
 }
