@@ -45,6 +45,7 @@
 //     installing of a snapshot, whose state is in memory twice for a while.
 //   - A failed write or sync of the log stops the node: what the disk holds is
 //     no longer known.
+//   - A data directory that lacks what its log says was durable is refused.
 //   - A replica that finds its digest different from its leader's stops.
 //
 // Files: config.go, input.go, effect.go, boot.go (from disk to Node), reactor.go

@@ -151,6 +151,19 @@ func TestOnlyCopyIsSpared(t *testing.T) {
 	}
 }
 
+// TestDestroy shows what the atlas is for: the same strike at a majority ends
+// the cluster if the plan says that it may, and does not if it doesn't.
+func TestDestroy(t *testing.T) {
+	for _, destroy := range []bool{true, false} {
+		cfg := testConfig(5, 3)
+		cfg.Plan.Steps = []chaos.Step{step(3*second, &chaos.Wipe{Node: sel("n1", "n2"), Destroy: destroy})}
+		r := run(t, cfg)
+		if n := answeredIn(r, 11*second, 15*second); (n > 50) == destroy {
+			t.Errorf("destroy %t: %d answers after healing", destroy, n)
+		}
+	}
+}
+
 func TestRatedClock(t *testing.T) {
 	c := rated{rate: ppm}
 	half, double := int64(ppm/2), int64(2*ppm)
