@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,10 @@ import (
 
 // maxEvidence bounds how many operations the evidence shows.
 const maxEvidence = 40
+
+// maxPlain is how many operations a contradiction may need for one sentence to
+// tell it; with more, a pair of them is not all there is to it.
+const maxPlain = 4
 
 // maxFront is how many of them are shown at once; the rest unfolds.
 const maxFront = 6
@@ -174,7 +179,7 @@ type History struct {
 
 // FromHistory makes the page of a recorded history.
 func FromHistory(h History) *Page {
-	p := &Page{Title: h.File, Where: "model " + h.Model, Verdict: h.Verdict, Repeat: h.Repeat}
+	p := &Page{Title: filepath.Base(h.File), Where: "model " + h.Model, Verdict: h.Verdict, Repeat: h.Repeat}
 	var worst *checker.Verdict
 	for i := range h.Checks {
 		v := &h.Checks[i]
@@ -228,7 +233,7 @@ func (p *Page) explain(expect, measured string, v *checker.Violation, of int) {
 	}
 	p.Key, p.EvidenceOf = v.Key, of
 	bad, other := pair(v)
-	if sentence := say(bad, other); sentence != "" {
+	if sentence := say(bad, other); sentence != "" && len(v.Ops) <= maxPlain {
 		p.Reason, p.Detail = squeeze(sentence), expect+": "+v.Why
 	}
 	p.Evidence, p.More = bars(v, bad, other)
@@ -310,11 +315,11 @@ func say(bad, other *history.Op) string {
 	case apart:
 		what += at
 	case bad.Kind.Reads():
-		what = fmt.Sprintf("read %s from %s%s", saw(bad), bad.Key, at)
+		what = fmt.Sprintf("read %s%s%s", saw(bad), from(bad), at)
 	}
-	did := fmt.Sprintf("%s's %s had been answered", other.Client, checker.Ask(other))
+	did := fmt.Sprintf("%s's %s had been answered", who(other), checker.Ask(other))
 	if other.Kind.Reads() {
-		did = fmt.Sprintf("%s had already read %s from %s", other.Client, saw(other), other.Key)
+		did = fmt.Sprintf("%s had already read %s%s", who(other), saw(other), from(other))
 	}
 	if value := other.Value; !apart && bad.Kind == history.List && value != "" && !slices.ContainsFunc(bad.Items, func(i history.Item) bool { return i.Value == value }) {
 		what = fmt.Sprintf("listed %s without %s%s", bad.Key, value, at)
@@ -322,11 +327,27 @@ func say(bad, other *history.Op) string {
 	switch {
 	case apart:
 		return fmt.Sprintf("%s's %s was answered from revision %d, although revision %d, %s's %s, had been answered %s it began.",
-			bad.Client, what, bad.Revision, other.Revision, other.Client, checker.Ask(other), before)
+			who(bad), what, bad.Revision, other.Revision, who(other), checker.Ask(other), before)
 	case bad.Kind.Reads():
-		return fmt.Sprintf("%s %s, although %s %s that read began.", bad.Client, what, did, before)
+		return fmt.Sprintf("%s %s, although %s %s that read began.", who(bad), what, did, before)
 	}
-	return fmt.Sprintf("%s was told that its %s came first, although %s %s it began.", bad.Client, what, did, before)
+	return fmt.Sprintf("%s was told that its %s came first, although %s %s it began.", who(bad), what, did, before)
+}
+
+// who names a client; some systems number them.
+func who(op *history.Op) string {
+	if strings.Trim(op.Client, "0123456789") == "" {
+		return "client " + op.Client
+	}
+	return op.Client
+}
+
+// from says what was read; a register needs no name.
+func from(op *history.Op) string {
+	if op.Key == "" {
+		return ""
+	}
+	return " from " + op.Key
 }
 
 // saw is what an operation was answered, without its place in the order.

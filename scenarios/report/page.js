@@ -110,8 +110,8 @@
       const short = s.width < 620;
       let text = { lead: short ? "L" : "leads", look: short ? "?" : "no leader known", down: "down", booting: short ? "^" : "starts", paused: "paused" }[m.kind] || "";
       if (m.term && m.term !== term) text += (text ? ", " : "") + (short ? "t" : "term ") + m.term;
-      term = m.term;
       text = fit(text, w - 6);
+      if (text && !text.endsWith("…")) term = m.term;
       if (text) out += label(x + 4, y + 14, text, m.kind === "down" ? "w" : m.kind === "lead" ? "b" : "");
     }
     return out;
