@@ -18,15 +18,21 @@ type read struct {
 type readGroup struct {
 	ctx   [16]byte
 	index uint64 // once confirmed
-	since time.Duration
 	reads []read
 }
 
-// reads batches ReadIndex: while one round is under way, newcomers wait for
-// the next, so that any number of reads costs one heartbeat round.
+// maxAsked bounds the rounds that may be unanswered at once.
+const maxAsked = 4
+
+// reads batches ReadIndex: while a round is under way, newcomers wait for the
+// next, so that any number of reads costs one heartbeat round. A round without
+// an answer is asked again, together with those who came meanwhile; the answer
+// to the first, if it comes late, still serves those who asked by it.
 type reads struct {
 	waiting   []read
-	round     *readGroup // asked, not answered
+	asked     []readGroup // not answered, oldest first
+	askedAt   time.Duration
+	patience  time.Duration // how long the latest round may take
 	confirmed []readGroup
 	counter   uint64
 	count     int
@@ -43,21 +49,28 @@ func (c *Core) Read(token uint64) error {
 	return nil
 }
 
-// flushReads starts a round if there is something to ask and nothing asked.
+// flushReads starts a round if there is something to ask and nothing asked, or
+// if the latest has had its time.
 func (c *Core) flushReads() {
 	r := &c.reads
-	if r.round != nil && c.now-r.round.since >= c.cfg.ResendAfter {
-		r.waiting = append(r.round.reads, r.waiting...)
-		r.round = nil
-	}
-	if r.round != nil || len(r.waiting) == 0 || c.lead == 0 || c.hasty() {
+	late := len(r.asked) > 0 && c.now-r.askedAt >= r.patience
+	if (len(r.waiting) == 0 && !late) || (len(r.asked) > 0 && !late) || c.lead == 0 || c.hasty() {
 		return
 	}
+	// A leader that is slower than expected must not be asked ever faster.
+	r.patience *= 2
+	if !late {
+		r.patience = c.cfg.ResendAfter
+	}
+	if len(r.asked) == maxAsked {
+		r.asked[1].reads = append(r.asked[0].reads, r.asked[1].reads...)
+		r.asked = append(r.asked[:0], r.asked[1:]...)
+	}
 	r.counter++
-	g := &readGroup{since: c.now, reads: r.waiting}
+	g := readGroup{reads: r.waiting}
 	binary.BigEndian.PutUint64(g.ctx[:8], c.cfg.Incarnation)
 	binary.BigEndian.PutUint64(g.ctx[8:], r.counter)
-	r.round, r.waiting = g, nil
+	r.asked, r.waiting, r.askedAt = append(r.asked, g), nil, c.now
 	c.raw.ReadIndex(g.ctx[:])
 }
 
@@ -74,16 +87,22 @@ func (c *Core) hasty() bool {
 	return now.RaftState == raft.StateLeader && (err != nil || term != now.GetTerm())
 }
 
-// confirmRead takes the leader's answer: the reads of that round may be served
-// from any state at or after its index.
+// confirmRead takes the leader's answer: the reads of that round, and those of
+// rounds before it, may be served from any state at or after its index.
 func (c *Core) confirmRead(rs raft.ReadState) {
-	g := c.reads.round
-	if g == nil || !bytes.Equal(g.ctx[:], rs.RequestCtx) {
-		return // an answer to a round that was given up
+	r := &c.reads
+	for i := range r.asked {
+		if !bytes.Equal(r.asked[i].ctx[:], rs.RequestCtx) {
+			continue
+		}
+		for _, g := range r.asked[:i+1] {
+			g.index = rs.Index
+			r.confirmed = append(r.confirmed, g)
+		}
+		r.asked = append(r.asked[:0], r.asked[i+1:]...)
+		return
 	}
-	c.reads.round = nil
-	g.index = rs.Index
-	c.reads.confirmed = append(c.reads.confirmed, *g)
+	// An answer that came twice, or to a round of a former life.
 }
 
 // ReadsReady returns the reads whose index is applied.
@@ -109,8 +128,11 @@ func (c *Core) ReadsReady() []uint64 {
 func (c *Core) expireReads() {
 	r := &c.reads
 	r.waiting = c.expireList(r.waiting)
-	if r.round != nil {
-		r.round.reads = c.expireList(r.round.reads)
+	if r.count == 0 {
+		r.asked = r.asked[:0] // nobody waits for these answers any more
+	}
+	for i := range r.asked {
+		r.asked[i].reads = c.expireList(r.asked[i].reads)
 	}
 	for i := range r.confirmed {
 		r.confirmed[i].reads = c.expireList(r.confirmed[i].reads)

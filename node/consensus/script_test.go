@@ -25,6 +25,8 @@ type env struct {
 	cores map[world.MemberID]*member
 	order []world.MemberID
 	queue []packet
+	later []packet // on slow links
+	slow  map[[2]world.MemberID]time.Duration
 	cut   map[[2]world.MemberID]bool
 	now   time.Duration
 	out   strings.Builder
@@ -52,6 +54,7 @@ type member struct {
 type packet struct {
 	from world.MemberID
 	m    consensus.Message
+	due  time.Duration // for slow links, once it is on one
 }
 
 const tick = 10 * time.Millisecond
@@ -91,7 +94,7 @@ func (e *env) turn(m *member) {
 			break
 		}
 		for _, msg := range o.Messages {
-			e.queue = append(e.queue, packet{m.id, msg})
+			e.queue = append(e.queue, packet{from: m.id, m: msg})
 		}
 		for _, end := range o.Ended {
 			e.logf("n%d: request %d %s: %s", m.id, end.Token, end.Status, end.Reason)
@@ -179,10 +182,29 @@ func (e *env) settle() {
 	e.logf("still talking after 200 rounds")
 }
 
+// arrive queues what was slow and is due.
+func (e *env) arrive() {
+	var rest []packet
+	for _, p := range e.later {
+		if p.due <= e.now {
+			e.queue = append(e.queue, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	e.later = rest
+}
+
 // deliver carries a message over the wire encoding.
 func (e *env) deliver(p packet) {
 	to := e.cores[p.m.To]
-	if to == nil || e.cut[[2]world.MemberID{p.from, p.m.To}] {
+	way := [2]world.MemberID{p.from, p.m.To}
+	if to == nil || e.cut[way] {
+		return
+	}
+	if d := e.slow[way]; d > 0 && p.due == 0 {
+		p.due = e.now + d
+		e.later = append(e.later, p)
 		return
 	}
 	f := &wire.Frame{From: p.from, To: p.m.To, Forward: p.m.Forward, Refuse: p.m.Refuse}
@@ -265,6 +287,7 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) {
 	case "tick":
 		for range count("n", 1) {
 			e.now += tick
+			e.arrive()
 			for _, id := range e.order {
 				e.cores[id].core.Tick(e.now, 1)
 			}
@@ -305,8 +328,15 @@ func (e *env) run(t *testing.T, d *datadriven.TestData) {
 				e.cut[[2]world.MemberID{a, b}], e.cut[[2]world.MemberID{b, a}] = true, true
 			}
 		}
+	case "slow":
+		for _, a := range ids("from") {
+			for _, b := range ids("to") {
+				e.slow[[2]world.MemberID{a, b}] = time.Duration(count("ticks", 1)) * tick
+			}
+		}
 	case "heal":
 		clear(e.cut)
+		clear(e.slow)
 	case "hold-disk":
 		for _, id := range ids("who") {
 			e.cores[id].manual = true
@@ -339,7 +369,7 @@ func TestScripts(t *testing.T) {
 		saved := cryptorand.Reader
 		defer func() { cryptorand.Reader = saved }()
 		cryptorand.Reader = rand.NewChaCha8([32]byte{7})
-		e := &env{cores: make(map[world.MemberID]*member), cut: make(map[[2]world.MemberID]bool)}
+		e := &env{cores: make(map[world.MemberID]*member), cut: make(map[[2]world.MemberID]bool), slow: make(map[[2]world.MemberID]time.Duration)}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			e.out.Reset()
 			e.quiet = !d.HasArg("verbose")
