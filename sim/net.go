@@ -108,7 +108,7 @@ func (n *network) send(from, to *machine, frame []byte) {
 	if l.dropped(n.loss) {
 		n.lost++
 		n.w.trace.add(n.w.now(), traceLost, uint64(from.index), uint64(to.index), nil)
-		n.w.recorder.message(from, to, frame)
+		ended(n.w.recorder.message(from, to, frame), false)
 		return
 	}
 	l.schedule(n, frame)
@@ -137,18 +137,16 @@ func (l *link) schedule(n *network, frame []byte) {
 		at = max(at, l.last+1)
 		l.last = at
 	}
-	arrived := n.w.recorder.message(l.from, l.to, frame)
-	n.w.queue.At(at, func() { l.arrive(n, frame, arrived) })
+	record := n.w.recorder.message(l.from, l.to, frame)
+	n.w.queue.At(at, func() { l.arrive(n, frame, record) })
 }
 
-// arrive hands a frame over; arrived is for the recorder, and may be nil.
-func (l *link) arrive(n *network, frame []byte, arrived func()) {
+// arrive hands a frame over; record is for the recorder, and may be nil.
+func (l *link) arrive(n *network, frame []byte, record func(arrived bool)) {
+	ended(record, !l.isCut())
 	if l.isCut() {
 		n.cuts++
 		return
-	}
-	if arrived != nil {
-		arrived()
 	}
 	if t := n.w.trace.told; t != nil {
 		t.frame = frame

@@ -97,15 +97,27 @@ func (r *recorder) open() bool {
 	return r.window != nil && r.w.now() >= r.window.From && r.w.now() <= r.window.Until
 }
 
-// message records a frame that leaves; the answer is to be called if it
-// arrives. It is nil when nothing is recorded.
-func (r *recorder) message(from, to *machine, frame []byte) (arrived func()) {
+// message records a frame that leaves; what it returns is to be told whether it
+// arrives, and is nil when nothing is recorded.
+func (r *recorder) message(from, to *machine, frame []byte) func(arrived bool) {
 	if !r.open() {
 		return nil
 	}
 	m := &history.Message{Sent: int64(r.w.now()), From: from.name, To: to.name, Text: frameText(frame)}
 	r.msgs.add(m)
-	return func() { m.Arrived = int64(r.w.now()) }
+	return func(arrived bool) {
+		m.Lost = !arrived
+		if arrived {
+			m.Arrived = int64(r.w.now())
+		}
+	}
+}
+
+// ended tells what became of a message, if anybody asked.
+func ended(record func(arrived bool), arrived bool) {
+	if record != nil {
+		record(arrived)
+	}
 }
 
 // job records disk work that begins; the answer is to be called at its end. It

@@ -84,7 +84,10 @@ func TestRecordingKeepsTheLatestOfTheWindow(t *testing.T) {
 		if m.Sent < int64(window.From) || m.Sent > int64(window.Until) || i > 0 && m.Sent < r.Messages[i-1].Sent {
 			t.Errorf("message %d out of place: %+v", i, m)
 		}
-		if m.Arrived == 0 {
+		if m.Lost == (m.Arrived > 0) {
+			t.Errorf("lost, or arrived: %+v", m)
+		}
+		if m.Lost {
 			lost++
 		} else if m.Arrived <= m.Sent {
 			t.Errorf("arrived before it was sent: %+v", m)

@@ -149,7 +149,11 @@ func (c *chrome) messages() {
 		id := fmt.Sprintf("m%d", i)
 		args := map[string]any{"to": m.To}
 		if m.Arrived == 0 {
-			c.add(event{Name: "lost: " + m.Text, Phase: "i", Cat: "net", TS: ts(m.Sent), PID: c.pid(m.From), TID: tidNet, Scope: "t", Args: args})
+			name := "under way at the end: "
+			if m.Lost {
+				name = "lost: "
+			}
+			c.add(event{Name: name + m.Text, Phase: "i", Cat: "net", TS: ts(m.Sent), PID: c.pid(m.From), TID: tidNet, Scope: "t", Args: args})
 			continue
 		}
 		c.add(event{Name: m.Text, Phase: "X", Cat: "net", TS: ts(m.Sent), Dur: 1, PID: c.pid(m.From), TID: tidNet, Args: args})

@@ -68,7 +68,7 @@ type data struct {
 	// return -1 is none, kind r for a read, w for a write, and see extras.
 	Ops   [][10]any `json:"ops"`
 	OpsOf int       `json:"opsOf"`
-	// Msgs: [sent, arrived, from, to, text]; arrived -1 is lost.
+	// Msgs: [sent, arrived, from, to, text]; arrived -1 is lost, -2 still under way.
 	Msgs [][5]any `json:"msgs"`
 }
 
@@ -317,9 +317,12 @@ func (d *data) messages(list []history.Message, r *runner.Report) {
 		return m.Sent < int64(window.From) || m.Sent > int64(window.Until)
 	})
 	for _, m := range list[max(0, len(list)-maxMessages):] {
-		arrived := int64(-1)
-		if m.Arrived > 0 {
+		arrived := int64(-2)
+		switch {
+		case m.Arrived > 0:
 			arrived = micro(m.Arrived)
+		case m.Lost:
+			arrived = -1
 		}
 		d.Msgs = append(d.Msgs, [5]any{micro(m.Sent), arrived, slices.Index(d.Nodes, m.From), slices.Index(d.Nodes, m.To), cut(m.Text)})
 	}

@@ -233,11 +233,11 @@
     let out = "";
     for (const [sent, arrived, from, to, text] of list(D.msgs)) {
       if (sent > view.b || (arrived >= 0 ? arrived : sent) < view.a || from < 0 || to < 0) continue;
-      const lost = arrived < 0, x = s.x(sent), x2 = lost ? x + 10 : s.x(arrived);
-      const y = mid[from], y2 = lost ? y + (mid[to] - y) * 0.35 : mid[to];
+      const lost = arrived === -1, open = arrived === -2, x = s.x(sent), x2 = lost ? x + 10 : open ? x + 14 : s.x(arrived);
+      const y = mid[from], y2 = lost || open ? y + (mid[to] - y) * 0.35 : mid[to];
       const vote = text.includes("Vote"), color = lost ? "--bad" : vote ? "--against" : "--msg";
       out += line(x, y, x2, y2.toFixed(1), `stroke="${paint(color)}" stroke-width="${vote ? 1.6 : 0.9}" ${lost ? 'stroke-dasharray="2 2"' : ""}`);
-      out += lost ? label(x2 - 3, y2 + 3, "×", "bad") : `<circle cx="${x2.toFixed(1)}" cy="${y2}" r="1.7" fill="${paint(color)}"/>`;
+      out += open ? "" : lost ? label(x2 - 3, y2 + 3, "×", "bad") : `<circle cx="${x2.toFixed(1)}" cy="${y2}" r="1.7" fill="${paint(color)}"/>`;
       hits.push({ x: Math.min(x, x2) - 2, y: Math.min(y, y2) - 2, w: Math.abs(x2 - x) + 4, h: Math.abs(y2 - y) + 4, t: sent, msg: true });
     }
     return out || label(s.left + 6, mid[0], fit("messages are recorded around the failure only: zoom there", width - s.left - 20), "d");
@@ -335,8 +335,8 @@
     if (D.ops) html += `<div class="h">under way${key.f ? " on " + esc(key.f) : ""}</div>` + (open.slice(0, 12).map(say).join("") || '<div class="dim">nothing</div>');
     if (open.length > 12) html += `<div class="dim">and ${open.length - 12} more</div>`;
     if (msgs) {
-      const near = list(D.msgs).filter((m) => m[0] <= now && (m[1] < 0 ? m[0] + 3000 : m[1]) >= now).slice(-8);
-      html += '<div class="h">on the wire</div>' + (near.map((m) => `<div>${esc(D.nodes[m[2]])} → ${esc(D.nodes[m[3]])}: ${esc(m[4])}${m[1] < 0 ? " (lost)" : ""}</div>`).join("") || '<div class="dim">nothing recorded</div>');
+      const near = list(D.msgs).filter((m) => m[0] <= now && (m[1] === -2 ? D.until : m[1] < 0 ? m[0] + 3000 : m[1]) >= now).slice(-8);
+      html += '<div class="h">on the wire</div>' + (near.map((m) => `<div>${esc(D.nodes[m[2]])} → ${esc(D.nodes[m[3]])}: ${esc(m[4])}${["", " (lost)", " (under way at the end)"][m[1] < 0 ? -m[1] : 0]}</div>`).join("") || '<div class="dim">nothing recorded</div>');
     }
     const ev = list(D.events), i = last(ev, now);
     if (i >= 0) {

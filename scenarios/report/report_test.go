@@ -77,7 +77,7 @@ func recording(r *runner.Result) {
 		},
 		Messages: []history.Message{
 			{Sent: at(2300), Arrived: at(2302), From: "n1", To: "n3", Text: "App term 2 index 9 +1"},
-			{Sent: at(2301), From: "n1", To: "n2", Text: "Heartbeat term 2"},
+			{Sent: at(2301), Lost: true, From: "n1", To: "n2", Text: "Heartbeat term 2"},
 		},
 		Jobs: []history.Job{{Begin: at(2299), End: at(2301), Node: "n1", Lane: "log", Name: "append"}, {Begin: at(2300), Node: "n2", Lane: "checkpoint", Name: "save"}},
 	}

@@ -66,8 +66,10 @@ type Band struct {
 // Message is one frame between members.
 type Message struct {
 	Sent int64 `json:"sent"`
-	// Arrived is 0 for a frame that was lost, or still under way at the end.
+	// Arrived is 0 for a frame that was lost, and for one that was still under
+	// way at the end.
 	Arrived int64  `json:"arrived,omitempty"`
+	Lost    bool   `json:"lost,omitempty"`
 	From    string `json:"from"`
 	To      string `json:"to"`
 	Text    string `json:"text"`
