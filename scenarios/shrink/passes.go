@@ -18,7 +18,7 @@ const enoughSteps = 2
 // passes are the parts of a search, in order.
 func (k *Shrinker) passes() []func(context.Context) {
 	return []func(context.Context){
-		k.cut, k.nothing, k.halves, k.single, k.cut, k.earlier, k.others,
+		k.cut, k.nothing, k.halves, k.single, k.round, k.cut, k.earlier, k.others,
 		k.load, k.members, k.world, k.others, k.single, k.plain, k.earlier, k.cut, k.round,
 	}
 }
@@ -255,7 +255,7 @@ func (k *Shrinker) earlier(ctx context.Context) {
 // each by itself.
 func (k *Shrinker) round(ctx context.Context) {
 	for _, to := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond, time.Millisecond} {
-		if k.try(ctx, 0, func(s *scenario.Scenario) {
+		if k.try(ctx, 2, func(s *scenario.Scenario) {
 			for i := range s.Steps {
 				roundStep(&s.Steps[i], to)
 			}

@@ -13,8 +13,9 @@ import (
 	"drydock/scenarios/scenario"
 )
 
-// leastAcked is the least number of acknowledged operations of a candidate: with
-// fewer, a run of it proves nothing once the fault is mended.
+// leastAcked is the least number of acknowledged operations of a candidate,
+// unless the run that is shrunk had fewer: with less, a run of it proves nothing
+// once the fault is mended.
 const leastAcked = 20
 
 // otherSeeds is with how many further seeds a candidate is tried where the
@@ -30,6 +31,7 @@ type Shrinker struct {
 	OnTry func(p Progress)
 
 	way   string
+	least int
 	best  *Result
 	mu    sync.Mutex
 	tries int
@@ -78,6 +80,7 @@ type candidate struct {
 // faults of that run. It returns nil if the run can't be made to fail again.
 func (k *Shrinker) Run(ctx context.Context, s *scenario.Scenario, seed uint64, report *runner.Report, strikes []chaos.Strike, drawn []chaos.Step) *Result {
 	k.way, k.known = report.Failure(), map[string]bool{}
+	k.least = min(leastAcked, report.Acknowledged)
 	k.best = &Result{Scenario: s, Seed: seed, Report: report}
 	if k.way == "" || !k.begin(ctx, strikes, drawn) {
 		return nil
@@ -182,7 +185,7 @@ func key(c candidate) string { return fmt.Sprint(c.seed, "\n", string(c.s.Text))
 // fails tells whether a run fails as the first one did, and still means
 // something.
 func (k *Shrinker) fails(r *runner.Report) bool {
-	if r.Failed() || r.Verdict != checker.Violated || r.Fails(k.way) == nil || r.Acknowledged < leastAcked {
+	if r.Failed() || r.Verdict != checker.Violated || r.Fails(k.way) == nil || r.Acknowledged < k.least {
 		return false
 	}
 	for _, o := range r.Faults {
