@@ -94,6 +94,8 @@ func (f *front) answer(a *node.Answer) {
 		return
 	}
 	delete(f.open, a.Token)
+	// The order of answers is part of what a node does.
+	f.m.w.trace.add(f.m.w.now(), traceAnswer, uint64(f.m.index), a.Token, []byte(a.Status.String()))
 	if x.done != nil {
 		x.done(a)
 		return
@@ -108,6 +110,7 @@ func (f *front) watchNews(n *node.WatchNews) {
 	if !ok {
 		return
 	}
+	f.m.w.trace.add(f.m.w.now(), traceAnswer, uint64(f.m.index), n.Token, []byte("watch"))
 	if n.Last {
 		delete(f.open, n.Token)
 	}

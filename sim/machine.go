@@ -304,7 +304,10 @@ func (m *machine) carryOut(fx *node.Effects) {
 // setTimer has the node ticked when its own clock reads mono.
 func (m *machine) setTimer(mono time.Duration) {
 	if m.w.queue.Pending(m.timer) {
-		return
+		if m.wanted <= mono {
+			return // the earlier tick tells the node the time as well
+		}
+		m.w.queue.Cancel(m.timer)
 	}
 	m.wanted = mono
 	life, at := m.life, m.clocks.mono.when(m.clocks.boot+mono)

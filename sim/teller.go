@@ -17,6 +17,7 @@ var kindNames = [...]string{
 	traceSend: "send", traceLost: "lost", traceDeliver: "receive", traceRequest: "request",
 	traceResponse: tape.ResponseKind, traceJob: "job", traceApplied: "applied", traceRole: "role",
 	traceFault: "fault", traceBoot: "boot", traceCrash: "crash", traceHalt: "halt",
+	traceAnswer: "answer",
 }
 
 // maxTold bounds the text of a request or an answer in a moment.
@@ -111,6 +112,8 @@ func (t *teller) words(k traceKind, a, b uint64, data []byte) string {
 		return fmt.Sprintf("term %d, %s leads", b, lead)
 	case traceHalt:
 		return string(data)
+	case traceAnswer:
+		return fmt.Sprintf("to request %d: %s", b, data)
 	}
 	return ""
 }

@@ -27,6 +27,7 @@ const (
 	traceBoot
 	traceCrash
 	traceHalt
+	traceAnswer
 )
 
 // trace hashes every event of a run, in order. What looks on, a tape or a
