@@ -1,5 +1,7 @@
 package node
 
+import "drydock/node/world"
+
 // Burden counts what a node holds in memory on behalf of others: all of it is
 // bounded. It is for observers.
 type Burden struct {
@@ -18,4 +20,11 @@ func (n *Node) Burden() Burden {
 	b := Burden{Calls: len(n.calls), Watches: len(n.watchers.byID), Jobs: len(n.jobs)}
 	b.Proposals, b.Reads, b.Entries = n.core.Burden()
 	return b
+}
+
+// Configuration returns who votes and who learns by this member's consensus as
+// of the last applied entry. Outgoing are the voters of the configuration that
+// a joint one leaves, if it is one.
+func (n *Node) Configuration() (voters, outgoing, learners []world.MemberID) {
+	return n.core.Configuration()
 }

@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"drydock/node/wal"
 	"drydock/node/wire"
+	"drydock/node/world"
 	"drydock/sim/history"
 )
 
@@ -63,10 +66,35 @@ func (w *World) measure() {
 			b := m.node.Burden()
 			s.Calls, s.Watches, s.Jobs = b.Calls, b.Watches, b.Jobs
 			s.Proposals, s.Reads, s.Entries = b.Proposals, b.Reads, b.Entries
+			w.result.Believed = append(w.result.Believed, m.believed())
 		}
 		w.result.Sizes = append(w.result.Sizes, s)
 	}
 	w.queue.After(measurePeriod, w.measure)
+}
+
+// believed is the configuration that the machine's node goes by.
+func (m *machine) believed() history.Believed {
+	voters, outgoing, learners := m.node.Configuration()
+	index, _ := m.node.State().Applied()
+	return history.Believed{Time: int64(m.w.now()), Node: m.name, Configuration: history.Configuration{
+		Entry: index, Voters: m.w.namesOf(voters), Outgoing: m.w.namesOf(outgoing), Learners: m.w.namesOf(learners),
+	}}
+}
+
+// namesOf are the names of members, in order. One that no machine is any more
+// goes by its number.
+func (w *World) namesOf(ids []world.MemberID) []string {
+	var names []string
+	for _, id := range ids {
+		if m := w.byID[id]; m != nil {
+			names = append(names, m.name)
+			continue
+		}
+		names = append(names, fmt.Sprintf("%x", uint64(id)))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // logBytes is the length of the log's files. What can't be read has none.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"maps"
-	"slices"
 
 	"go.etcd.io/raft/v3/raftpb"
 
@@ -206,14 +205,13 @@ func (t *truth) configured(entry uint64) {
 
 // names lists the members that vote, or those that don't, in order.
 func (t *truth) names(voters map[world.MemberID]bool, votes bool) []string {
-	var list []string
+	var list []world.MemberID
 	for id, v := range voters {
-		if m := t.w.byID[id]; v == votes && m != nil {
-			list = append(list, m.name)
+		if v == votes {
+			list = append(list, id)
 		}
 	}
-	slices.Sort(list)
-	return list
+	return t.w.namesOf(list)
 }
 
 // kindOf names a keyspace command as histories do.

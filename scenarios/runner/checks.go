@@ -58,7 +58,7 @@ var checks = map[string]check{
 	scenario.ExpectQuorums: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
 		return []checker.Verdict{cluster.CheckMembership(cluster.MembershipRecords{
 			Configurations: e.Configurations, Led: e.Led, Votes: e.Votes, Acks: e.Acks, Announced: e.Announced,
-			Applied: e.Applied, Restarts: e.Restarts,
+			Believed: e.Believed, Applied: e.Applied, Restarts: e.Restarts,
 		})}
 	},
 	scenario.ExpectBounded: func(e *evidence, _ scenario.Expectation) []checker.Verdict {

@@ -118,6 +118,14 @@ type Noticed struct {
 	Why  string `json:"why"`
 }
 
+// Believed is the configuration that a member goes by, having applied
+// everything up to Entry.
+type Believed struct {
+	Time int64  `json:"time"`
+	Node string `json:"node"`
+	Configuration
+}
+
 // Sizes are the lengths of a member's queues and of its files at one moment.
 type Sizes struct {
 	Time int64  `json:"time"`
@@ -162,6 +170,7 @@ type Observed struct {
 	Configurations []Configuration
 	Acks           []Ack
 	Announced      []Announced
+	Believed       []Believed
 	Sizes          []Sizes
 	Rotten         []Rotten
 	Noticed        []Noticed

@@ -25,13 +25,15 @@ type MembershipRecords struct {
 	Votes          []history.Vote
 	Acks           []history.Ack
 	Announced      []history.Announced
+	Believed       []history.Believed
 	Applied        []history.Applied
 	Restarts       []history.Restart
 	_              struct{}
 }
 
 // CheckMembership judges who decided: quorums of consecutive configurations
-// must intersect; whoever leads must have been given the votes of a quorum, and
+// must intersect; every member must go by the configuration of its last entry;
+// whoever leads must have been given the votes of a quorum, and
 // what a leader says to be committed must have been acknowledged by one, of
 // voters by a configuration that it can have had. Learners, and members that
 // were removed, never count.
@@ -42,7 +44,7 @@ func CheckMembership(r MembershipRecords) checker.Verdict {
 	for _, a := range r.Applied {
 		m.applied[a.Node] = append(m.applied[a.Node], a)
 	}
-	for _, check := range []func() *checker.Violation{m.overlap, m.elections, m.commits} {
+	for _, check := range []func() *checker.Violation{m.overlap, m.beliefs, m.elections, m.commits} {
 		if v.Violation = check(); v.Violation != nil {
 			break
 		}
@@ -102,6 +104,31 @@ func (m *membership) overlap() *checker.Violation {
 			return &checker.Violation{
 				Key: fmt.Sprintf("entry %d", b.Entry), At: b.Time,
 				Why: fmt.Sprintf("quorums of %s and of %s after it need not intersect", conf(a), conf(b)),
+			}
+		}
+	}
+	return nil
+}
+
+// beliefs compares the configurations that members go by with those of the
+// disks.
+func (m *membership) beliefs() *checker.Violation {
+	for i := range m.r.Believed {
+		b := &m.r.Believed[i]
+		n, found := slices.BinarySearchFunc(m.r.Configurations, b.Entry, func(c history.Configuration, entry uint64) int {
+			return cmp.Compare(c.Entry, entry)
+		})
+		if !found {
+			n--
+		}
+		if n < 0 {
+			continue // it has applied nothing yet
+		}
+		c := &m.r.Configurations[n]
+		if !slices.Equal(b.Voters, c.Voters) || !slices.Equal(b.Outgoing, c.Outgoing) || !slices.Equal(b.Learners, c.Learners) {
+			return &checker.Violation{
+				Key: b.Node, At: b.Time,
+				Why: fmt.Sprintf("%s goes by %s at entry %d, where it is %s", b.Node, conf(&b.Configuration), b.Entry, conf(c)),
 			}
 		}
 	}

@@ -89,6 +89,38 @@ func TestElectionsNeedVoters(t *testing.T) {
 	}), checker.Held, "")
 }
 
+func TestBeliefsAreTheDisks(t *testing.T) {
+	three := conf(1, 0, "n1", "n2", "n3")
+	learning := history.Configuration{Entry: 10, Time: second, Voters: three.Voters, Learners: []string{"n4"}}
+	joint := history.Configuration{Entry: 20, Time: 2 * second, Voters: []string{"n4"}, Outgoing: three.Voters}
+	at := func(entry uint64, c history.Configuration) history.Believed {
+		c.Entry = entry
+		return history.Believed{Time: 5 * second, Node: "n2", Configuration: c}
+	}
+	for _, tc := range []struct {
+		name string
+		b    history.Believed
+		want checker.Status
+	}{
+		{"the founding", at(5, three), checker.Held},
+		{"as of its entry", at(10, learning), checker.Held},
+		{"before its entry", at(9, learning), checker.Violated},
+		{"after its entry", at(19, learning), checker.Held},
+		{"an old one", at(19, three), checker.Violated},
+		{"a joint one", at(30, joint), checker.Held},
+		{"half of a joint one", at(30, conf(0, 0, "n4")), checker.Violated},
+		{"a learner that votes", at(12, conf(0, 0, "n1", "n2", "n3", "n4")), checker.Violated},
+		{"nothing applied", at(0, history.Configuration{}), checker.Held},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			expect(t, cluster.CheckMembership(cluster.MembershipRecords{
+				Configurations: []history.Configuration{three, learning, joint}, Led: []history.Led{led(0, "n1", 1)},
+				Votes: []history.Vote{vote(0, "n2", "n1", 1)}, Believed: []history.Believed{tc.b},
+			}), tc.want, "")
+		})
+	}
+}
+
 func TestCommitsNeedVoters(t *testing.T) {
 	three := conf(1, 0, "n1", "n2", "n3")
 	learning := history.Configuration{Entry: 5, Time: second, Voters: three.Voters, Learners: []string{"n4"}}
