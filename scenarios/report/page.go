@@ -324,12 +324,16 @@ func say(bad, other *history.Op) string {
 	if value := other.Value; !apart && bad.Kind == history.List && value != "" && !slices.ContainsFunc(bad.Items, func(i history.Item) bool { return i.Value == value }) {
 		what = fmt.Sprintf("listed %s without %s%s", bad.Key, value, at)
 	}
+	stale := ""
+	if late && bad.Kind.Reads() {
+		stale = "Stale read: " // by its own word, so nothing was lost
+	}
 	switch {
 	case apart:
-		return fmt.Sprintf("%s's %s was answered from revision %d, although revision %d, %s's %s, had been answered %s it began.",
+		return stale + fmt.Sprintf("%s's %s was answered from revision %d, although revision %d, %s's %s, had been answered %s it began.",
 			who(bad), what, bad.Revision, other.Revision, who(other), checker.Ask(other), before)
 	case bad.Kind.Reads():
-		return fmt.Sprintf("%s %s, although %s %s that read began.", who(bad), what, did, before)
+		return stale + fmt.Sprintf("%s %s, although %s %s that read began.", who(bad), what, did, before)
 	}
 	return fmt.Sprintf("%s was told that its %s came first, although %s %s it began.", who(bad), what, did, before)
 }

@@ -27,14 +27,14 @@ func TestPairAndSentence(t *testing.T) {
 		want     int // id of the other one
 		sentence string
 	}{
-		{[]history.Op{old, put, read}, 4, 1, "c4 read old from /a on n2, although c1's put /a = new had been answered 12 ms before that read began."},
+		{[]history.Op{old, put, read}, 4, 1, "Stale read: c4 read old from /a on n2, although c1's put /a = new had been answered 12 ms before that read began."},
 		{[]history.Op{old, read}, 4, 2, "c4 read old from /a on n2, although c2's put /a = old had been answered 30 ms before that read began."},
 		{[]history.Op{open, old, seen, read}, 4, 5, "c4 read old from /a on n2, although c5 had already read new from /a 10 ms before that read began."},
 		{[]history.Op{open, read}, 4, 3, ""},
 		{[]history.Op{add, list}, 6, 7, "c6 listed /q without x, although c7's append /q + x had been answered 27 ms before that read began."},
 		{[]history.Op{put, early}, 8, 1, "c8 was told that its put /a = z came first, although c1's put /a = new had been answered 20 ms before it began."},
 		{[]history.Op{read}, 4, 0, ""},
-		{[]history.Op{far, read}, 4, 9, "c4's get /a on n2 was answered from revision 5, although revision 7, c9's put /b = y, had been answered 12 ms before it began."},
+		{[]history.Op{far, read}, 4, 9, "Stale read: c4's get /a on n2 was answered from revision 5, although revision 7, c9's put /b = y, had been answered 12 ms before it began."},
 		{[]history.Op{add, expiry}, 10, 7, ""},
 	}
 	for _, tt := range tests {
