@@ -221,11 +221,10 @@ func (d *Disk) SyncDir(dir string) error {
 func (d *Disk) sweep() {
 	reached := map[*inode]bool{}
 	for _, dir := range d.dirs {
-		for _, n := range dir.live {
-			reached[n] = true
-		}
-		for _, n := range dir.durable {
-			reached[n] = true
+		for _, entries := range []map[string]*inode{dir.live, dir.durable} {
+			for _, name := range slices.Sorted(maps.Keys(entries)) {
+				reached[entries[name]] = true
+			}
 		}
 		for _, o := range dir.pending {
 			for _, e := range o.set {
