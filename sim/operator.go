@@ -75,6 +75,7 @@ func (w *World) addMembers(list []*machine) {
 		member := state.Member{ID: m.id, Name: m.name}
 		add = append(add, state.MemberChange{Kind: state.AddLearner, Member: member})
 		promote = append(promote, state.MemberChange{Kind: state.Promote, Member: member})
+		w.joining[m] = true
 	}
 	learn := &operation{w: w, changes: add, achieved: hasAll(list, true)}
 	learn.once(func() {
@@ -83,6 +84,7 @@ func (w *World) addMembers(list []*machine) {
 		vote.once(func() {
 			w.referee.note("", names(list)+" vote", MarkInfo)
 			for _, m := range list {
+				delete(w.joining, m)
 				w.announce(chaos.EventMemberAdded, m.name)
 			}
 		})

@@ -243,6 +243,16 @@ func (t target) slowDisk(nodes []string, extra time.Duration) (func(), string, e
 
 func (t target) membership(p *chaos.Membership) (func(), string, error) {
 	var add, remove []*machine
+	for _, name := range p.Remove {
+		m := t.w.byName[name]
+		if m.status == outside {
+			return nil, "", fmt.Errorf("%w: %s is no member", chaos.ErrNoEffect, name)
+		}
+		if t.w.joining[m] {
+			return nil, "", fmt.Errorf("%w: %s has not joined", chaos.ErrNotYet, name)
+		}
+		remove = append(remove, m)
+	}
 	for _, name := range p.Add {
 		m := t.w.byName[name]
 		if m.status != outside || m.boots > 0 {
@@ -253,13 +263,6 @@ func (t target) membership(p *chaos.Membership) (func(), string, error) {
 		}
 		m.start()
 		add = append(add, m)
-	}
-	for _, name := range p.Remove {
-		m := t.w.byName[name]
-		if m.status == outside {
-			return nil, "", fmt.Errorf("%w: %s is no member", chaos.ErrNoEffect, name)
-		}
-		remove = append(remove, m)
 	}
 	if len(add) > 0 {
 		t.w.addMembers(add)

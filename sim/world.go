@@ -44,8 +44,9 @@ type World struct {
 	result     Result
 	commit     uint64 // highest index that any member applied, and its term
 	commitTerm uint64
-	changing   int  // changes of membership under way
-	over       bool // a member broke: the evidence is in
+	changing   int               // changes of membership under way
+	joining    map[*machine]bool // asked to be voters, and are not yet
+	over       bool              // a member broke: the evidence is in
 }
 
 // Run simulates one configuration from boot to end. The error says that the
@@ -83,7 +84,7 @@ func newWorld(cfg Config) (*World, error) {
 	w := &World{
 		cfg: cfg, src: stream.New(cfg.Seed),
 		byName: make(map[string]*machine), byID: make(map[world.MemberID]*machine),
-		founders: make(map[string]world.MemberID), isVoter: make(map[string]bool),
+		founders: make(map[string]world.MemberID), isVoter: make(map[string]bool), joining: make(map[*machine]bool),
 		epoch: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(),
 	}
 	w.trace = newTrace(w)
