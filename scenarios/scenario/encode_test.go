@@ -62,3 +62,27 @@ func TestEncodeReadsBack(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEncode: whatever is accepted is written so that it is accepted again and
+// says the same.
+func FuzzEncode(f *testing.F) {
+	for _, name := range scenarios.Names() {
+		text, _ := scenarios.Find(name)
+		f.Add(text)
+	}
+	f.Add([]byte("scenario: a\nwhy: 'yes: no'\nload: {watch: {clients: 2, start: [past]}, lock: {clients: 1, style: in-order}}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		want, err := scenario.Parse("a", text)
+		if err != nil {
+			return
+		}
+		written := scenario.Encode(want)
+		got, err := scenario.Parse("a", written)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, written)
+		}
+		if diff := cmp.Diff(want, got, sameRun); diff != "" {
+			t.Fatalf("%s\n%s", diff, written)
+		}
+	})
+}
