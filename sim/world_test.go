@@ -11,10 +11,7 @@ import (
 
 // testConfig is a small run with every kind of operation.
 func testConfig(seed uint64, members int) Config {
-	var names []string
-	for _, n := range []string{"n1", "n2", "n3", "n4", "n5"} {
-		names = append(names, n)
-	}
+	names := []string{"n1", "n2", "n3", "n4", "n5"}
 	return Config{
 		Seed: seed, Voters: names[:members], Nodes: names,
 		Knobs: Knobs{
