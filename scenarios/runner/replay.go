@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"drydock/node/ui"
@@ -18,6 +19,8 @@ const (
 	eventsShown = 14
 	// momentsShown are the events before the one at which two traces part.
 	momentsShown = 6
+	// drawnAhead begins the lines of the timeline about faults to come.
+	drawnAhead = "drawn for "
 )
 
 // Replay is a run that was done again.
@@ -158,7 +161,10 @@ func WriteMoment(env *ui.Env, m tape.Moment) { fmt.Fprintln(env.Stdout, momentTe
 // last writes the last events up to end.
 func (p *Replay) last(env *ui.Env, end time.Duration) {
 	list := slices.Clone(p.Timeline)
-	list = slices.DeleteFunc(list, func(e Event) bool { return e.At > end })
+	list = slices.DeleteFunc(list, func(e Event) bool {
+		// What a nemesis has drawn is told ahead; it is told again when it strikes.
+		return e.At > end || strings.HasPrefix(e.Text, drawnAhead)
+	})
 	if n := len(list); n > eventsShown {
 		fmt.Fprintf(env.Stdout, "  … %s before\n", plural(n-eventsShown, "event"))
 		list = list[n-eventsShown:]
