@@ -8,7 +8,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 # The packages that start goroutines or processes; the rest has one thread by
 # rule (node/purity_test.go), so that the race detector could only cost time.
-RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./bench/mutants
+RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
