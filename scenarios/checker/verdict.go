@@ -1,9 +1,3 @@
-// Package checker holds what all checkers answer with. A checker is a function
-// from records of package history to a Verdict; it imports nothing of the node
-// and so shares none of its mistakes. The checkers are in the packages below.
-//
-// Invariant: Held is a proof for what the records cover. A checker that ran
-// into a bound, or that had nothing to look at, says Unknown.
 package checker
 
 import (

@@ -36,7 +36,7 @@ type Options struct {
 const TimeoutDefault = 30 * time.Second
 
 // shrinkLimit bounds the search for a smaller violation.
-const shrinkLimit = 5 * time.Second
+const shrinkLimit = 3 * time.Second
 
 // kinds are the operations of each model.
 var kinds = map[Model][]history.Kind{
