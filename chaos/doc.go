@@ -20,8 +20,11 @@
 //   - A fault that changed nothing is counted as not effective; it is never
 //     mistaken for one that was survived.
 //
+// A Nemesis draws whole plans from the vocabulary by a seed (nemesis.go); how
+// often each fault is drawn, and with which parameters, is in deck.go.
+//
 // A new fault joins by one Params type and one entry of the vocabulary
-// (vocabulary.go); the file format, its schema and its documentation follow
+// (vocabulary.go), and a card of the deck; the file format, its schema and its documentation follow
 // from the struct's tags:
 //
 //	json     the parameter's name in a scenario file

@@ -42,7 +42,7 @@ type client struct {
 	stopped bool
 }
 
-// mind decides what a client does; see kv.go, ttl.go and lock.go.
+// mind decides what a client does; see ops.go, ttl.go and lock.go.
 type mind interface {
 	// rest is how long to wait before next is asked.
 	rest(c *client) time.Duration

@@ -28,9 +28,10 @@
 //
 // Files: config.go, world.go (the run), machine.go (a node and its life),
 // lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
-// client.go and ops.go (load), operator.go and replace.go (membership),
+// loads.go, client.go with ops.go, ttl.go and lock.go (what clients do),
+// watcher.go (clients that watch), operator.go and replace.go (membership),
 // target.go, strike.go, clock.go, failpoint.go and damage.go (faults), atlas.go
-// (what faults may destroy),
-// referee.go (observations), record.go (for people), audit.go (truth from
-// disks), trace.go, result.go.
+// (what faults may destroy), referee.go and observe.go (observations),
+// record.go (for people), audit.go and truth.go (truth from disks), trace.go,
+// teller.go, result.go.
 package sim
