@@ -53,6 +53,25 @@ func (n *inode) forsake(upTo uint64) {
 	}
 }
 
+// overlay makes the forsaken writes before o, which are still to be seen, show
+// what o has put over them.
+func (n *inode) overlay(o *op) {
+	for _, p := range n.pending {
+		if !p.forsaken || p.seq >= o.seq || p.kind != OpWrite {
+			continue
+		}
+		switch o.kind {
+		case OpWrite:
+			from, to := max(o.off, p.off), min(o.off+int64(len(o.data)), p.off+int64(len(p.data)))
+			if from < to {
+				copy(p.data[from-p.off:to-p.off], o.data[from-o.off:])
+			}
+		default:
+			p.data = p.data[:0] // cut off, or replaced as a whole
+		}
+	}
+}
+
 // Unlink takes a name out of its directory, durably, as if it had never been
 // there. Who has the file open keeps it.
 func (d *Disk) Unlink(name string) error {

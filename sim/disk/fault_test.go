@@ -75,6 +75,30 @@ func TestFailedOperations(t *testing.T) {
 	}
 }
 
+// TestForsakenWriteStaysBelow: what is written over a write whose sync failed is
+// what a process sees that starts anew.
+func TestForsakenWriteStaysBelow(t *testing.T) {
+	d := newDisk(t)
+	put(t, d, "a/f", 0, "........")
+	syncFile(t, d, "a/f")
+	must(t, d.SyncDir("a"))
+	failOnce(d, disk.OpSync, 1)
+	if err := writeSync(d, "a/f", 2, "lost"); !errors.Is(err, disk.ErrIO) {
+		t.Fatal(err)
+	}
+	must(t, writeSync(d, "a/f", 4, "kept"))
+	for _, want := range []string{"..lokept", "..lokept"} {
+		d.Crash(rand.New(rand.NewPCG(1, 1)), disk.CrashOptions{})
+		if got := get(t, d, "a/f"); got != want {
+			t.Errorf("after the process died: %q, want %q", got, want)
+		}
+	}
+	d.Crash(rand.New(rand.NewPCG(1, 1)), disk.CrashOptions{LoseUnsynced: true})
+	if got := get(t, d, "a/f"); got != "....kept" {
+		t.Errorf("after a power cut: %q", got)
+	}
+}
+
 func writeSync(d *disk.Disk, name string, off int64, p string) error {
 	f, err := d.Open(name)
 	if err != nil {

@@ -38,6 +38,9 @@ func (d *Disk) newInode(name string) *inode {
 func (o *op) apply(image []byte) []byte {
 	switch o.kind {
 	case OpWrite:
+		if len(o.data) == 0 {
+			return image
+		}
 		image = grown(image, o.off+int64(len(o.data)))
 		copy(image[o.off:], o.data)
 	case OpTruncate:
@@ -69,6 +72,7 @@ func (n *inode) flush(upTo uint64) {
 			return false
 		}
 		n.durable = o.apply(n.durable)
+		n.overlay(o)
 		return true
 	})
 }
