@@ -19,6 +19,7 @@ type online struct {
 	indexes *keyspace.Indexes
 	order   *linear.Order
 	holders *keyspace.Holders
+	watches bool
 }
 
 // newOnline follows what the scenario expects.
@@ -34,6 +35,8 @@ func newOnline(s *scenario.Scenario) *online {
 			o.indexes = keyspace.NewIndexes()
 		case scenario.ExpectLinearizable:
 			o.order = linear.NewOrder()
+		case scenario.ExpectWatches:
+			o.watches = true
 		case scenario.ExpectLocks:
 			o.holders = keyspace.NewHolders()
 		}
@@ -70,6 +73,8 @@ func (o *online) judge(x *history.Observation) (expect string, bad *checker.Viol
 		return scenario.ExpectDigests, o.digests.Digest(*x.Digest)
 	case x.Hold != nil && o.holders != nil:
 		return scenario.ExpectLocks, o.holders.Hold(x.Hold)
+	case x.Watch != nil && o.watches:
+		return scenario.ExpectWatches, keyspace.InOrder(x.Watch)
 	case x.Op != nil:
 		if o.order != nil {
 			if bad = o.order.Op(x.Op); bad != nil {

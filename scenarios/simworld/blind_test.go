@@ -236,3 +236,62 @@ var spoilers = []spoiler{
 		return true
 	}},
 }
+
+// stopping is a world that shows its observer things until it objects.
+type stopping struct {
+	*runner.Result
+	shown []history.Observation
+	seen  int
+}
+
+// Name implements runner.World.
+func (*stopping) Name() string { return "stopping" }
+
+// Supports implements runner.World.
+func (*stopping) Supports(chaos.Kind) error { return nil }
+
+// Run implements runner.World.
+func (w *stopping) Run(_ context.Context, spec runner.Spec) (*runner.Result, error) {
+	res := *w.Result
+	for i := range w.shown {
+		w.seen++
+		if res.Stopped = spec.Observe(&w.shown[i]); res.Stopped != nil {
+			break
+		}
+	}
+	return &res, nil
+}
+
+// TestRunsStopAtTheFirstViolation shows each kind of observation that is wrong,
+// and then another: the run ends at the first, and is violated by it alone.
+func TestRunsStopAtTheFirstViolation(t *testing.T) {
+	k := &keeper{World: simworld.New()}
+	s := blind(t, allChecks)
+	runner.Run(context.Background(), k, runner.Spec{Scenario: s, Seed: 3})
+	get := func(call int64, revision, index uint64) *history.Op {
+		return &history.Op{ID: int(call), Client: "c1", Kind: history.Get, Key: "/k", Call: call, Return: call + 1, Status: history.OK, Revision: revision, Index: index}
+	}
+	event := func(modified uint64) history.WatchEvent {
+		return history.WatchEvent{Time: 7, Action: "set", Key: "/k", Modified: modified}
+	}
+	for expect, wrong := range map[string][]history.Observation{
+		"one-leader-per-term":  {{Led: &history.Led{Time: 1, Node: "n1", Term: 9}}, {Led: &history.Led{Time: 7, Node: "n2", Term: 9}}},
+		"digests-equal":        {{Digest: &history.Digest{Time: 1, Node: "n1", Index: 9, Digest: "a"}}, {Digest: &history.Digest{Time: 7, Node: "n2", Index: 9, Digest: "b"}}},
+		"linearizable":         {{Op: get(1, 9, 8)}, {Op: get(6, 8, 8)}},
+		"indexes-monotone":     {{Op: get(1, 9, 8)}, {Op: get(6, 9, 7)}},
+		"watches-complete: 3s": {{Watch: &history.Watch{Path: "/k", Events: []history.WatchEvent{event(9)}}}, {Watch: &history.Watch{Path: "/k", Events: []history.WatchEvent{event(9), event(8)}}}},
+		"locks-exclusive":      {{Hold: &history.Hold{Client: "l1", Lock: "/l", Fence: 9, Acquired: 1, Ended: 2}}, {Hold: &history.Hold{Client: "l2", Lock: "/l", Fence: 8, Acquired: 7}}},
+	} {
+		t.Run(expect, func(t *testing.T) {
+			w := &stopping{Result: k.kept, shown: append(wrong, history.Observation{Led: &history.Led{Node: "n3", Term: 99}})}
+			r := runner.Run(context.Background(), w, runner.Spec{Scenario: s, Seed: 1})
+			bad := r.Worst()
+			if r.Verdict != checker.Violated || bad.Expect != expect || bad.Violation == nil || bad.At != 7 {
+				t.Errorf("%s by %+v", r.Verdict, bad)
+			}
+			if w.seen != 2 {
+				t.Errorf("the observer was shown %d things, want 2", w.seen)
+			}
+		})
+	}
+}

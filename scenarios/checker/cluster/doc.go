@@ -12,6 +12,13 @@
 //   - Logs: committed entries are the same on all disks.
 //   - Live: after healing, every client gets an answer and every member
 //     catches up in time.
+//   - Membership: quorums of consecutive configurations intersect, members go by
+//     the configuration of the disks, and leaders have the votes, commits the
+//     acknowledgements, of a quorum of it; learners and removed members count
+//     for nothing.
+//   - Outage: clients have answers again soon after a fault that comes alone.
+//   - Bounds: queues and files stay within limits.
+//   - Rot: what changed on a disk is noticed by a member that starts from it.
 //   - Available: after every fault that takes the leader there is one again.
 //
 // Leaders and Digests are types that take one observation at a time and answer

@@ -24,6 +24,6 @@
 // Invariants:
 //
 //   - The model shares no code with the node, and no knowledge but the commands.
-//   - Indexes is a type that takes one operation at a time, so that a run can
-//     stop at the first violation.
+//   - Indexes, Holders and InOrder take one observation at a time, so that a run
+//     can stop at the first violation.
 package keyspace

@@ -322,3 +322,29 @@ func unlike(d *history.WatchEvent, e *Event) string {
 
 // text is how people are told of an event.
 func text(e *Event) string { return fmt.Sprintf("%s %s (index %d)", e.Action, e.Key, e.Index) }
+
+func removal(action string) bool {
+	return action == "delete" || action == "compareAndDelete" || action == "expire"
+}
+
+// InOrder judges a session by its latest event, as it comes and without the
+// disks: it must not be before the one before, nor be seen again.
+func InOrder(w *history.Watch) *checker.Violation {
+	n := len(w.Events)
+	if n < 2 || w.Code != 0 {
+		return nil
+	}
+	s := session{w: w}
+	before, d := &w.Events[n-2], &w.Events[n-1]
+	switch {
+	case d.Modified > before.Modified:
+		return nil
+	case d.Modified < before.Modified:
+		return s.bad(d.Time, "saw index %d after %d", d.Modified, before.Modified)
+	case n > 2 && w.Events[n-3].Modified == d.Modified:
+		return s.bad(d.Time, "saw index %d 3 times", d.Modified)
+	case !removal(d.Action) || clean(d.Key) != clean(w.Path):
+		return s.bad(d.Time, "saw index %d 2 times", d.Modified)
+	}
+	return nil
+}

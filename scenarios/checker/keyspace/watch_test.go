@@ -1,6 +1,7 @@
 package keyspace_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,9 @@ func TestWatches(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			opt := keyspace.WatchOptions{Within: 5 * time.Second, Lag: time.Second, Healed: 10 * time.Second, End: time.Duration(end)}
 			expect(t, keyspace.CheckWatches(r, []history.Watch{tc.w}, opt), tc.want, tc.says)
+			if bad := keyspace.InOrder(&tc.w); bad != nil && tc.want != checker.Violated {
+				t.Errorf("as it comes: %s", bad.Why)
+			}
 		})
 	}
 }
@@ -127,5 +131,28 @@ func TestWatchesWithoutHistory(t *testing.T) {
 		}
 		other := history.Watch{ID: 1, Client: "w2", Path: "/a", Stream: true, Since: 1500, Headed: 1, Events: []history.WatchEvent{seen(r, 1500)}}
 		expect(t, keyspace.CheckWatches(r, []history.Watch{other, gone}, keyspace.WatchOptions{}), tc.want, "")
+	}
+}
+
+func TestWatchesReportAtOnce(t *testing.T) {
+	r := watched()
+	removal := seen(r, 5)
+	w := history.Watch{Client: "w1", Node: "n1", Path: "/a", Stream: true, Events: []history.WatchEvent{seen(r, 1)}}
+	for _, e := range []history.WatchEvent{seen(r, 3), removal, removal} {
+		w.Events = append(w.Events, e)
+		if bad := keyspace.InOrder(&w); bad != nil {
+			t.Fatal(bad.Why)
+		}
+	}
+	for says, e := range map[string]history.WatchEvent{"3 times": removal, "saw index 1 after 5": seen(r, 1)} {
+		late := w
+		late.Events = append(w.Events[:4:4], e)
+		if bad := keyspace.InOrder(&late); bad == nil || bad.At != e.Time || !strings.Contains(bad.Why, says) {
+			t.Errorf("%s: %+v", says, bad)
+		}
+	}
+	w.Events = []history.WatchEvent{seen(r, 3), seen(r, 3)}
+	if bad := keyspace.InOrder(&w); bad == nil {
+		t.Error("a write seen twice is no violation")
 	}
 }
