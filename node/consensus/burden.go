@@ -7,7 +7,13 @@ import "drydock/node/world"
 func (c *Core) Burden() (proposals, reads int, entries uint64) {
 	first, _ := c.log.FirstIndex()
 	last, _ := c.log.LastIndex()
-	return len(c.props.list) - c.props.head + len(c.props.incoming), c.reads.count, last + 1 - first
+	proposals = len(c.props.incoming)
+	for i := range c.props.list[c.props.head:] {
+		if !c.props.list[c.props.head+i].decided {
+			proposals++
+		}
+	}
+	return proposals, c.reads.count, last + 1 - first
 }
 
 // Configuration returns the members of the present configuration.
