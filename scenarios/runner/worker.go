@@ -62,16 +62,30 @@ func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) er
 		if err != nil {
 			return err
 		}
-		r := Run(ctx, w, Spec{Scenario: s, Seed: t.Seed, Quiet: true, Tape: t.Record != ""})
+		spec := Spec{Scenario: s, Seed: t.Seed, Quiet: true}
+		r := Run(ctx, w, spec)
 		if t.Record != "" && r.Verdict == checker.Violated {
-			// Without a recording the run can still be repeated by its seed, and
-			// the parent tries again to record that much.
-			_ = Keep(t.Record, s, r)
+			r = keepAgain(ctx, w, spec, r, t.Record)
 		}
 		if err := enc.Encode(r); err != nil {
 			return fmt.Errorf("runner: worker can't answer: %w", err)
 		}
 	}
+}
+
+// keepAgain records a violated run. It runs once more for that, with a tape: so
+// those that hold don't pay for one, and a run that isn't the same twice shows.
+func keepAgain(ctx context.Context, w World, spec Spec, r *Report, dir string) *Report {
+	spec.Tape = true
+	again := r.Rerun(ctx, w, spec, nil)
+	if again.Verdict != checker.Violated {
+		return r
+	}
+	again.Timeline = nil
+	// Without a recording the run can still be repeated by its seed, and the
+	// parent tries again to record that much.
+	_ = Keep(dir, spec.Scenario, again)
+	return again
 }
 
 // FindWorld returns the world of that name.
