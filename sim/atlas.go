@@ -122,8 +122,10 @@ func (w *World) mayHarm(m *machine, destroy bool) error {
 	switch {
 	case m.status == outside:
 		return fmt.Errorf("%w: %s is not of the cluster", chaos.ErrNoEffect, m.name)
-	case m.replacing:
-		return fmt.Errorf("%w: %s is being replaced", chaos.ErrNotYet, m.name)
+	case m.leaving:
+		return fmt.Errorf("%w: %s is leaving", chaos.ErrNoEffect, m.name)
+	case m.replacing || w.joining[m]:
+		return fmt.Errorf("%w: %s is joining", chaos.ErrNotYet, m.name)
 	case m.lost:
 		return fmt.Errorf("%w: the disk of %s is lost already", chaos.ErrNoEffect, m.name)
 	case destroy:

@@ -141,7 +141,7 @@ func (m *machine) fate(e disk.Event) disk.Fate {
 	}
 	for _, tr := range m.traps {
 		switch {
-		case tr.astray && e.Kind == disk.OpWrite && fileOf(e.Name) == chaos.FilesLog:
+		case tr.astray && m.node != nil && e.Kind == disk.OpWrite && fileOf(e.Name) == chaos.FilesLog:
 			off, ok := m.elsewhere(tr, e)
 			if !ok {
 				continue

@@ -66,6 +66,7 @@ type machine struct {
 	damage          string
 	harmed          []string
 	lost, replacing bool
+	leaving         bool // is being taken out of the cluster
 	node            *node.Node
 	random          io.Reader // crypto/rand.Reader while the node steps
 	lanes           [world.NumLanes]lane

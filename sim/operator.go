@@ -97,6 +97,7 @@ func (w *World) addMembers(list []*machine) {
 func (w *World) removeMembers(list []*machine) {
 	var remove []state.MemberChange
 	for _, m := range list {
+		m.leaving = true
 		remove = append(remove, state.MemberChange{Kind: state.Remove, Member: state.Member{ID: m.id}})
 	}
 	o := &operation{w: w, changes: remove, achieved: func(s *state.State) bool {

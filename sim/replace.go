@@ -49,6 +49,7 @@ func (m *machine) halted(why string) {
 func (m *machine) seeTo() {
 	switch {
 	case m.status != down || m.replacing || m.w.over:
+	case m.lost && m.leaving: // nobody waits for it
 	case m.lost:
 		m.w.replace(m)
 	default:
@@ -98,6 +99,7 @@ func (w *World) rejoin(m *machine) {
 
 // replaced starts the machine as a learner and makes a voter of it.
 func (w *World) replaced(m *machine) {
+	w.joining[m] = true
 	m.start()
 	member := state.Member{ID: m.id, Name: m.name}
 	list := []*machine{m}
@@ -110,6 +112,7 @@ func (w *World) replaced(m *machine) {
 		}
 		vote.once(func() {
 			w.changing--
+			delete(w.joining, m)
 			w.referee.note(m.name, m.name+" is replaced and votes", MarkInfo)
 			w.announce(chaos.EventMemberAdded, m.name)
 		})

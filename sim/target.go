@@ -248,7 +248,7 @@ func (t target) membership(p *chaos.Membership) (func(), string, error) {
 		if m.status == outside {
 			return nil, "", fmt.Errorf("%w: %s is no member", chaos.ErrNoEffect, name)
 		}
-		if t.w.joining[m] {
+		if t.w.joining[m] || m.replacing {
 			return nil, "", fmt.Errorf("%w: %s has not joined", chaos.ErrNotYet, name)
 		}
 		remove = append(remove, m)
