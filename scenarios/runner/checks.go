@@ -1,10 +1,8 @@
 package runner
 
 import (
-	"math"
 	"time"
 
-	"drydock/chaos"
 	"drydock/scenarios/checker"
 	"drydock/scenarios/checker/cluster"
 	"drydock/scenarios/checker/keyspace"
@@ -129,44 +127,6 @@ func (e *evidence) healed() time.Duration {
 		return e.Simulated
 	}
 	return e.HealedAt
-}
-
-// Clocks that no fault has touched are taken to be this right.
-const (
-	clockShare = 0.01
-	clockSlack = 50 * time.Millisecond
-)
-
-// clockBound says how far cluster time may have been ahead: by the clocks that
-// were struck. A monotonic clock that was set stays so; a wall clock that was
-// wrong shows at a member's next start, which may come after it was set right.
-func clockBound(strikes []chaos.Strike, end time.Duration) keyspace.ClockBound {
-	b := keyspace.ClockBound{Share: clockShare, Slack: clockSlack}
-	for _, s := range strikes {
-		skew := keyspace.Skew{From: s.At, To: s.End}
-		if skew.To == 0 {
-			skew.To = end
-		}
-		switch p := s.Fault.Params.(type) {
-		case *chaos.ClockRate:
-			skew.Fast = math.Abs(p.Rate - 1)
-			if p.Clock != chaos.ClockMono {
-				skew.Jump = time.Duration(skew.Fast * float64(skew.To-skew.From))
-				skew.To = end
-			}
-		case *chaos.ClockJump:
-			skew.Jump = p.By
-			if p.Clock == chaos.ClockMono {
-				skew.To = skew.From
-			} else {
-				skew.To = end
-			}
-		default:
-			continue
-		}
-		b.Skews = append(b.Skews, skew)
-	}
-	return b
 }
 
 // unknown is the verdict of a check that has nothing to go by.

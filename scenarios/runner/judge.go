@@ -56,7 +56,7 @@ func newEvidence(spec Spec, res *Result) *evidence {
 		e.ops = history.Settle(res.Ops, res.Truth)
 		e.replay = keyspace.NewReplay(res.Truth)
 		e.all = append(slices.Clone(e.ops), e.replay.Expiries(len(e.ops)+1, res.Simulated)...)
-		e.clock = clockBound(res.Strikes, res.Simulated)
+		e.clock = clockBound(res.Strikes, res.Restarts, res.Simulated)
 	}
 	for i := range e.ops {
 		if e.ops[i].Status == history.OK {

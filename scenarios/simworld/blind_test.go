@@ -295,3 +295,48 @@ func TestRunsStopAtTheFirstViolation(t *testing.T) {
 		})
 	}
 }
+
+// TestClocksExcuseEarlyExpiries makes keys expire too early, and shows which
+// faults of clocks excuse that.
+func TestClocksExcuseEarlyExpiries(t *testing.T) {
+	k := &keeper{World: simworld.New()}
+	s := blind(t, allChecks)
+	runner.Run(context.Background(), k, runner.Spec{Scenario: s, Seed: 3})
+	early := *k.kept
+	early.Truth = slices.Clone(early.Truth)
+	for i := range early.Truth {
+		if early.Truth[i].Kind == history.Expire {
+			early.Truth[i].Time -= int64(400 * time.Millisecond)
+		}
+	}
+	whole := func(p chaos.Params) chaos.Strike {
+		return chaos.Strike{End: early.Simulated, Fault: chaos.Fault{Params: p}}
+	}
+	at := func(at time.Duration, p chaos.Params) chaos.Strike {
+		return chaos.Strike{At: at, End: at + time.Second, Fault: chaos.Fault{Params: p}}
+	}
+	last := early.Simulated - time.Millisecond
+	for _, tc := range []struct {
+		name    string
+		strikes []chaos.Strike
+		want    bool // violated
+	}{
+		{"right clocks", nil, true},
+		{"another fault", []chaos.Strike{whole(&chaos.Pause{})}, true},
+		{"a fast clock", []chaos.Strike{whole(&chaos.ClockRate{Rate: 1.5, Clock: chaos.ClockMono})}, false},
+		{"a clock a little fast", []chaos.Strike{whole(&chaos.ClockRate{Rate: 1.02, Clock: chaos.ClockMono})}, true},
+		{"a fast clock, later", []chaos.Strike{at(last, &chaos.ClockRate{Rate: 1.5, Clock: chaos.ClockMono})}, true},
+		{"a calendar that jumped, before a start long after", []chaos.Strike{at(0, &chaos.ClockJump{By: time.Second, Clock: chaos.ClockWall})}, true},
+		{"a calendar that jumped, later", []chaos.Strike{at(last, &chaos.ClockJump{By: time.Second, Clock: chaos.ClockWall})}, true},
+		{"a clock that jumped, once", []chaos.Strike{at(0, &chaos.ClockJump{By: time.Second, Clock: chaos.ClockMono})}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			res := early
+			res.Strikes = tc.strikes
+			got := violated(t, []string{"lifetimes-kept: 3s"}, &res)
+			if (len(got) > 0) != tc.want {
+				t.Errorf("violated: %q", got)
+			}
+		})
+	}
+}

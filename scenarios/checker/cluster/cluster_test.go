@@ -214,6 +214,8 @@ func TestLive(t *testing.T) {
 		{"a member that stays behind", ops, applied[:2], func(o *cluster.LiveOptions) { o.FinalCommit = 0 }, checker.Violated, "n2 applied index 4 at most, not 7"},
 		{"a member too late", ops, []history.Applied{did(8*second, "n1", 9), did(19*second, "n2", 9)}, nil, checker.Violated, "n2 caught up 9.000s after healing"},
 		{"a member not at the end", ops, applied[:4], nil, checker.Violated, "n2 applied index 8 at the end, not 9"},
+		{"a member not at the very end", ops, append(applied[:4:4], did(29500*second/1000, "n1", 10)), func(o *cluster.LiveOptions) { o.FinalCommit = 10 }, checker.Violated, "n2 applied index 8 at the end, not 9"},
+		{"what came just before the end", ops, append(applied[:5:5], did(29500*second/1000, "n1", 10)), func(o *cluster.LiveOptions) { o.FinalCommit = 10 }, checker.Held, ""},
 		{"applied in a life before", ops, append(applied[:2:2], did(second, "n2", 7)), func(o *cluster.LiveOptions) {
 			o.FinalCommit, o.Restarts = 0, []history.Restart{restart(2*second, "n2")}
 		}, checker.Violated, "n2 applied index 4 at most, not 7"},
