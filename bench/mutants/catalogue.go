@@ -57,12 +57,13 @@ var areas = []string{
 // What every run promises without an expectation in the file, as findings name
 // it.
 const (
-	promiseInvariants  = "every node keeps its invariants"
+	promiseInvariants  = "every node keeps its invariants" // a node that halts or refuses to start is one that noticed
+	promiseOnDisk      = "what was applied is on some disk"
 	promiseNoPanic     = "no node panics"
 	promiseDeterminism = "determinism"
 )
 
-var promises = []string{promiseInvariants, promiseNoPanic, promiseDeterminism}
+var promises = []string{promiseInvariants, promiseOnDisk, promiseNoPanic, promiseDeterminism}
 
 // catalogue lists all mutants, area by area.
 func catalogue() []mutant {

@@ -40,7 +40,7 @@ var consensusMutants = []mutant{
 		}},
 	},
 	{
-		Name: "empty-append-overtakes", Area: areaConsensus, Checker: "acknowledged-writes-kept",
+		Name: "empty-append-overtakes", Area: areaConsensus, Checker: promiseInvariants,
 		Fault: "the answer to an append without entries does not wait for the batches before it",
 		Hints: []string{"power-loss", "vote-crash", "heavy-tail"},
 		Edits: []edit{{
@@ -80,7 +80,7 @@ var consensusMutants = []mutant{
 		}},
 	},
 	{
-		Name: "sync-error-ignored", Area: areaConsensus, Checker: "acknowledged-writes-kept",
+		Name: "sync-error-ignored", Area: areaConsensus, Checker: "digests-equal",
 		Fault: "a batch whose write or sync failed counts as stored",
 		Hints: []string{"disk-errors"},
 		Edits: []edit{{
@@ -128,14 +128,24 @@ var readMutants = []mutant{
 		Edits: []edit{{
 			"node/consensus/readindex.go",
 			"\tc.reads.waiting = append(c.reads.waiting, read{token: token, deadline: c.now + c.cfg.RequestTimeout})\n",
-			"\tif g := c.reads.round; g != nil {\n\t\tg.reads = append(g.reads, read{token: token, deadline: c.now + c.cfg.RequestTimeout})\n\t\treturn nil\n\t}\n" +
+			"\tif n := len(c.reads.asked); n > 0 {\n\t\tg := &c.reads.asked[n-1]\n" +
+				"\t\tg.reads = append(g.reads, read{token: token, deadline: c.now + c.cfg.RequestTimeout})\n\t\treturn nil\n\t}\n" +
 				"\tc.reads.waiting = append(c.reads.waiting, read{token: token, deadline: c.now + c.cfg.RequestTimeout})\n",
 		}},
 	},
 	{
-		Name: "read-takes-any-answer", Area: areaConsensus, Checker: "linearizable",
-		Fault: "a late answer to a round that was given up confirms the next one",
+		Name: "read-takes-older-answer", Area: areaConsensus, Checker: "linearizable",
+		Fault: "a late answer to one round confirms the rounds that were asked after it, too",
 		Hints: []string{"heavy-tail", "pinned-readers"},
-		Edits: []edit{{"node/consensus/readindex.go", "!bytes.Equal(g.ctx[:], rs.RequestCtx)", "!bytes.Equal(g.ctx[:8], rs.RequestCtx[:8])"}},
+		Edits: []edit{
+			{"node/consensus/readindex.go", "for _, g := range r.asked[:i+1] {", "for _, g := range r.asked {"},
+			{"node/consensus/readindex.go", "r.asked = append(r.asked[:0], r.asked[i+1:]...)", "r.asked = r.asked[:0]"},
+		},
+	},
+	{
+		Name: "read-before-own-term", Area: areaConsensus, Checker: "linearizable",
+		Fault: "a leader that is the only voter answers reads before it knows what the terms before had committed",
+		Hints: []string{"single-member"},
+		Edits: []edit{{"node/consensus/readindex.go", "|| c.lead == 0 || c.hasty() {", "|| c.lead == 0 {"}},
 	},
 }

@@ -3,19 +3,19 @@ package main
 // walMutants break the log on disk.
 var walMutants = []mutant{
 	{
-		Name: "newest-segment-not-synced", Area: areaWAL, Checker: "acknowledged-writes-kept",
+		Name: "newest-segment-not-synced", Area: areaWAL, Checker: promiseInvariants,
 		Fault: "a sync of the log leaves out the segment that is being written",
 		Hints: []string{"single-member", "power-loss"},
 		Edits: []edit{{"node/wal/log.go", "\t\tif seg.dirty {\n", "\t\tif seg.dirty && seg != newest {\n"}},
 	},
 	{
-		Name: "segment-name-not-synced", Area: areaWAL, Checker: "acknowledged-writes-kept",
+		Name: "segment-name-not-synced", Area: areaWAL, Checker: promiseOnDisk,
 		Fault: "the directory is not synced after a segment was added to it",
 		Hints: []string{"single-member", "wal-failpoints", "power-loss"},
 		Edits: []edit{{"node/wal/log.go", "\tl.linked = true\n\tl.segments = append(l.segments, seg)\n", "\tl.segments = append(l.segments, seg)\n"}},
 	},
 	{
-		Name: "checksum-not-checked", Area: areaWAL, Checker: promiseInvariants,
+		Name: "checksum-not-checked", Area: areaWAL, Checker: "rot-noticed",
 		Fault: "recovery takes records with a wrong checksum",
 		Hints: []string{"bit-rot", "single-member", "power-loss"},
 		Edits: []edit{{
@@ -36,7 +36,7 @@ var walMutants = []mutant{
 		}},
 	},
 	{
-		Name: "overwrite-not-recovered", Area: areaWAL, Checker: "logs-match",
+		Name: "overwrite-not-recovered", Area: areaWAL, Checker: promiseInvariants,
 		Fault: "recovery keeps the older entry where a newer one replaced it",
 		Hints: []string{"exactly-once", "leader-isolated"},
 		Edits: []edit{{
@@ -47,13 +47,13 @@ var walMutants = []mutant{
 		}},
 	},
 	{
-		Name: "released-too-early", Area: areaWAL, Checker: "live-after-heal",
+		Name: "released-too-early", Area: areaWAL, Checker: promiseInvariants,
 		Fault: "segments are given back while they hold entries behind the checkpoint",
 		Hints: []string{"wal-failpoints", "power-loss"},
 		Edits: []edit{{"node/wal/log.go", "l.segments[0].top <= index {", "l.segments[0].top <= index+40 {"}},
 	},
 	{
-		Name: "last-batch-dropped", Area: areaWAL, Checker: "acknowledged-writes-kept",
+		Name: "last-batch-dropped", Area: areaWAL, Checker: promiseInvariants,
 		Fault: "recovery takes the last record for torn",
 		Hints: []string{"single-member", "power-loss"},
 		Edits: []edit{{
@@ -68,7 +68,7 @@ var walMutants = []mutant{
 // checkpointMutants break the checkpoint and its marker.
 var checkpointMutants = []mutant{
 	{
-		Name: "marker-before-checkpoint", Area: areaCheckpoint, Checker: "live-after-heal",
+		Name: "marker-before-checkpoint", Area: areaCheckpoint, Checker: promiseInvariants,
 		Fault: "the log is told that a checkpoint is durable while it is still being written",
 		Hints: []string{"wal-failpoints", "power-loss"},
 		Edits: []edit{{
@@ -78,7 +78,7 @@ var checkpointMutants = []mutant{
 		}},
 	},
 	{
-		Name: "deleted-keys-stay", Area: areaCheckpoint, Checker: "live-after-heal",
+		Name: "deleted-keys-stay", Area: areaCheckpoint, Checker: promiseInvariants,
 		Fault: "a checkpoint leaves keys in place that were deleted since the last one",
 		Hints: []string{"rolling-restart", "lagging-follower"},
 		Edits: []edit{{
@@ -88,7 +88,7 @@ var checkpointMutants = []mutant{
 		}},
 	},
 	{
-		Name: "checkpoint-claims-next-entry", Area: areaCheckpoint, Checker: "digests-equal",
+		Name: "checkpoint-claims-next-entry", Area: areaCheckpoint, Checker: promiseInvariants,
 		Fault: "a checkpoint says that it holds one entry more than it does",
 		Hints: []string{"rolling-restart", "lagging-follower"},
 		Edits: []edit{{
@@ -98,7 +98,7 @@ var checkpointMutants = []mutant{
 		}},
 	},
 	{
-		Name: "changes-lost-while-writing", Area: areaCheckpoint, Checker: "live-after-heal",
+		Name: "changes-lost-while-writing", Area: areaCheckpoint, Checker: promiseInvariants,
 		Fault: "what changes while a checkpoint is being written is not in the next one either",
 		Hints: []string{"rolling-restart", "lagging-follower"},
 		Edits: []edit{{
@@ -112,9 +112,9 @@ var checkpointMutants = []mutant{
 // snapshotMutants break what brings a lagging member up.
 var snapshotMutants = []mutant{
 	{
-		Name: "install-not-durable", Area: areaSnapshot, Checker: "live-after-heal",
+		Name: "install-not-durable", Area: areaSnapshot, Checker: promiseInvariants,
 		Fault: "a received state takes the place of the old one without a sync of the directory",
-		Hints: []string{"snapshot-failpoints", "single-member"},
+		Hints: []string{"exactly-once", "snapshot-failpoints"},
 		Edits: []edit{{
 			"node/checkpoint/checkpoint.go",
 			"\tif err := fs.Rename(newName, stateName); err != nil {\n\t\treturn err\n\t}\n\treturn fs.SyncDir(Dir)\n",
@@ -142,9 +142,9 @@ var snapshotMutants = []mutant{
 		}},
 	},
 	{
-		Name: "snapshot-of-senders-term", Area: areaSnapshot, Checker: "logs-match",
+		Name: "snapshot-of-senders-term", Area: areaSnapshot, Checker: "live-after-heal",
 		Fault: "a snapshot is installed under its sender's term instead of its last entry's",
-		Hints: []string{"lagging-follower", "snapshot-failpoints"},
+		Hints: []string{"snapshot-after-election"},
 		Edits: []edit{{
 			"node/receive.go",
 			"&raftpb.SnapshotMetadata{Index: &sn.Index, Term: &sn.Term,",
@@ -152,7 +152,7 @@ var snapshotMutants = []mutant{
 		}},
 	},
 	{
-		Name: "old-state-kept-in-memory", Area: areaSnapshot, Checker: promiseNoPanic,
+		Name: "old-state-kept-in-memory", Area: areaSnapshot, Checker: "digests-equal",
 		Fault: "a snapshot is installed on disk while the member goes on with its old state",
 		Hints: []string{"lagging-follower"},
 		Edits: []edit{{

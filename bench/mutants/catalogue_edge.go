@@ -3,21 +3,21 @@ package main
 // membershipMutants break changes of membership.
 var membershipMutants = []mutant{
 	{
-		Name: "learner-votes", Area: areaMembership, Checker: "membership",
+		Name: "learner-votes", Area: areaMembership, Checker: "only-voters-decide",
 		Fault: "a new member votes before it has the log",
 		Hints: []string{"learners", "membership"},
 		Edits: []edit{{"node/consensus/member.go", "t := raftpb.ConfChangeAddLearnerNode\n", "t := raftpb.ConfChangeAddNode\n"}},
 	},
 	{
-		Name: "promoted-stays-learner", Area: areaMembership, Checker: "membership",
+		Name: "promoted-stays-learner", Area: areaMembership, Checker: "only-voters-decide",
 		Fault: "a promoted member is called a voter and counts as none",
-		Hints: []string{"membership"},
+		Hints: []string{"rolling-replace", "membership"},
 		Edits: []edit{{"node/consensus/member.go", "t = raftpb.ConfChangeAddNode\n", "t = raftpb.ConfChangeAddLearnerNode\n"}},
 	},
 	{
-		Name: "removed-still-votes", Area: areaMembership, Checker: "membership",
+		Name: "removed-still-votes", Area: areaMembership, Checker: "live-after-heal",
 		Fault: "a removed member is gone from the state but not from the quorum",
-		Hints: []string{"membership"},
+		Hints: []string{"rolling-replace", "membership"},
 		Edits: []edit{{"node/consensus/member.go", "t = raftpb.ConfChangeRemoveNode\n", "t = raftpb.ConfChangeUpdateNode\n"}},
 	},
 	{
@@ -41,7 +41,7 @@ var membershipMutants = []mutant{
 // codecMutants break what is written for others to read.
 var codecMutants = []mutant{
 	{
-		Name: "append-rejection-not-sent", Area: areaCodec, Checker: "logs-match",
+		Name: "append-rejection-not-sent", Area: areaCodec, Checker: promiseInvariants,
 		Fault: "the refusal of an append is read as its acceptance",
 		Hints: []string{"leader-isolated"},
 		Edits: []edit{{"node/wire/raft.go", "\tif m.GetReject() {\n", "\tif m.GetReject() && m.GetType() != raftpb.MsgAppResp {\n"}},
@@ -53,15 +53,15 @@ var codecMutants = []mutant{
 		Edits: []edit{{"node/wire/raft.go", "\tif m.GetReject() {\n", "\tif m.GetReject() && m.GetType() != raftpb.MsgVoteResp {\n"}},
 	},
 	{
-		Name: "entry-type-not-sent", Area: areaCodec, Checker: "membership",
+		Name: "entry-type-not-sent", Area: areaCodec, Checker: promiseInvariants,
 		Fault: "an entry that changes the configuration reaches the followers as a plain one",
 		Hints: []string{"membership"},
 		Edits: []edit{{"node/wire/raft.go", "\t\t\tb = append(b, byte(e.GetType()))\n", "\t\t\tb = append(b, 0)\n"}},
 	},
 	{
-		Name: "sent-taken-for-committed", Area: areaCodec, Checker: "logs-match",
+		Name: "sent-taken-for-committed", Area: areaCodec, Checker: "linearizable",
 		Fault: "a follower reads the end of what it is sent as the commit index",
-		Hints: []string{"leader-isolated", "leader-crash"},
+		Hints: []string{"leader-crash", "leader-isolated"},
 		Edits: []edit{{
 			"node/wire/raft.go",
 			"\t\tm.Entries = readEntries(r)\n",
@@ -71,7 +71,7 @@ var codecMutants = []mutant{
 	{
 		Name: "index-cut-short", Area: areaCodec, Checker: "linearizable",
 		Fault: "the index to compare with is encoded in ten bits",
-		Hints: []string{"hot-key"},
+		Hints: []string{"snapshot-failpoints", "hot-key"},
 		Edits: []edit{{"node/keys/command.go", "b = binary.AppendUvarint(b, c.PrevIndex)", "b = binary.AppendUvarint(b, c.PrevIndex&1023)"}},
 	},
 	{
@@ -81,7 +81,7 @@ var codecMutants = []mutant{
 		Edits: []edit{{"node/keys/command.go", "{c.Dir, c.Recursive, c.Refresh, c.HasTTL}", "{c.Dir, c.Recursive, false, c.HasTTL}"}},
 	},
 	{
-		Name: "recovered-entry-type-lost", Area: areaCodec, Checker: "membership",
+		Name: "recovered-entry-type-lost", Area: areaCodec, Checker: promiseInvariants,
 		Fault: "an entry that changes the configuration comes back from the log as a plain one",
 		Hints: []string{"rolling-replace", "membership"},
 		Edits: []edit{{"node/wal/format.go", "\t\tdst = append(dst, e.Type)\n", "\t\tdst = append(dst, 0)\n"}},

@@ -14,15 +14,15 @@ var sessionMutants = []mutant{
 		}},
 	},
 	{
-		Name: "checkpoint-forgets-sessions", Area: areaSessions, Checker: "digests-equal",
+		Name: "checkpoint-forgets-sessions", Area: areaSessions, Checker: promiseInvariants,
 		Fault: "a checkpoint forgets which commands were applied",
 		Hints: []string{"exactly-once", "rolling-restart", "transfer-storm"},
 		Edits: []edit{{"node/state/persist.go", "b = s.sessions[i].append(b)", "b = new(session).append(b)"}},
 	},
 	{
-		Name: "same-life-twice", Area: areaSessions, Checker: "linearizable",
+		Name: "same-life-twice", Area: areaSessions, Checker: "live-after-heal",
 		Fault: "a member that comes back uses the command ids of its former life",
-		Hints: []string{"rolling-restart", "exactly-once"},
+		Hints: []string{"pinned-writers"},
 		Edits: []edit{
 			{"node/boot.go", "b := &wal.Batch{Boot: rec.Boot + 1}", "b := &wal.Batch{Boot: 1}"},
 			{"node/boot.go", "Incarnation: rec.Boot + 1,", "Incarnation: 1,"},
@@ -31,7 +31,7 @@ var sessionMutants = []mutant{
 	{
 		Name: "low-mark-forgets-window", Area: areaSessions, Checker: "linearizable",
 		Fault: "a session whose low mark moves forgets what was applied above it",
-		Hints: []string{"exactly-once", "transfer-storm"},
+		Hints: []string{"transfer-storm", "exactly-once"},
 		Edits: []edit{{"node/state/session.go", "if low-s.low >= Window || s.count == 0 {", "if low-s.low >= 1 || s.count == 0 {"}},
 	},
 }
@@ -76,11 +76,13 @@ var keyspaceMutants = []mutant{
 	{
 		Name: "in-order-by-count", Area: areaKeyspace, Checker: "linearizable",
 		Fault: "keys in order are named by the number of keys, which deletions lower",
+		Hints: []string{"snapshot-failpoints"},
 		Edits: []edit{{"node/keys/write.go", "fmt.Sprintf(\"%020d\", s.index+1)", "fmt.Sprintf(\"%020d\", s.Len()+1)"}},
 	},
 	{
 		Name: "cas-makes-new", Area: areaKeyspace, Checker: "linearizable",
 		Fault: "a swapped or updated node counts as created anew",
+		Hints: []string{"hot-key"},
 		Edits: []edit{{"node/keys/write.go", "\tnode.Created = e.view.Created\n", ""}},
 	},
 	{
@@ -105,6 +107,7 @@ var keyspaceMutants = []mutant{
 	{
 		Name: "listing-in-map-order", Area: areaKeyspace, Checker: promiseDeterminism,
 		Fault: "a directory's children are listed in the order of a map",
+		Hints: []string{"snapshot-failpoints"},
 		Edits: []edit{{
 			"node/keys/store.go",
 			"\tfor kid := range e.kids.all() {\n\t\tswitch {\n",
@@ -156,7 +159,7 @@ var watchMutants = []mutant{
 	{
 		Name: "refresh-is-shown", Area: areaWatches, Checker: "watches-complete",
 		Fault: "watches are told of a refresh",
-		Hints: []string{"ttl-failover", "watch-failover", "everything"},
+		Hints: []string{"everything"},
 		Edits: []edit{{"node/keys/write.go", "\tif !ev.Refresh {\n\t\ts.hub.notify(ev, below)\n\t}\n", "\ts.hub.notify(ev, below)\n"}},
 	},
 	{
@@ -215,7 +218,7 @@ var ttlMutants = []mutant{
 		}},
 	},
 	{
-		Name: "load-forgets-ends", Area: areaTTLs, Checker: "digests-equal",
+		Name: "load-forgets-ends", Area: areaTTLs, Checker: promiseInvariants,
 		Fault: "a member that comes back from its checkpoint forgets what is due",
 		Hints: []string{"ttl-failover", "ttl-power-loss"},
 		Edits: []edit{{"node/keys/load.go", "\t\tl.store.attach(n)\n", "\t\tl.store.attach(n)\n\t\tl.store.due.drop(l.store.nodes[n.Key])\n"}},

@@ -40,9 +40,6 @@ func runProgram(env *ui.Env) int {
 		if code, err = o.work(ctx, env); err == nil {
 			return code
 		}
-		if ctx.Err() != nil {
-			err = ui.Exit(ui.Interrupted, errors.New("interrupted"))
-		}
 	}
 	fmt.Fprintln(env.Stderr, err)
 	return ui.Code(err)
@@ -168,15 +165,20 @@ func (o *options) work(ctx context.Context, env *ui.Env) (int, error) {
 	}
 	err = c.run(ctx, library)
 	progress.Clear()
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return 0, ui.Exit(ui.WorldFailed, err)
 	}
 	r := c.sum()
 	if o.json {
-		return r.code(), r.json(env.Stdout, c.hunts)
+		err = r.json(env.Stdout, c.hunts)
+	} else {
+		r.text(env.Stdout, c.hunts, o.budget)
 	}
-	r.text(env.Stdout, c.hunts, o.budget)
-	return r.code(), nil
+	if ctx.Err() != nil {
+		// What was found so far has been told.
+		return 0, ui.Exit(ui.Interrupted, errors.New("interrupted"))
+	}
+	return r.code(), err
 }
 
 // listCatalogue writes the mutants without hunting them.
