@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -13,8 +14,8 @@ import (
 	"drydock/scenarios/scenario"
 )
 
-// repeatEvery is one in how many seeds runs a second time to compare the trace
-// hashes: 5%.
+// repeatEvery is one in how many runs is made a second time to compare the trace
+// hashes: 5%, spread evenly over files and seeds.
 const repeatEvery = 20
 
 // MaxRecordings bounds how many failures of one batch are recorded; the others
@@ -133,24 +134,30 @@ func (q *queue) stopRecording() {
 	q.record = ""
 }
 
-// tasksOf lists every run of a batch without a time. With several seeds, those
-// of one file follow one another.
+// tasksOf lists every run of a batch without a time: all files with the first
+// seed, then with the next one, so that what only one file can find is not
+// found last. Their places are in order of file.
 func (b *Batch) tasksOf() []task {
 	var out []task
-	for _, s := range b.Scenarios {
+	for i, s := range b.Scenarios {
 		seeds := b.Seeds
 		if b.Own && s.Seed > 0 {
 			seeds = []uint64{uint64(s.Seed)}
 		}
-		for _, seed := range seeds {
-			out = append(out, b.task(s, seed, len(out)))
+		for j, seed := range seeds {
+			out = append(out, b.task(s, seed, len(out), i, j))
 		}
 	}
+	slices.SortStableFunc(out, func(a, b task) int { return cmp.Compare(a.round, b.round) })
 	return out
 }
 
-func (b *Batch) task(s *scenario.Scenario, seed uint64, place int) task {
-	return task{World: b.World, File: s.File, Text: s.Text, Seed: seed, scenario: s, place: place}
+// task makes a run of the i-th file with the j-th seed.
+func (b *Batch) task(s *scenario.Scenario, seed uint64, place, i, j int) task {
+	return task{
+		World: b.World, File: s.File, Text: s.Text, Seed: seed, scenario: s,
+		place: place, round: j, twice: (i+j)%repeatEvery == 0,
+	}
 }
 
 // endless makes tasks until the time is over: every scenario with a seed, then
@@ -161,7 +168,8 @@ func (b *Batch) endless(end time.Time) func() (task, bool) {
 		if !time.Now().Before(end) {
 			return task{}, false
 		}
-		t := b.task(b.Scenarios[n%len(b.Scenarios)], b.Seeds[0]+uint64(n/len(b.Scenarios)), n)
+		i, j := n%len(b.Scenarios), n/len(b.Scenarios)
+		t := b.task(b.Scenarios[i], b.Seeds[0]+uint64(j), n, i, j)
 		n++
 		return t, true
 	}
@@ -244,14 +252,9 @@ func (b *Batch) record(a answer, t *Tally, reports map[int]*Report, q *queue) er
 // it is not compared any more.
 func (b *Batch) forget(a answer, reports map[int]*Report) {
 	if r := reports[a.t.place]; b.For > 0 && r != nil && r.Verdict == checker.Held && !r.Failed() &&
-		(a.t.repeat || !b.repeats(a.t.place)) {
+		(a.t.repeat || !a.t.twice) {
 		delete(reports, a.t.place)
 	}
-}
-
-// repeats tells whether the n-th of a batch's runs is done twice.
-func (b *Batch) repeats(n int) bool {
-	return n%repeatEvery == repeatEvery/2 || n == 0
 }
 
 // work is one slot: it keeps a worker process and feeds it.
@@ -284,7 +287,7 @@ func (b *Batch) work(ctx context.Context, slot int, q *queue, answers chan<- ans
 			}
 		}
 		answers <- answer{t, r}
-		if b.repeats(t.place) && !t.repeat && (len(b.Seeds) > 1 || b.For > 0) && !r.Failed() {
+		if t.twice && !t.repeat && (len(b.Seeds) > 1 || b.For > 0) && !r.Failed() {
 			again := t
 			again.repeat, again.avoid = true, slot
 			q.first(again)

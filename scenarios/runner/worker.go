@@ -35,12 +35,17 @@ type task struct {
 	// Record is where a violation is to be recorded; empty: nowhere.
 	Record string `json:"record,omitempty"`
 
-	// scenario is the parsed text, and avoid the slot that should leave the
-	// task to another, if more than zero; repeat marks a second run.
+	// scenario is the parsed text, place the run's in the tally, round the place
+	// of its seed among the batch's.
 	scenario *scenario.Scenario
 	place    int
-	avoid    int
-	repeat   bool
+	round    int
+	// twice says that it is to be made a second time, repeat that it is that
+	// second time, and avoid, if more than zero, which slot should leave it to
+	// another.
+	twice  bool
+	repeat bool
+	avoid  int
 }
 
 // Worker answers tasks from in with reports on out, one JSON object a line,
