@@ -284,6 +284,7 @@ func (c *client) fill(op *history.Op, b *body) {
 }
 
 func (c *client) previous(op *history.Op, b *body) {
+	op.Fresh = b.PrevNode == nil
 	if b.PrevNode != nil {
 		op.Out = b.PrevNode.Value
 	}

@@ -211,6 +211,8 @@ func target(op *Op, name string) (any, string) {
 		return &op.Stale, "true or false"
 	case "refresh":
 		return &op.Refresh, "true or false"
+	case "fresh":
+		return &op.Fresh, "true or false"
 	case "id":
 		return &op.ID, "a whole number"
 	case "code":

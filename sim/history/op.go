@@ -108,6 +108,9 @@ type Op struct {
 	Created  uint64 `json:"created,omitempty"`
 	// Out is the value read by get, or the previous value answered to a write.
 	Out *string `json:"out,omitempty"`
+	// Fresh says that the answer to a write showed that nothing was there before;
+	// without it, an Out that is missing says nothing.
+	Fresh bool `json:"fresh,omitempty"`
 	// Items are the children read by list, in order.
 	Items []Item `json:"items,omitempty"`
 	// Settled says what is known of an unknown write from the disks of the

@@ -22,6 +22,8 @@ func differs(op *history.Op, want answer) string {
 		}
 	} else if op.Out != nil && (want.value == nil || *want.value != *op.Out) {
 		return fmt.Sprintf("answers %q as the previous value; it was %s", *op.Out, valueText(want.value))
+	} else if op.Fresh && want.value != nil {
+		return fmt.Sprintf("answers that nothing was there before; it was %s", valueText(want.value))
 	}
 	if !agree(op.Modified, want.modified) {
 		return fmt.Sprintf("modified index %d must be %d", op.Modified, want.modified)
