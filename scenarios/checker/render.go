@@ -91,6 +91,8 @@ func Answer(op *history.Op) string {
 		parts = append(parts, "refused")
 	case op.Code != 0:
 		parts = append(parts, codeName(op.Code))
+	case op.Kind == history.Expire:
+		parts = append(parts, "removed as its time to live is over")
 	case op.Kind.Reads() || op.Kind == history.Dequeue:
 		parts = append(parts, read(op))
 	case op.Out != nil:

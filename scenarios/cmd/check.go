@@ -218,6 +218,10 @@ func modelHint(err error) string {
 func (r *checkReport) count(ops []history.Op) {
 	clients := map[string]bool{}
 	for i := range ops {
+		if ops[i].Kind == history.Expire {
+			continue // no client asked for it
+		}
+		r.Operations++
 		clients[ops[i].Client] = true
 		switch ops[i].Status {
 		case history.OK:
@@ -228,7 +232,7 @@ func (r *checkReport) count(ops []history.Op) {
 			r.Unknown++
 		}
 	}
-	r.Operations, r.Clients = len(ops), len(clients)
+	r.Clients = len(clients)
 }
 
 // judge runs the checks that the history has operations for.
