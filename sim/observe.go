@@ -65,6 +65,8 @@ func (w *World) measure() {
 		if m.node != nil {
 			b := m.node.Burden()
 			s.Calls, s.Watches, s.Jobs = b.Calls, b.Watches, b.Jobs
+			// The store has none that the node doesn't know.
+			s.Watches = max(s.Watches, int(m.node.State().Keys().Stats().Watchers))
 			s.Proposals, s.Reads, s.Entries = b.Proposals, b.Reads, b.Entries
 			w.result.Believed = append(w.result.Believed, m.believed())
 		}

@@ -349,8 +349,12 @@ func (a *watcher) event(text []byte, last bool) {
 		e.Prev = b.PrevNode.Value
 	}
 	s.Events = append(s.Events, e)
-	if last {
+	switch {
+	case last:
 		a.end(history.WatchDone)
+		return
+	case !s.Stream:
+		a.w.referee.nonsense(a.name, fmt.Errorf("a long poll goes on after its event at index %d", e.Modified))
 		return
 	}
 	a.w.observe(history.Observation{Watch: s})
