@@ -158,11 +158,13 @@ func (t *truth) conf(e *wal.Entry) error {
 	if len(cc.GetChanges()) > 1 {
 		t.outgoing = t.names(t.voters, true)
 	}
+	// any order: each only deletes its own
 	for id := range t.voters {
 		if _, stays := after[id]; !stays {
 			delete(t.sessions, id)
 		}
 	}
+	// any order: each only makes its own
 	for id := range after {
 		if t.sessions[id] == nil {
 			t.sessions[id] = new(idSet)
@@ -190,6 +192,7 @@ func change(voters map[world.MemberID]bool, changes []state.MemberChange) (after
 			return nil, false
 		}
 	}
+	// any order: one vote is enough
 	for _, votes := range after {
 		ok = ok || votes
 	}
@@ -206,6 +209,7 @@ func (t *truth) configured(entry uint64) {
 // names lists the members that vote, or those that don't, in order.
 func (t *truth) names(voters map[world.MemberID]bool, votes bool) []string {
 	var list []world.MemberID
+	// any order: namesOf sorts
 	for id, v := range voters {
 		if v == votes {
 			list = append(list, id)

@@ -155,7 +155,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	s, err := scenario.Parse("f", []byte(`
+	_, err := scenario.Parse("f", []byte(`
 scenario: plan
 cluster: {members: 3, learners: 1}
 steps:
@@ -171,7 +171,7 @@ steps:
 	if err == nil || !strings.Contains(err.Error(), "`5%`?") {
 		t.Fatalf("a chance of 5: %v", err)
 	}
-	s, err = scenario.Parse("f", []byte(`
+	s, err := scenario.Parse("f", []byte(`
 scenario: plan
 cluster: {members: 3, learners: 1}
 steps:
