@@ -80,6 +80,12 @@ var consensusMutants = []mutant{
 		}},
 	},
 	{
+		Name: "time-out-called-refused", Area: areaConsensus, Checker: "linearizable",
+		Fault: "a command that the leader has but did not commit in time is called refused",
+		Hints: []string{"no-majority"},
+		Edits: []edit{{"node/consensus/propose.go", "\t\tif !p.sent {\n", "\t\tif !p.sent || p.sentTo != c.cfg.ID {\n"}},
+	},
+	{
 		Name: "sync-error-ignored", Area: areaConsensus, Checker: "digests-equal",
 		Fault: "a batch whose write or sync failed counts as stored",
 		Hints: []string{"disk-errors"},

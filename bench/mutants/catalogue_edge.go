@@ -9,7 +9,7 @@ var membershipMutants = []mutant{
 		Edits: []edit{{"node/consensus/member.go", "t := raftpb.ConfChangeAddLearnerNode\n", "t := raftpb.ConfChangeAddNode\n"}},
 	},
 	{
-		Name: "promoted-stays-learner", Area: areaMembership, Checker: "only-voters-decide",
+		Name: "promoted-stays-learner", Area: areaMembership, Checker: promiseInvariants,
 		Fault: "a promoted member is called a voter and counts as none",
 		Hints: []string{"rolling-replace", "membership"},
 		Edits: []edit{{"node/consensus/member.go", "t = raftpb.ConfChangeAddNode\n", "t = raftpb.ConfChangeAddLearnerNode\n"}},
@@ -115,7 +115,7 @@ var apiMutants = []mutant{
 	{
 		Name: "unknown-called-refused", Area: areaAPI, Checker: "linearizable",
 		Fault: "an answer that says unknown is sent as refused",
-		Hints: []string{"transfer-storm", "lagging-follower"},
+		Hints: []string{"no-majority"},
 		Edits: []edit{{"node/respond.go", "api.EncodeFailure(call, api.Unknown, a.Reason, a.Meta)", "api.EncodeFailure(call, api.Refused, a.Reason, a.Meta)"}},
 	},
 	{

@@ -88,6 +88,7 @@ var keyspaceMutants = []mutant{
 	{
 		Name: "previous-not-shown", Area: areaKeyspace, Checker: "linearizable",
 		Fault: "a set does not tell what was there before",
+		Hints: []string{"hot-key"},
 		Edits: []edit{{
 			"node/keys/write.go",
 			"\tev.PrevNode = old.view\n\treturn s.commit(ev, s.replace(old, ev.Node), nil), nil\n",
