@@ -77,7 +77,7 @@ var checks = map[string]check{
 			return unknown("the disks hold no command to compare with")
 		}
 		return []checker.Verdict{keyspace.CheckLifetimes(e.replay, e.ops, keyspace.LifetimeOptions{
-			Clock: e.clock, Late: x.Within, Healed: e.healed(), End: e.Simulated,
+			Clock: e.clock, Within: x.Within, Lag: expiryLag, Healed: e.healed(), End: e.Simulated,
 		})}
 	},
 	scenario.ExpectLocks: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
@@ -95,6 +95,9 @@ var checks = map[string]check{
 		})}
 	},
 }
+
+// expiryLag is how late a key may go while nothing is wrong.
+const expiryLag = time.Second
 
 // watchLag is how far an open watch may be behind when the run ends.
 const watchLag = time.Second
@@ -121,9 +124,13 @@ const inboxMax = 5000
 // diskMax bounds a member's files, snapshots included.
 const diskMax = 256 << 20
 
-// healed is when the last fault was undone; the end, if the run ended before.
+// healed is when the last fault was undone: at once, if there was none, and at
+// the end, if the run ended before.
 func (e *evidence) healed() time.Duration {
-	if e.HealedAt == 0 {
+	switch {
+	case len(e.Faults) == 0:
+		return 0
+	case e.HealedAt == 0:
 		return e.Simulated
 	}
 	return e.HealedAt

@@ -47,10 +47,10 @@ func (b *ClockBound) early(from, to time.Duration) time.Duration {
 // LifetimeOptions say what CheckLifetimes allows.
 type LifetimeOptions struct {
 	Clock ClockBound
-	// Late is how much longer than its time to live a key may stay, counted
-	// from Healed at the earliest.
-	Late time.Duration
-	// Healed is when the last fault was undone, End when the run ended.
+	// Within is how long after Healed, when the last fault was undone, keys may
+	// stay for as long as they like. From then on none may stay for more than
+	// Lag longer than its time to live. End is when the run ended.
+	Within, Lag time.Duration
 	Healed, End time.Duration
 	_           struct{}
 }
@@ -169,11 +169,12 @@ func (l *lifetimes) stayed(gave *Event, until time.Duration) *checker.Violation 
 		return nil
 	}
 	l.worst = max(l.worst, late)
-	if late <= l.opt.Late {
+	last := max(due, l.opt.Healed+l.opt.Within) + l.opt.Lag
+	if until <= last {
 		return nil
 	}
 	return &checker.Violation{
-		Key: gave.Key, At: int64(due + l.opt.Late),
+		Key: gave.Key, At: int64(last),
 		Why: fmt.Sprintf("%s was given %d s at %s and was still there at %s, %s s too late",
 			gave.Key, gave.TTL, seconds(latest), seconds(until), seconds(late)),
 	}

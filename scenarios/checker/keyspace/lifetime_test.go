@@ -63,6 +63,9 @@ func TestLifetimes(t *testing.T) {
 		{"early, within the slack", early, []history.Op{wrote()}, keyspace.LifetimeOptions{Clock: keyspace.ClockBound{Slack: time.Second}}, checker.Held, ""},
 		{"late", late, nil, keyspace.LifetimeOptions{}, checker.Violated, "5.900 s too late"},
 		{"late, during faults", late, nil, keyspace.LifetimeOptions{Healed: 8 * time.Second}, checker.Held, "worst 2.000s late"},
+		{"late, in time after faults", late, nil, keyspace.LifetimeOptions{Healed: 5 * time.Second, Within: 3 * time.Second}, checker.Held, "worst 5.000s late"},
+		{"late, too long after faults", late, nil, keyspace.LifetimeOptions{Healed: 5 * time.Second, Within: 2 * time.Second}, checker.Violated, "5.000 s too late"},
+		{"late, due long after faults", late, nil, keyspace.LifetimeOptions{Healed: time.Second, Within: 2 * time.Second}, checker.Violated, "5.900 s too late"},
 		{"stays to the end", never, nil, keyspace.LifetimeOptions{}, checker.Violated, "/t was given 15 s at 1.100 and was still there at 20.000"},
 		{"stays, not due long", never, nil, keyspace.LifetimeOptions{Healed: 18 * time.Second}, checker.Held, ""},
 		{"gone when it was not over", lived(), []history.Op{wrote(), gone(2*second, 4)}, keyspace.LifetimeOptions{}, checker.Violated, "it is gone 2.000 s too early"},
@@ -74,7 +77,7 @@ func TestLifetimes(t *testing.T) {
 		}}, keyspace.LifetimeOptions{}, checker.Violated, "but the key has none"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tc.opt.End, tc.opt.Late = end, 2*time.Second
+			tc.opt.End, tc.opt.Lag = end, 2*time.Second
 			expect(t, keyspace.CheckLifetimes(tc.s.replay(), tc.ops, tc.opt), tc.want, tc.says)
 		})
 	}
@@ -86,7 +89,7 @@ func TestLifetimesEnd(t *testing.T) {
 	overwritten := (&script{}).live("/t", 3).put("/t", "1").live("/u", 1).put("/x", "1").expire()
 	deleted := (&script{}).live("/d/t", 3).delete("/d", true).live("/u", 1).put("/x", "1").expire()
 	for name, s := range map[string]*script{"renewed": renewed, "overwritten": overwritten, "deleted with its directory": deleted} {
-		opt := keyspace.LifetimeOptions{Late: time.Second, End: time.Minute}
+		opt := keyspace.LifetimeOptions{Lag: time.Second, End: time.Minute}
 		v := keyspace.CheckLifetimes(s.replay(), nil, opt)
 		if v.Status != checker.Held || v.Ops != 1 {
 			t.Errorf("%s: %s %q, %d expiries", name, v.Status, v.Summary, v.Ops)
