@@ -165,3 +165,11 @@ func span(op *history.Op, clock func(int64) string) string {
 func Seconds(ns int64) string {
 	return fmt.Sprintf("%d.%03d", ns/1_000_000_000, ns/1_000_000%1000)
 }
+
+// Count writes a number of things, "1 vote" or "2 votes".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -166,7 +166,7 @@ func (p *Replay) last(env *ui.Env, end time.Duration) {
 		return e.At > end || strings.HasPrefix(e.Text, drawnAhead)
 	})
 	if n := len(list); n > eventsShown {
-		fmt.Fprintf(env.Stdout, "  … %s before\n", plural(n-eventsShown, "event"))
+		fmt.Fprintf(env.Stdout, "  … %s before\n", checker.Count(n-eventsShown, "event"))
 		list = list[n-eventsShown:]
 	}
 	for _, e := range list {

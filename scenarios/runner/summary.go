@@ -69,7 +69,7 @@ func (t *Tally) Text(env *ui.Env, seeds int) {
 		return
 	}
 	if dir := bad[0].Recording; dir != "" {
-		fmt.Fprintf(env.Stdout, "recorded   %s in %s\n", plural(t.Recorded, "run"), filepath.Dir(dir))
+		fmt.Fprintf(env.Stdout, "recorded   %s in %s\n", checker.Count(t.Recorded, "run"), filepath.Dir(dir))
 		fmt.Fprintf(env.Stdout, "smaller    %s\n", bad[0].Smaller())
 	}
 	fmt.Fprintf(env.Stdout, "replay     %s\n", bad[0].Replay)
@@ -124,7 +124,7 @@ func (t *Tally) counts(bad []*Report) string {
 				kinds = append(kinds, f.Expect)
 			}
 		}
-		parts = append(parts, fmt.Sprintf("%d violated (%s)", t.Violated, plural(len(kinds), "kind")))
+		parts = append(parts, fmt.Sprintf("%d violated (%s)", t.Violated, checker.Count(len(kinds), "kind")))
 	}
 	if t.Unknown > 0 {
 		parts = append(parts, fmt.Sprintf("%d unknown", t.Unknown))

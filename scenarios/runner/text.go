@@ -16,7 +16,7 @@ const stackLines = 24
 // Header writes the line that says what runs.
 func Header(env *ui.Env, s *scenario.Scenario, world, seeds string) {
 	fmt.Fprintf(env.Stdout, "%s   %s   %s, %s, %s\n", env.Paint(s.Name, ui.Bold), world,
-		plural(len(s.Nodes()), "node"), plural(s.Load.KV.Clients, "client"), seeds)
+		checker.Count(len(s.Nodes()), "node"), checker.Count(s.Load.KV.Clients, "client"), seeds)
 }
 
 // Text writes the whole report of a single run: timeline, every expectation
@@ -179,11 +179,4 @@ func seconds1(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds())
 // seconds3 writes a point of time in seconds, as the timeline does.
 func seconds3(d time.Duration) string {
 	return fmt.Sprintf("%d.%03d", d/time.Second, d%time.Second/time.Millisecond)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

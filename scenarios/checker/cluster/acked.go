@@ -43,7 +43,7 @@ func CheckAcked(ops []history.Op, truth []history.Committed) checker.Verdict {
 	case acked == 0:
 		v.Status, v.Summary = checker.Unknown, "no write was acknowledged"
 	default:
-		v.Summary = fmt.Sprintf("%d writes", acked)
+		v.Summary = checker.Count(acked, "write")
 	}
 	v.Took = time.Since(began)
 	return v

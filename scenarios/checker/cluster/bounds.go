@@ -41,8 +41,9 @@ func CheckBounds(sizes []history.Sizes, limits Limits) checker.Verdict {
 	case len(sizes) == 0:
 		v.Status, v.Summary = checker.Unknown, "no size was measured"
 	default:
-		v.Summary = fmt.Sprintf("at most %d inputs, %d calls, %d proposals, %d jobs, %d entries, %d KiB on disk, %d of log",
-			most.Inbox, most.Calls, most.Proposals, most.Jobs, most.Entries, most.Disk>>10, most.Log>>10)
+		v.Summary = fmt.Sprintf("at most %s, %s, %s, %s, %d log entries in memory, %d KiB on disk, %d of it log",
+			checker.Count(most.Inbox, "input"), checker.Count(most.Calls, "call"), checker.Count(most.Proposals, "proposal"),
+			checker.Count(most.Jobs, "job"), most.Entries, most.Disk>>10, most.Log>>10)
 	}
 	v.Took = time.Since(began)
 	return v

@@ -62,9 +62,9 @@ func TestLeaders(t *testing.T) {
 	}{
 		{"nothing seen", nil, nil, nil, checker.Unknown, "nobody"},
 		{"a leader a term", []history.Led{led(1, "n1", 2), led(5, "n2", 3), led(9, "n1", 4)}, []history.Vote{vote(1, "n3", "n1", 2), vote(5, "n3", "n2", 3)}, []history.Said{said(1, "n1", 2), said(2, "n1", 2), said(3, "n1", 3)}, checker.Held, "3 terms"},
-		{"same leader seen again", []history.Led{led(1, "n1", 2), led(5, "n1", 2)}, nil, nil, checker.Held, "1 terms"},
+		{"same leader seen again", []history.Led{led(1, "n1", 2), led(5, "n1", 2)}, nil, nil, checker.Held, "1 term"},
 		{"two leaders in a term", []history.Led{led(1, "n1", 2), led(5, "n2", 2)}, nil, nil, checker.Violated, "n1 and n2 both became leader of term 2"},
-		{"vote repeated", []history.Led{led(1, "n1", 2)}, []history.Vote{vote(1, "n3", "n1", 2), vote(2, "n3", "n1", 2)}, nil, checker.Held, "1 votes"},
+		{"vote repeated", []history.Led{led(1, "n1", 2)}, []history.Vote{vote(1, "n3", "n1", 2), vote(2, "n3", "n1", 2)}, nil, checker.Held, "1 vote"},
 		{"two votes in a term", []history.Led{led(1, "n1", 2)}, []history.Vote{vote(1, "n3", "n1", 2), vote(2, "n3", "n2", 2)}, nil, checker.Violated, "n3 voted for n1 and for n2 in term 2"},
 		{"vote for itself and another", []history.Led{led(1, "n1", 2)}, []history.Vote{vote(1, "n3", "n3", 2), vote(2, "n3", "n2", 2)}, nil, checker.Violated, "n3 voted"},
 		{"term goes back", []history.Led{led(1, "n1", 2)}, nil, []history.Said{said(1, "n3", 5), said(2, "n3", 4)}, checker.Violated, "n3 is in term 4 after it was in term 5"},
@@ -158,9 +158,9 @@ func TestAcked(t *testing.T) {
 		want  checker.Status
 		says  string
 	}{
-		{"kept", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3)}, checker.Held, "1 writes"},
-		{"kept beside an expiry", []history.Op{put("a", history.OK, 3)}, []history.Committed{{Revision: 1}, {Revision: 2}, disk("a", 3)}, checker.Held, "1 writes"},
-		{"second copy recognised", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3), repeat}, checker.Held, "1 writes"},
+		{"kept", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3)}, checker.Held, "1 write"},
+		{"kept beside an expiry", []history.Op{put("a", history.OK, 3)}, []history.Committed{{Revision: 1}, {Revision: 2}, disk("a", 3)}, checker.Held, "1 write"},
+		{"second copy recognised", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3), repeat}, checker.Held, "1 write"},
 		{"nothing acknowledged", []history.Op{put("a", history.Unknown, 0)}, []history.Committed{disk("a", 3)}, checker.Unknown, "no write"},
 		{"no tokens", []history.Op{put("", history.OK, 3)}, nil, checker.Unknown, "no token"},
 		{"lost", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("b", 3)}, checker.Violated, "is on no disk"},
@@ -170,9 +170,9 @@ func TestAcked(t *testing.T) {
 		{"applied twice", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3), disk("a", 5)}, checker.Violated, "applied twice, at revisions 3 and 5"},
 		{"two at one revision", []history.Op{put("a", history.OK, 3)}, []history.Committed{disk("a", 3), disk("b", 3)}, checker.Violated, "both at revision 3"},
 		{"refused but there", []history.Op{put("b", history.OK, 2), put("a", history.Refused, 0)}, []history.Committed{disk("b", 2), disk("a", 3)}, checker.Violated, "was refused, but"},
-		{"refused and not there", []history.Op{put("b", history.OK, 2), put("a", history.Refused, 0)}, []history.Committed{disk("b", 2)}, checker.Held, "1 writes"},
+		{"refused and not there", []history.Op{put("b", history.OK, 2), put("a", history.Refused, 0)}, []history.Committed{disk("b", 2)}, checker.Held, "1 write"},
 		{"failed condition elsewhere", []history.Op{put("b", history.OK, 2), failed}, []history.Committed{disk("b", 2), disk("a", 4)}, checker.Violated, "hold it at 4"},
-		{"unknown either way", []history.Op{put("b", history.OK, 2), put("a", history.Unknown, 0), put("c", history.Unknown, 0)}, []history.Committed{disk("b", 2), disk("a", 4)}, checker.Held, "1 writes"},
+		{"unknown either way", []history.Op{put("b", history.OK, 2), put("a", history.Unknown, 0), put("c", history.Unknown, 0)}, []history.Committed{disk("b", 2), disk("a", 4)}, checker.Held, "1 write"},
 	} {
 		t.Run(tc.name, func(t *testing.T) { expect(t, cluster.CheckAcked(tc.ops, tc.truth), tc.want, tc.says) })
 	}

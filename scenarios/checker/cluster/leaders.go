@@ -76,7 +76,7 @@ func (l *Leaders) Said(o history.Said) *checker.Violation {
 // Verdict sums up what was seen so far.
 func (l *Leaders) Verdict() checker.Verdict {
 	v := checker.Verdict{Status: checker.Held, Check: leadersCheck, Ops: l.seen}
-	v.Summary = fmt.Sprintf("%d terms with a leader, %d votes", len(l.leader), len(l.votes))
+	v.Summary = fmt.Sprintf("%s with a leader, %s", checker.Count(len(l.leader), "term"), checker.Count(len(l.votes), "vote"))
 	switch {
 	case l.first != nil:
 		v.Status, v.Summary, v.Violation = checker.Violated, l.first.Why, l.first

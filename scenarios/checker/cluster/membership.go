@@ -55,7 +55,7 @@ func CheckMembership(r MembershipRecords) checker.Verdict {
 	case len(r.Configurations) == 0 || len(r.Led) == 0:
 		v.Status, v.Summary = checker.Unknown, "no configuration or no leader is known"
 	default:
-		v.Summary = fmt.Sprintf("%d configurations, %d elections, %d commits", len(r.Configurations), len(r.Led), len(r.Announced))
+		v.Summary = fmt.Sprintf("%s, %s, %s", checker.Count(len(r.Configurations), "configuration"), checker.Count(len(r.Led), "election"), checker.Count(len(r.Announced), "commit"))
 	}
 	v.Took = time.Since(began)
 	return v

@@ -63,7 +63,7 @@ func TestElectionsNeedVoters(t *testing.T) {
 		want    checker.Status
 		says    string
 	}{
-		{"a majority", []history.Configuration{three}, []history.Vote{vote(1, "n2", "n1", 2)}, nil, led(at, "n1", 2), checker.Held, "1 elections"},
+		{"a majority", []history.Configuration{three}, []history.Vote{vote(1, "n2", "n1", 2)}, nil, led(at, "n1", 2), checker.Held, "1 election"},
 		{"its own vote alone", []history.Configuration{three}, nil, nil, led(at, "n1", 2), checker.Violated, "n1 leads term 2 with the votes of n1, no quorum of {n1 n2 n3}"},
 		{"a vote of another term", []history.Configuration{three}, []history.Vote{vote(1, "n2", "n1", 3)}, nil, led(at, "n1", 2), checker.Violated, "votes of n1,"},
 		{"a vote for another", []history.Configuration{three}, []history.Vote{vote(1, "n2", "n3", 2)}, nil, led(at, "n1", 2), checker.Violated, "votes of n1,"},
@@ -131,7 +131,7 @@ func TestCommitsNeedVoters(t *testing.T) {
 		want checker.Status
 		says string
 	}{
-		{"a majority", []history.Ack{ack(2*second, "n2", 2, 10)}, []history.Announced{told(3*second, "n1", 2, 10)}, checker.Held, "1 commits"},
+		{"a majority", []history.Ack{ack(2*second, "n2", 2, 10)}, []history.Announced{told(3*second, "n1", 2, 10)}, checker.Held, "1 commit"},
 		{"of more than told", []history.Ack{ack(2*second, "n2", 2, 12)}, []history.Announced{told(3*second, "n1", 2, 10)}, checker.Held, ""},
 		{"nobody", nil, []history.Announced{told(3*second, "n1", 2, 10)}, checker.Violated, "n1 said in term 2 that index 10 is committed; it was acknowledged by n1"},
 		{"of less", []history.Ack{ack(2*second, "n2", 2, 9)}, []history.Announced{told(3*second, "n1", 2, 10)}, checker.Violated, "acknowledged by n1,"},
@@ -183,8 +183,8 @@ func TestOutage(t *testing.T) {
 		{"another before", []history.Fault{{Time: 7 * second, Kind: "pause", End: 8 * second}, crash}, answers(8, 9, 20), 60, checker.Unknown, ""},
 		{"another long before", []history.Fault{{Time: second, Kind: "pause", End: 2 * second}, crash}, all, 60, checker.Held, "2 faults"},
 		{"while it lasts", []history.Fault{ended}, all, 60, checker.Held, "after partition at 10.000s"},
-		{"and its restart", []history.Fault{crash, {Time: 11 * second, Kind: "restart", Node: "n1"}}, all, 60, checker.Held, "1 faults"},
-		{"one is down already", []history.Fault{{Time: 2 * second, Kind: "crash", Node: "n2"}, crash}, all, 60, checker.Held, "after crash of n2 at 2.000s; 1 faults"},
+		{"and its restart", []history.Fault{crash, {Time: 11 * second, Kind: "restart", Node: "n1"}}, all, 60, checker.Held, "1 fault"},
+		{"one is down already", []history.Fault{{Time: 2 * second, Kind: "crash", Node: "n2"}, crash}, all, 60, checker.Held, "after crash of n2 at 2.000s; 1 fault"},
 		{"one was down before", []history.Fault{{Time: second, Kind: "crash", Node: "n3"}, crash}, all, 60, checker.Held, "2 faults"},
 		{"too near the end", []history.Fault{crash}, answers(8, 9, 10), 12, checker.Unknown, ""},
 	} {

@@ -55,7 +55,7 @@ func CheckOutage(faults []history.Fault, ops []history.Op, opt OutageOptions) ch
 		v.Status, v.Summary = checker.Violated, what+", not within "+seconds(opt.Within)
 		v.Violation = &checker.Violation{Key: worst.Node, Why: v.Summary, At: worst.Time + int64(opt.Within)}
 	default:
-		v.Summary = fmt.Sprintf("%s; %d faults", what, v.Ops)
+		v.Summary = fmt.Sprintf("%s; %s", what, checker.Count(v.Ops, "fault"))
 	}
 	v.Took = time.Since(began)
 	return v

@@ -57,7 +57,7 @@ func (x *Indexes) Op(op *history.Op) *checker.Violation {
 // Verdict sums up what was seen so far.
 func (x *Indexes) Verdict() checker.Verdict {
 	v := checker.Verdict{Status: checker.Held, Check: indexesCheck, Ops: x.seen}
-	v.Summary = fmt.Sprintf("%d answers, %d clients", x.seen, len(x.last))
+	v.Summary = fmt.Sprintf("%s, %s", checker.Count(x.seen, "answer"), checker.Count(len(x.last), "client"))
 	switch {
 	case x.first != nil:
 		v.Status, v.Summary, v.Violation = checker.Violated, x.first.Why, x.first

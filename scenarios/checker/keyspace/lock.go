@@ -53,7 +53,7 @@ func CheckLocks(r *Replay, holds []history.Hold, opt LockOptions) checker.Verdic
 	case len(holds) == 0:
 		v.Status, v.Summary = checker.Unknown, "no lock was held"
 	default:
-		v.Summary = fmt.Sprintf("%d holds of %d locks", len(holds), len(locks))
+		v.Summary = fmt.Sprintf("%s of %s", checker.Count(len(holds), "hold"), checker.Count(len(locks), "lock"))
 	}
 	v.Took = time.Since(began)
 	return v

@@ -49,7 +49,7 @@ func TestLocks(t *testing.T) {
 		says  string
 	}{
 		{"none", nil, clock, checker.Unknown, "no lock"},
-		{"one after the other", []history.Hold{hold("l1", 1, "l1-1", 1, 2), hold("l2", 3, "l2-1", 3, 4)}, clock, checker.Held, "2 holds of 1 locks"},
+		{"one after the other", []history.Hold{hold("l1", 1, "l1-1", 1, 2), hold("l2", 3, "l2-1", 3, 4)}, clock, checker.Held, "2 holds of 1 lock"},
 		{"in any order", []history.Hold{hold("l2", 3, "l2-1", 3, 4), hold("l1", 1, "l1-1", 1, 2)}, clock, checker.Held, ""},
 		{"both at once", []history.Hold{hold("l1", 1, "l1-1", 1, 5), hold("l2", 3, "l2-1", 3, 6)}, clock, checker.Violated, "while l1 held /lock"},
 		{"both at once, as clocks may be", []history.Hold{hold("l1", 1, "l1-1", 1, 4), hold("l2", 3, "l2-1", 3, 6)}, clock, checker.Held, ""},
@@ -108,7 +108,7 @@ func TestIndexes(t *testing.T) {
 		says string
 	}{
 		{"nothing", nil, checker.Unknown, "nothing was answered"},
-		{"up", []history.Op{op("c1", 1, 5, 6), op("c1", 5, 5, 6), op("c1", 9, 7, 8)}, checker.Held, "3 answers, 1 clients"},
+		{"up", []history.Op{op("c1", 1, 5, 6), op("c1", 5, 5, 6), op("c1", 9, 7, 8)}, checker.Held, "3 answers, 1 client"},
 		{"index back", []history.Op{op("c1", 1, 5, 6), op("c1", 5, 4, 6)}, checker.Violated, "c1 was answered index 4 after index 5"},
 		{"revision back", []history.Op{op("c1", 1, 5, 6), op("c1", 5, 5, 5)}, checker.Violated, "revision 5 after revision 6"},
 		{"in any order", []history.Op{op("c1", 5, 4, 6), op("c1", 1, 5, 6)}, checker.Violated, "index 4 after index 5"},

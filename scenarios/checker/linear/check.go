@@ -160,15 +160,8 @@ func (c *check) held(how string) checker.Verdict {
 	if c.verdict.Ops == 0 {
 		return c.unknown("no operation was answered")
 	}
-	c.verdict.Summary = fmt.Sprintf("%s, %s, %s", count(c.verdict.Ops, "operation"), count(c.verdict.Keys, "key"), how)
+	c.verdict.Summary = fmt.Sprintf("%s, %s, %s", checker.Count(c.verdict.Ops, "operation"), checker.Count(c.verdict.Keys, "key"), how)
 	return c.verdict
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c *check) unknown(why string) checker.Verdict {

@@ -35,7 +35,7 @@ func Stale(ops []history.Op, opt StaleOptions) checker.Verdict {
 		}
 	}
 	v := checker.Verdict{Status: checker.Held, Check: staleCheck, Ops: len(reads), Keys: len(tops(ops))}
-	v.Summary = count(len(reads), "stale read")
+	v.Summary = checker.Count(len(reads), "stale read")
 	bad, judged := staleFinding(ops, reads, opt)
 	switch {
 	case bad != nil:
