@@ -173,7 +173,7 @@ func TestOutage(t *testing.T) {
 		says   string
 	}{
 		{"none", nil, all, 60, checker.Unknown, "no fault came alone"},
-		{"no outage", []history.Fault{crash}, all, 60, checker.Held, "worst 1.000s, after crash of n1 at 10.000s; 1 faults"},
+		{"no outage", []history.Fault{crash}, all, 60, checker.Held, "worst 1.000s, after crash of n1 at 10.000s; 1 fault"},
 		{"an outage in time", []history.Fault{crash}, answers(8, 9, 10, 13, 14, 15, 16), 60, checker.Held, "worst 3.000s"},
 		{"an outage", []history.Fault{crash}, answers(8, 9, 10, 15, 16), 60, checker.Violated, "worst 5.000s, after crash of n1 at 10.000s, not within 4.000s"},
 		{"an outage that begins later", []history.Fault{crash}, answers(8, 10, 11, 12, 17), 60, checker.Violated, "worst 5.000s"},
