@@ -169,8 +169,9 @@ func (n *Node) receive(b []byte) {
 	}
 }
 
-// send packs messages into frames; raft messages for one member share one, up
-// to a size that every receiver takes.
+// send packs messages into frames; raft messages of one term for one member
+// share one, up to a size that every receiver takes. A message of another term
+// starts anew, so that what leaves here never goes back in term.
 func (n *Node) send(list []consensus.Message) {
 	for i := range list {
 		m := &list[i]
@@ -183,13 +184,17 @@ func (n *Node) send(list []consensus.Message) {
 			f := &wire.Frame{Kind: wire.KindRaft, To: m.To, Raft: []*raftpb.Message{m.Raft}}
 			size := wire.MessageBytes(m.Raft)
 			for j := i + 1; j < len(list) && len(f.Raft) < wire.MaxMessages; j++ {
-				if list[j].To != m.To || list[j].Raft == nil {
-					continue
-				}
-				if size += wire.MessageBytes(list[j].Raft); size > wire.PackBytes {
+				other := list[j].Raft
+				if other != nil && other.GetTerm() != m.Raft.GetTerm() {
 					break
 				}
-				f.Raft = append(f.Raft, list[j].Raft)
+				if other == nil || list[j].To != m.To {
+					continue
+				}
+				if size += wire.MessageBytes(other); size > wire.PackBytes {
+					break
+				}
+				f.Raft = append(f.Raft, other)
 				list[j].Raft = nil
 			}
 			n.sendFrame(f)
