@@ -346,7 +346,13 @@ func (c *Conductor) Heal() {
 
 // Outcomes returns what became of each step, in the plan's order.
 func (c *Conductor) Outcomes() []Outcome {
-	return slices.Clone(c.outcomes)
+	list := slices.Clone(c.outcomes)
+	for i := range list {
+		if o := &list[i]; o.Fired > 0 && o.Effective == 0 && o.Why == "" {
+			o.Why = "it lay in wait, and what it waited for did not come"
+		}
+	}
+	return list
 }
 
 // Injected sums the outcomes by kind, in the vocabulary's order.

@@ -114,11 +114,11 @@ func diskEntries() []Entry {
 			"- at: 5s\n  disk-stall: leader\n  for: 2s", func() Params { return new(DiskStall) },
 		},
 		{
-			KindDiskFull, "leaves a disk without space; who needs some stops", "for, or healing: there is space, and who stopped starts again",
+			KindDiskFull, "leaves a disk without space; who needs some stops", "for, or healing; who stopped stays down until a restart step, or healing",
 			"- at: 5s\n  disk-full: {node: follower, free: 4096}\n  for: 5s", func() Params { return new(DiskFull) },
 		},
 		{
-			KindDiskError, "lets writes or syncs of a disk fail; who needed them stops", "its times are over, for, or healing: who stopped starts again",
+			KindDiskError, "lets writes or syncs of a disk fail; who needed them stops", "its times are over, or for; who stopped stays down until restart_after, a restart step, or healing",
 			"- at: 5s\n  disk-error: {node: leader, on: sync, files: log}", func() Params { return new(DiskError) },
 		},
 		{
