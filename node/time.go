@@ -37,22 +37,28 @@ func (n *Node) bridge() {
 	n.clock = clusterClock{base: now.Cluster + age, mono: n.booted.Mono}
 }
 
+// estimate is cluster time by this member's clock.
+func (n *Node) estimate() time.Duration { return n.clock.base + n.at.Mono - n.clock.mono }
+
 // now returns the estimate of cluster time, never behind what was applied.
 func (n *Node) now() keys.Stamp {
-	est := n.clock.base + n.at.Mono - n.clock.mono
-	return keys.Stamp{Cluster: max(est, n.state.Now().Cluster), Wall: n.at.Wall}
+	return keys.Stamp{Cluster: max(n.estimate(), n.state.Now().Cluster), Wall: n.at.Wall}
 }
 
-// follow re-anchors a follower's estimate at what the leader stamped. Entries
-// that this member had before its boot were stamped in the past.
+// follow re-anchors the estimate at what was applied. Entries that this member
+// had before its boot were stamped in the past. A leader's own stamps come back
+// to it and are never ahead of it; one that is was left by the leader before,
+// whose time goes on from there: it must not stand still until this member's
+// estimate has caught up.
 func (n *Node) follow() {
 	index, _ := n.state.Applied()
+	applied := n.state.Now().Cluster
 	switch {
-	case n.core.IsLeader():
 	case index <= n.recovered:
 		n.bridge()
+	case n.core.IsLeader() && applied <= n.estimate():
 	default:
-		n.clock = clusterClock{base: n.state.Now().Cluster, mono: n.at.Mono}
+		n.clock = clusterClock{base: applied, mono: n.at.Mono}
 	}
 }
 

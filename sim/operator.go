@@ -27,6 +27,9 @@ type operation struct {
 	// achieved says whether the state shows the change; then what follows.
 	achieved func(*state.State) bool
 	then     func()
+	// asking says that a request has no answer yet. Another one meanwhile would
+	// be another command, which may take effect long after all was done.
+	asking bool
 }
 
 // run asks once and comes back until it is done.
@@ -38,10 +41,12 @@ func (o *operation) run() {
 		o.then()
 		return
 	}
-	if m := o.w.leader(); m != nil && m.node != nil {
+	if m := o.w.leader(); m != nil && m.node != nil && !o.asking {
+		o.asking = true
 		m.front.operate(func(token uint64) node.Input {
 			return node.ChangeMembers{Token: token, Changes: o.changes}
 		}, func(a *node.Answer) {
+			o.asking = false
 			if a != nil && a.Status == consensus.Done && a.Refusal == nil {
 				o.w.queue.After(0, o.run)
 			}

@@ -206,7 +206,7 @@ var ttlMutants = []mutant{
 		Name: "time-by-calendar", Area: areaTTLs, Checker: "lifetimes-kept",
 		Fault: "cluster time is a member's calendar instead of its monotonic clock",
 		Hints: []string{"clock-jumps"},
-		Edits: []edit{{"node/time.go", "\test := n.clock.base + n.at.Mono - n.clock.mono\n", "\test := time.Duration(n.at.Wall)\n"}},
+		Edits: []edit{{"node/time.go", "return n.clock.base + n.at.Mono - n.clock.mono }", "return time.Duration(n.at.Wall) }"}},
 	},
 	{
 		Name: "one-expiry-a-term", Area: areaTTLs, Checker: "lifetimes-kept",
