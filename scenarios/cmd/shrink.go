@@ -206,7 +206,10 @@ func (o *shrinkOptions) tell(env *ui.Env, file string, small *shrink.Result, too
 		step := &small.Scenario.Steps[i]
 		fmt.Fprintf(env.Stdout, "  %s\n", scenario.StepText(step))
 	}
-	if len(small.Scenario.Steps) == 0 {
+	switch {
+	case shrink.Drawn(small.Scenario):
+		fmt.Fprintln(env.Stdout, "  its faults are still drawn by the nemesis: written out as steps, they did not fail alike")
+	case len(small.Scenario.Steps) == 0:
 		fmt.Fprintln(env.Stdout, "  it fails without any fault")
 	}
 	stopped := ""

@@ -64,10 +64,15 @@ func (p Progress) String() string {
 func Size(s *scenario.Scenario) string {
 	kv := s.Load.KV
 	drawn := ""
-	if s.Nemesis.Profile != "" && !slices.Equal(s.Nemesis.Only, nothingDrawn) {
+	if Drawn(s) {
 		drawn = " and " + s.Nemesis.Profile
 	}
 	return fmt.Sprintf("%d steps%s, %.3gs, %d members, %d clients, %d keys", len(s.Steps), drawn, s.Duration.Seconds(), s.Cluster.Members, kv.Clients, kv.Keys)
+}
+
+// Drawn says whether faults of s are drawn by a nemesis, rather than written.
+func Drawn(s *scenario.Scenario) bool {
+	return s.Nemesis.Profile != "" && !slices.Equal(s.Nemesis.Only, nothingDrawn)
 }
 
 // candidate is a scenario to try with a seed.
