@@ -20,6 +20,20 @@ import (
 var shell = map[string]string{
 	"drydock/node/ui":         "talks to a terminal",
 	"drydock/node/checkpoint": "runs as a job of the disk, where bbolt needs an os.File",
+	"drydock/node/host":       "turns the core: clock, files and goroutines around it",
+	"drydock/node/daemon":     "assembles the process: sockets, signals, configuration",
+	"drydock/node/cmd":        "commands",
+	"drydock/node/transport":  "sockets between members",
+	"drydock/node/tlsconf":    "reads certificates",
+	"drydock/node/front":      "serves HTTP to clients",
+	"drydock/node/authcheck":  "hashes passwords, which takes long on purpose",
+	"drydock/node/legacy":     "serves HTTP as it was in 2014",
+	"drydock/node/discovery":  "talks HTTP to a discovery service, and is one",
+	"drydock/node/worker":     "proxies HTTP to members",
+	"drydock/node/dashboard":  "serves pages to browsers",
+	"drydock/node/client":     "talks HTTP to members",
+	"drydock/node/etcdctl":    "a command",
+	"drydock/node/archive":    "reads and writes data directories while no node does",
 }
 
 // coreStd is what of the standard library the core may import; a pattern ending
