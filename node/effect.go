@@ -66,9 +66,11 @@ type WatchNews struct {
 	// Head is set on the first: the watch has begun.
 	Head bool
 	Meta api.Meta
-	// Event is what happened; Last says that nothing follows.
+	// Event is what happened; Last says that nothing follows. Past says that it
+	// comes from the history, not from now.
 	Event *keys.Event
 	Last  bool
+	Past  bool
 	// Err ends a watch that could not begin or go on.
 	Err *keys.Error
 	Now keys.Stamp

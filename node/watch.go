@@ -40,7 +40,7 @@ func (n *Node) watch(token uint64, call *api.Call) {
 	}
 	n.fx.Watches = append(n.fx.Watches, WatchNews{Token: token, Head: true, Meta: meta, Now: now})
 	for _, ev := range past {
-		n.fx.Watches = append(n.fx.Watches, WatchNews{Token: token, Event: ev, Last: id == 0, Meta: meta, Now: now})
+		n.fx.Watches = append(n.fx.Watches, WatchNews{Token: token, Event: ev, Last: id == 0, Past: true, Meta: meta, Now: now})
 	}
 	if id != 0 {
 		n.watchers.byID[id], n.watchers.byToken[token] = token, id

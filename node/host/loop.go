@@ -1,0 +1,190 @@
+package host
+
+import (
+	"time"
+
+	"drydock/node"
+	"drydock/node/consensus"
+	"drydock/node/state"
+)
+
+// Bounds of the reactor's queues.
+const (
+	maxInner = 4096 // frames and completions of jobs
+	maxOuter = 4096 // requests
+	maxTurn  = 512  // inputs of one step
+)
+
+// input is what the reactor's goroutine takes from its queues: an input for the
+// node, with whoever waits for its answer, or a function that looks at it.
+type input struct {
+	in    node.Input
+	token uint64
+	wait  waiter
+	look  func(*node.Node)
+}
+
+// waiter takes what the node has to say to one token. Its methods are called by
+// the reactor's goroutine and must not block.
+type waiter interface {
+	answer(a *node.Answer)
+	news(w *node.WatchNews) (goOn bool)
+	// lost says that the node has stopped.
+	lost(err error)
+}
+
+// loop is the state of the reactor's goroutine: nobody else touches it.
+type loop struct {
+	h       *Host
+	node    *node.Node
+	timer   *time.Timer
+	waiting map[uint64]waiter
+	batch   []node.Input
+	looks   []func(*node.Node)
+	cancels []node.Input // for the next step
+	members []state.Member
+}
+
+func (l *loop) run() {
+	defer close(l.h.done)
+	defer l.timer.Stop()
+	fx := l.node.Start(l.h.clock.now())
+	for {
+		l.carryOut(fx)
+		if fx.Halt != nil {
+			l.h.err = fx.Halt
+			l.end(fx.Halt)
+			return
+		}
+		if !l.gather() {
+			l.end(ErrStopped)
+			return
+		}
+		if len(l.batch) > 0 {
+			fx = l.node.Step(l.h.clock.now(), l.batch...)
+		} else {
+			fx = &node.Effects{Timer: fx.Timer}
+		}
+	}
+}
+
+// gather waits for something to do and takes what is at hand, up to a turn's
+// worth. It returns false when the host is to stop.
+func (l *loop) gather() bool {
+	clear(l.batch)
+	l.batch = append(l.batch[:0], l.cancels...)
+	l.cancels = l.cancels[:0]
+	if len(l.batch) == 0 {
+		select {
+		case in := <-l.h.inner:
+			l.take(&in)
+		case in := <-l.h.outer:
+			l.take(&in)
+		case <-l.timer.C:
+			l.batch = append(l.batch, node.Tick{})
+		case <-l.h.stop:
+			return false
+		}
+	}
+	// The cluster's own mail first: under a flood of requests its heartbeats and
+	// completions must not wait behind them.
+	for len(l.batch) < maxTurn && len(l.h.inner) > 0 {
+		in := <-l.h.inner
+		l.take(&in)
+	}
+	for len(l.batch) < maxTurn && len(l.h.outer) > 0 {
+		in := <-l.h.outer
+		l.take(&in)
+	}
+	for i, look := range l.looks {
+		look(l.node)
+		l.looks[i] = nil
+	}
+	l.looks = l.looks[:0]
+	return true
+}
+
+func (l *loop) take(in *input) {
+	if in.look != nil {
+		l.looks = append(l.looks, in.look)
+		return
+	}
+	if in.wait != nil {
+		l.waiting[in.token] = in.wait
+	}
+	if c, ok := in.in.(node.Cancel); ok {
+		if _, waits := l.waiting[c.Token]; !waits {
+			return // it has been answered
+		}
+		delete(l.waiting, c.Token)
+	}
+	l.batch = append(l.batch, in.in)
+}
+
+func (l *loop) carryOut(fx *node.Effects) {
+	for _, s := range fx.Jobs {
+		l.h.lanes.submit(s)
+	}
+	for _, s := range fx.Sends {
+		l.h.peers.Send(s.To, s.Frame)
+	}
+	for i := range fx.Answers {
+		a := &fx.Answers[i]
+		if w, ok := l.waiting[a.Token]; ok {
+			w.answer(a)
+			delete(l.waiting, a.Token)
+		}
+	}
+	for i := range fx.Watches {
+		l.news(&fx.Watches[i])
+	}
+	if fx.Role != nil && l.h.onRole != nil {
+		l.h.onRole(*fx.Role)
+	}
+	if l.h.onMembers != nil && !l.node.State().SameMembers(l.members) {
+		l.members = l.node.State().Members()
+		l.h.onMembers(l.members)
+	}
+	if fx.Halt == nil {
+		l.timer.Reset(max(fx.Timer-l.h.clock.now().Mono, 0))
+	}
+}
+
+func (l *loop) news(n *node.WatchNews) {
+	w, ok := l.waiting[n.Token]
+	if !ok {
+		return
+	}
+	goOn := w.news(n)
+	if goOn && !n.Last {
+		return
+	}
+	delete(l.waiting, n.Token)
+	if !goOn {
+		l.cancels = append(l.cancels, node.Cancel{Token: n.Token})
+	}
+}
+
+// end tells everybody who waits, or stands in the queue, that nothing comes any
+// more.
+func (l *loop) end(err error) {
+	for _, w := range l.waiting {
+		w.lost(err)
+	}
+	clear(l.waiting)
+	for {
+		select {
+		case in := <-l.h.outer:
+			switch {
+			case in.wait != nil:
+				// It has not reached the node and never will.
+				in.wait.answer(&node.Answer{Token: in.token, Status: consensus.Refused, Reason: err.Error()})
+			case in.look != nil:
+				in.look(nil)
+			}
+		case <-l.h.inner:
+		default:
+			return
+		}
+	}
+}
