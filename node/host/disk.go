@@ -93,8 +93,10 @@ func (d *Disk) List(dir string) ([]string, error) {
 }
 
 // SyncDir implements world.FS.
-func (d *Disk) SyncDir(dir string) error {
-	f, err := os.Open(d.path(dir))
+func (d *Disk) SyncDir(dir string) error { return syncDir(d.path(dir)) }
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
