@@ -24,7 +24,7 @@
 //	Node.turn → Core.Ready → Core.pump → Core.take → Core.route ⇢
 //	  (Output.Committed)
 //	Node.turn → Node.apply → Node.applyBatch → State.Apply →
-//	  State.applyCommand → Store.Apply ⇢ (the results)
+//	  State.applyCommand → State.applyKeys → Store.Apply ⇢ (the results)
 //	Node.applyBatch → Node.answer → Core.Settle ⇢ (Effects.Answers)
 //	Answer.Response → api.Encode
 //

@@ -20,10 +20,13 @@ type State struct {
 	revision uint64 // commands so far
 	now      keys.Stamp
 	keys     *keys.Store
-	members  []Member   // by id
-	sessions []*session // sessions[i] is members[i]'s
+	members  []Member         // by id
+	sessions []*session       // sessions[i] is members[i]'s
+	release  Release          // of the cluster; 0 stands for the first
+	removed  []world.MemberID // members that are no more, the latest last
 	chain    chain
 	past     [digestRing]pastDigest
+	speaks   Release // of this program; 0 stands for the newest
 
 	commands []Command // of the entry that is applied, used again
 	results  []Result
@@ -58,7 +61,8 @@ type Result struct {
 	Repeated bool
 	Event    *keys.Event
 	Err      *keys.Error
-	// Refusal is the reason for which a membership change did not happen.
+	// Refusal is the reason for which a command that is none of the keyspace's
+	// had no effect.
 	Refusal error
 }
 
@@ -89,6 +93,9 @@ func (s *State) Apply(index, term uint64, data []byte) ([]Result, error) {
 	}
 	if d, ok := s.DigestAt(b.CheckIndex); ok && d != b.CheckDigest {
 		return nil, fmt.Errorf("%w: at index %d this replica had %x, the leader %x", ErrDiverged, b.CheckIndex, d, b.CheckDigest)
+	}
+	if err := s.known(b.Commands); err != nil {
+		return nil, fmt.Errorf("entry %d: state: %w", index, err)
 	}
 	s.advance(b.Time)
 	clear(s.results)
@@ -169,21 +176,39 @@ func (s *State) applyCommand(c *Command) Result {
 	}
 	s.revision++
 	res.Revision = s.revision
-	cmd := &c.Keys
-	if c.Kind == KindExpire {
-		cmd = &keys.Command{Kind: keys.Expire}
-	} else if c.Kind != KindKeys {
+	switch c.Kind {
+	case KindKeys:
+		s.applyKeys(&c.Keys, &res)
+	case KindExpire:
+		s.applyKeys(&keys.Command{Kind: keys.Expire}, &res)
+	case KindRelease:
+		s.applyOther(s.raise(c.Raise), c.Raise.append, &res)
+	case KindPublish:
+		s.applyOther(s.publish(c.Publish), c.Publish.append, &res)
+	default:
 		res.Refusal = fmt.Errorf("%w: kind %d belongs in a configuration change", ErrCommand, c.Kind)
 		s.chain.word(2)
-		return res
 	}
-	res.Event, res.Err = s.keys.Apply(cmd, s.now)
+	return res
+}
+
+func (s *State) applyKeys(c *keys.Command, res *Result) {
+	res.Event, res.Err = s.keys.Apply(c, s.now)
 	if res.Err != nil {
 		s.chain.word(uint64(res.Err.Code))
 		s.chain.text(res.Err.Cause)
 	}
 	s.chain.word(s.keys.Index())
-	return res
+}
+
+// applyOther completes a command that is none of the keyspace's and had an
+// effect unless refused: encode gives what the digest is to cover.
+func (s *State) applyOther(refused error, encode func([]byte) []byte, res *Result) {
+	if res.Refusal = refused; refused != nil {
+		s.chain.word(0)
+		return
+	}
+	s.chain.text(string(encode(nil)))
 }
 
 // Due returns the cluster time at which something expires next.

@@ -58,6 +58,10 @@ const (
 	// KindMembers changes the membership. It is the context of a configuration
 	// change entry of raft, not part of a batch.
 	KindMembers
+	// KindRelease raises the cluster's release; see Raise.
+	KindRelease
+	// KindPublish says how a member is called and reached; see Publish.
+	KindPublish
 )
 
 // Command is one replicated command.
@@ -74,6 +78,9 @@ type Command struct {
 	Keys keys.Command
 	// Members are the changes of a KindMembers.
 	Members []MemberChange
+	// Raise is the content of a KindRelease, Publish that of a KindPublish.
+	Raise   *Raise
+	Publish *Publish
 }
 
 // Batch is the content of one log entry.
@@ -115,6 +122,10 @@ func AppendContent(b []byte, c *Command) []byte {
 		return wire.AppendBytes(b, nil)
 	case KindMembers:
 		return wire.AppendSized(b, func(b []byte) []byte { return appendChanges(b, c.Members) })
+	case KindRelease:
+		return wire.AppendSized(b, c.Raise.append)
+	case KindPublish:
+		return wire.AppendSized(b, c.Publish.append)
 	}
 	panic(fmt.Sprintf("state: command of unknown kind %d", c.Kind))
 }
@@ -148,7 +159,14 @@ func readCommand(r *wire.Reader) (Command, error) {
 	if err := r.Err(); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrCommand, err)
 	}
-	var err error
+	if err := c.readBody(body); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	return c, nil
+}
+
+// readBody reads what follows the kind and token.
+func (c *Command) readBody(body []byte) (err error) {
 	switch c.Kind {
 	case KindKeys:
 		c.Keys, err = keys.DecodeCommand(body)
@@ -158,14 +176,17 @@ func readCommand(r *wire.Reader) (Command, error) {
 		}
 	case KindMembers:
 		c.Members, err = readChanges(body)
+	case KindRelease:
+		r, bad := readRaise(body)
+		c.Raise, err = &r, bad
+	case KindPublish:
+		p, bad := readPublish(body)
+		c.Publish, err = &p, bad
 	default:
 		// A newer release's command: going on would make replicas differ.
-		err = fmt.Errorf("unknown kind %d: this release is older than the cluster's", c.Kind)
+		err = tooOld(fmt.Sprintf("a command of kind %d", c.Kind), Newest, 0)
 	}
-	if err != nil {
-		return c, fmt.Errorf("%w: %w", ErrCommand, err)
-	}
-	return c, nil
+	return err
 }
 
 // DecodeCommands reads commands that stand one behind the other.

@@ -45,6 +45,9 @@ func (s *State) Digest() Digest {
 	c.word(binary.BigEndian.Uint64(content[8:]))
 	c.word(s.revision)
 	c.word(uint64(s.now.Cluster))
+	if s.release > Release1 {
+		c.word(uint64(s.release))
+	}
 	var d Digest
 	binary.BigEndian.PutUint64(d[:8], c.a)
 	binary.BigEndian.PutUint64(d[8:], c.b)

@@ -18,9 +18,13 @@
 //   - A session's window is bounded; a command below the window, or of an
 //     earlier life of its origin, or of a member that is gone, never takes
 //     effect.
+//   - The cluster's release never goes down, and no command takes effect that
+//     came with a later one. Up to a release, a state has that release's bytes
+//     and digests; a program that meets what its own release doesn't know stops.
 //   - Digest is equal at equal index, and Load refuses records that do not give
 //     the digest they were stored with.
 //
 // Files: command.go (encoding), session.go (exactly once), apply.go, digest.go,
-// persist.go (what a checkpoint holds), member.go.
+// persist.go (what a checkpoint holds), member.go, release.go (how something new
+// comes in), publish.go.
 package state

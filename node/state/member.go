@@ -80,6 +80,8 @@ func (s *State) CheckChanges(changes []MemberChange) error {
 		switch {
 		case c.Kind == AddLearner && known:
 			return fmt.Errorf("%w: member %x is there already", ErrMembership, uint64(c.Member.ID))
+		case c.Kind == AddLearner && s.Removed(c.Member.ID):
+			return fmt.Errorf("%w: member %x was removed, and an id is used once", ErrMembership, uint64(c.Member.ID))
 		case c.Kind != AddLearner && !known:
 			return fmt.Errorf("%w: no member %x", ErrMembership, uint64(c.Member.ID))
 		case c.Kind == Promote && voter:
@@ -179,6 +181,7 @@ func (s *State) applyChanges(changes []MemberChange) {
 		case c.Kind == Remove && ok:
 			s.members = slices.Delete(s.members, i, i+1)
 			s.sessions = slices.Delete(s.sessions, i, i+1)
+			s.noteRemoved(c.Member.ID)
 		}
 	}
 }

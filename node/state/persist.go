@@ -19,18 +19,19 @@ var ErrCorrupt = errors.New("state: stored state is corrupt")
 type Snapshot struct {
 	Index, Term, Revision uint64
 	Digest                Digest
-	// Extra holds members, sessions, time and chain, encoded.
+	// Extra holds members, sessions, time and chain, encoded, and what releases
+	// after the first have added.
 	Extra []byte
 }
-
-const extraVersion = 1
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Describe returns the description of the state as it is now. Conf is the
-// consensus configuration at this index, encoded by its owner.
+// consensus configuration at this index, encoded by its owner. Its form is that
+// of the cluster's release, so that members of older releases read it until the
+// cluster is raised: its first byte is the release, and each release appends.
 func (s *State) Describe(conf []byte) Snapshot {
-	b := []byte{extraVersion}
+	b := []byte{byte(s.Release())}
 	b = wire.AppendBytes(b, conf)
 	b = wire.AppendUint(b, uint64(s.now.Cluster))
 	b = wire.AppendUint(b, uint64(s.now.Wall))
@@ -40,6 +41,9 @@ func (s *State) Describe(conf []byte) Snapshot {
 	for i := range s.members {
 		b = appendMember(b, &s.members[i])
 		b = s.sessions[i].append(b)
+	}
+	if s.Release() >= Release2 {
+		b = appendIDs(b, s.removed)
 	}
 	// The keyspace's records are covered by the digest, this by its own sum.
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
@@ -54,10 +58,16 @@ func (s *State) DrainDirty() []keys.Record { return s.keys.DrainDirty() }
 // against the digest it was stored with. It returns the consensus configuration
 // that Describe was given.
 func Load(sn Snapshot, next func() (keys.Record, bool, error)) (*State, []byte, error) {
-	s := &State{applied: sn.Index, term: sn.Term, revision: sn.Revision}
+	return LoadAs(Newest, sn, next)
+}
+
+// LoadAs is Load for a program of release r. A state of a newer release is
+// refused with an error that matches ErrRelease and not ErrCorrupt.
+func LoadAs(r Release, sn Snapshot, next func() (keys.Record, bool, error)) (*State, []byte, error) {
+	s := &State{applied: sn.Index, term: sn.Term, revision: sn.Revision, speaks: r}
 	conf, err := s.readExtra(sn.Extra)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: at index %d: %w", ErrCorrupt, sn.Index, err)
+		return nil, nil, stored(sn, err)
 	}
 	if s.keys, err = keys.Load(next); err != nil {
 		return nil, nil, fmt.Errorf("%w: at index %d: %w", ErrCorrupt, sn.Index, err)
@@ -69,13 +79,26 @@ func Load(sn Snapshot, next func() (keys.Record, bool, error)) (*State, []byte, 
 	return s, conf, nil
 }
 
+// stored names the snapshot that can't be read: corrupt, unless a newer release
+// made it.
+func stored(sn Snapshot, err error) error {
+	if errors.Is(err, ErrRelease) {
+		return fmt.Errorf("state at index %d: %w", sn.Index, err)
+	}
+	return fmt.Errorf("%w: at index %d: %w", ErrCorrupt, sn.Index, err)
+}
+
 func (s *State) readExtra(b []byte) ([]byte, error) {
 	if len(b) < 4 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
 		return nil, errors.New("checksum of the description differs")
 	}
 	r := wire.NewReader(b[:len(b)-4])
-	if v := r.Byte("version"); r.Err() == nil && v != extraVersion {
-		return nil, fmt.Errorf("version %d, this release reads %d", v, extraVersion)
+	s.release = Release(r.Byte("release"))
+	switch {
+	case r.Err() == nil && s.release == 0:
+		return nil, errors.New("a stored state of release 0")
+	case s.release > s.Speaks():
+		return nil, tooOld("the stored state", s.Speaks(), s.release)
 	}
 	conf := r.Bytes("conf", 1<<20)
 	s.now.Cluster = time.Duration(r.Uint("time"))
@@ -90,10 +113,20 @@ func (s *State) readExtra(b []byte) ([]byte, error) {
 		s.members = append(s.members, m)
 		s.sessions = append(s.sessions, readSession(r))
 	}
+	if s.release >= Release2 {
+		s.removed = readIDs(r, "removed", maxRemoved)
+	}
 	return conf, r.Done("extra")
 }
 
 // ConfOf returns the consensus configuration in a description.
-func ConfOf(sn Snapshot) ([]byte, error) {
-	return new(State).readExtra(sn.Extra)
+func ConfOf(sn Snapshot) ([]byte, error) { return ConfAs(Newest, sn) }
+
+// ConfAs is ConfOf for a program of release r; see LoadAs.
+func ConfAs(r Release, sn Snapshot) ([]byte, error) {
+	conf, err := (&State{speaks: r}).readExtra(sn.Extra)
+	if err != nil {
+		return nil, stored(sn, err)
+	}
+	return conf, nil
 }

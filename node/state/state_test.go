@@ -252,6 +252,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	f.Add(batch(1, put(1, 1, 1, 1, "a"), put(2, 1, 4, 2, "b")))
 	members := state.Command{ID: state.ID{Member: 1, Incarnation: 1, Seq: 1}, Kind: state.KindMembers, Members: []state.MemberChange{{Kind: state.Promote, Member: state.Member{ID: 3}}}}
 	f.Add(state.AppendBatch(nil, state.Header{}, state.AppendCommand(nil, &members)))
+	f.Add(batch(1, raise(1, 2, 2, 1, 2, 3), publish(2, 3, 3)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := state.DecodeBatch(data)
 		if err != nil {
