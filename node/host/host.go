@@ -50,6 +50,7 @@ type Host struct {
 	id        world.MemberID
 
 	inner, outer chan input
+	meters       meters
 	tokens       atomic.Uint64
 	dropped      atomic.Uint64
 
@@ -68,11 +69,12 @@ func Start(disk world.FS, o Options) (*Host, error) {
 		inner: make(chan input, maxInner), outer: make(chan input, maxOuter),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	h.meters.init(h.clock.start)
 	n, err := node.Boot(disk, o.Config, o.Store, h.clock.now())
 	if err != nil {
 		return nil, err
 	}
-	h.lanes = startLanes(disk, h.jobDone)
+	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
 	l := &loop{h: h, node: n, timer: time.NewTimer(time.Hour), waiting: make(map[uint64]waiter)}
 	go l.run()
 	return h, nil

@@ -2,6 +2,7 @@ package host
 
 import (
 	"sync"
+	"time"
 
 	"drydock/node"
 	"drydock/node/world"
@@ -14,6 +15,7 @@ const maxGroup = 64
 type lanes struct {
 	fs   world.FS
 	done func(node.JobDone)
+	sync *histogram // of the log
 	wait sync.WaitGroup
 	lane [world.NumLanes]laneQueue
 }
@@ -26,8 +28,8 @@ type laneQueue struct {
 	closed bool
 }
 
-func startLanes(fs world.FS, done func(node.JobDone)) *lanes {
-	l := &lanes{fs: fs, done: done}
+func startLanes(fs world.FS, done func(node.JobDone), syncs *histogram) *lanes {
+	l := &lanes{fs: fs, done: done, sync: syncs}
 	for i := range l.lane {
 		q := &l.lane[i]
 		q.ready = sync.NewCond(&q.mu)
@@ -101,7 +103,12 @@ func (l *lanes) runGroup(group []node.Submit) []error {
 	if last < 0 {
 		return errs
 	}
-	if err := group[last].Job.Sync(l.fs); err != nil {
+	began := time.Now()
+	err := group[last].Job.Sync(l.fs)
+	if group[last].Job.Lane == world.LaneLog {
+		l.sync.observe(time.Since(began))
+	}
+	if err != nil {
 		for i := range errs[:last+1] {
 			errs[i] = err
 		}

@@ -61,7 +61,9 @@ func (l *loop) run() {
 			return
 		}
 		if len(l.batch) > 0 {
-			fx = l.node.Step(l.h.clock.now(), l.batch...)
+			now := l.h.clock.now()
+			fx = l.node.Step(now, l.batch...)
+			l.h.meters.steps.observe(l.h.clock.now().Mono - now.Mono)
 		} else {
 			fx = &node.Effects{Timer: fx.Timer}
 		}
@@ -138,8 +140,11 @@ func (l *loop) carryOut(fx *node.Effects) {
 	for i := range fx.Watches {
 		l.news(&fx.Watches[i])
 	}
-	if fx.Role != nil && l.h.onRole != nil {
-		l.h.onRole(*fx.Role)
+	if fx.Role != nil {
+		l.h.meters.role(*fx.Role, time.Now())
+		if l.h.onRole != nil {
+			l.h.onRole(*fx.Role)
+		}
 	}
 	if l.h.onMembers != nil && !l.node.State().SameMembers(l.members) {
 		l.members = l.node.State().Members()
