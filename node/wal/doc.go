@@ -41,5 +41,6 @@
 //   - A log that failed to write or sync once refuses everything from then on.
 //
 // wal.go has the types, format.go the bytes, log.go appending and syncing,
-// segment.go files, recover.go Open, scan.go the reader for auditors.
+// segment.go files, recover.go Open, verify.go what Open would find, scan.go the
+// reader for auditors.
 package wal

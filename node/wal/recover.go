@@ -40,9 +40,11 @@ func Open(fs world.FS, opts Options) (*Log, Recovered, error) {
 
 // recovery reads a log.
 type recovery struct {
-	fs    world.FS
-	want  Identity
-	found []uint64 // sequence numbers of the segment files, ascending
+	fs   world.FS
+	want Identity
+	// anyone accepts the log of whatever member, and puts its identity in want.
+	anyone bool
+	found  []uint64 // sequence numbers of the segment files, ascending
 
 	// segments are those that belong to the log, without their files.
 	segments   []*segment
@@ -58,6 +60,8 @@ type recovery struct {
 
 	// truncated counts the bytes behind the end that were of this life.
 	truncated int64
+	// records counts those of each of segments, their headers among them.
+	records []int
 }
 
 // read follows the chain to its end and judges why it ends there.
@@ -108,6 +112,9 @@ func (r *recovery) enter(sequence uint64, data []byte, oldest bool) (bool, error
 		if err != nil {
 			return false, &CorruptError{sequence, 0, err.Error()}
 		}
+		if r.anyone {
+			r.want = h.Identity
+		}
 		if h.Identity != r.want {
 			return false, fmt.Errorf("%w: cluster %x member %x, want cluster %x member %x",
 				ErrIdentity, h.Cluster, h.Member, r.want.Cluster, r.want.Member)
@@ -121,6 +128,7 @@ func (r *recovery) enter(sequence uint64, data []byte, oldest bool) (bool, error
 		}
 	}
 	r.segments = append(r.segments, &segment{sequence: sequence, end: f.size, size: int64(len(data))})
+	r.records = append(r.records, 0)
 	r.accept(f)
 	return true, nil
 }
@@ -128,6 +136,7 @@ func (r *recovery) enter(sequence uint64, data []byte, oldest bool) (bool, error
 // accept makes f the last record of the chain.
 func (r *recovery) accept(f frame) {
 	r.generation, r.chain = f.generation, f.crc
+	r.records[len(r.records)-1]++
 	if f.synced.after(r.synced) {
 		r.synced = f.synced
 	}
