@@ -70,8 +70,7 @@ func (n *Node) answer(res *state.Result) {
 	if !ok {
 		return
 	}
-	if token == tokenExpire {
-		n.expiring = 0
+	if n.ownEnd(token, res.Refusal != nil) {
 		return
 	}
 	a := Answer{Token: token, Status: consensus.Done, Event: res.Event, Err: res.Err, Refusal: res.Refusal, Meta: n.meta(), Now: n.now()}
@@ -91,8 +90,7 @@ func (n *Node) answer(res *state.Result) {
 // end answers operations that got no answer from the state.
 func (n *Node) end(list []consensus.Ended) {
 	for _, e := range list {
-		if e.Token == tokenExpire {
-			n.expiring = 0
+		if n.ownEnd(e.Token, true) {
 			continue
 		}
 		delete(n.calls, e.Token)

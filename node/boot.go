@@ -125,7 +125,7 @@ func Boot(fs world.FS, cfg Config, store Store, at world.Instant) (*Node, error)
 	n.startClock(at)
 	ticks := func(d int64) int { return int(d / int64(cfg.Tick)) }
 	n.core, err = consensus.New(consensus.Config{
-		ID: cfg.ID, Incarnation: rec.Boot + 1,
+		ID: cfg.ID, Incarnation: rec.Boot + 1, Release: cfg.Release,
 		HeartbeatTicks: ticks(int64(cfg.Heartbeat)), ElectionTicks: ticks(int64(cfg.Election)),
 		MaxAppends: cfg.MaxAppends, RequestTimeout: cfg.RequestTimeout, ResendAfter: cfg.Election,
 	}, *start, n.header)
@@ -151,7 +151,7 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 	}
 	start := &consensus.Start{Hard: consensus.HardState(rec.Hard)}
 	if found {
-		if n.state, start.Conf, err = state.Load(sn, recordIterator(records)); err != nil {
+		if n.state, start.Conf, err = state.LoadAs(cfg.Release, sn, recordIterator(records)); err != nil {
 			return nil, nil, fmt.Errorf("node: checkpoint: %w", err)
 		}
 		start.Applied, start.Term = sn.Index, sn.Term
@@ -160,6 +160,7 @@ func recoverState(fs world.FS, cfg Config, store Store, rec *wal.Recovered) (*No
 			return nil, nil, fmt.Errorf("%w: the log begins after a checkpoint at %d, which is missing", ErrDamaged, rec.Marker.Index)
 		}
 		n.state = state.Empty()
+		n.state.Speak(cfg.Release)
 	}
 	if err := store.Clean(fs); err != nil {
 		return nil, nil, fmt.Errorf("node: snapshot files: %w", err)

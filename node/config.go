@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"drydock/node/state"
 	"drydock/node/world"
 )
 
@@ -15,6 +16,16 @@ type Config struct {
 	ID      world.MemberID
 	// Name is the member's name for people.
 	Name string
+	// PeerURLs and ClientURLs are where this member is reached. The node has the
+	// cluster told of its name and client URLs whenever it knows others, and of
+	// its peer URLs if it knows none.
+	PeerURLs, ClientURLs []string
+
+	// Release is what this node speaks (default state.Newest). An older one
+	// behaves as that release's program would: what came later is unknown to it.
+	Release state.Release
+	// AutoPromote has a leader give a vote to learners that have caught up.
+	AutoPromote bool
 
 	// Tick is the unit of raft's timers (default 10 ms); Heartbeat (50 ms) and
 	// Election (250 ms) are multiples of it. An election starts after one to
@@ -42,6 +53,7 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
+	def(&c.Release, state.Newest)
 	def(&c.Tick, 10*time.Millisecond)
 	def(&c.Heartbeat, 50*time.Millisecond)
 	def(&c.Election, 250*time.Millisecond)
@@ -72,6 +84,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.ID == 0 || c.Cluster == 0:
 		return fmt.Errorf("%w: member and cluster id must not be zero", ErrConfig)
+	case c.Release > state.Newest:
+		return fmt.Errorf("%w: release %d, this program speaks %d at most", ErrConfig, c.Release, state.Newest)
 	case c.Tick < time.Millisecond:
 		return fmt.Errorf("%w: tick %v is below 1ms", ErrConfig, c.Tick)
 	case c.Heartbeat < c.Tick:

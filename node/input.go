@@ -22,8 +22,8 @@ type JobDone struct {
 	Err error
 }
 
-// Request is a client's call, decoded. Token is the host's name for it: the
-// answer carries it. The node answers every request exactly once, but for
+// Request is a client's call, decoded. Token is the host's name for it, from 1
+// to MaxToken: the answer carries it. The node answers every request exactly once, but for
 // watches, which are answered by a head and then events.
 type Request struct {
 	Token uint64
@@ -41,6 +41,14 @@ type ChangeMembers struct {
 	Changes []state.MemberChange
 }
 
+// UpdateMember asks for what a member publishes of itself to be changed: its
+// name or URLs. The answer's Refusal matches state.ErrNoMember, state.ErrURLTaken
+// or, where some member runs an older release, state.ErrNotYet.
+type UpdateMember struct {
+	Token   uint64
+	Publish state.Publish
+}
+
 // TransferLeader asks this member, which must lead, to hand over to To.
 type TransferLeader struct {
 	Token uint64
@@ -53,4 +61,5 @@ func (JobDone) isInput()        {}
 func (Request) isInput()        {}
 func (Cancel) isInput()         {}
 func (ChangeMembers) isInput()  {}
+func (UpdateMember) isInput()   {}
 func (TransferLeader) isInput() {}

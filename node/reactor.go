@@ -46,11 +46,10 @@ type Node struct {
 	booted    world.Instant
 	recovered uint64 // entries up to here were in the log at boot
 	expiring  uint64 // term in which an expiry is under way
+	releases  releases
+	chores    chores
 	role      Role
 }
-
-// tokenExpire is the token of the node's own commands. Hosts' tokens are not 0.
-const tokenExpire = 0
 
 // maxStepBytes bounds the entries that one step applies, but for the last ones
 // it began with; the rest follows in the next step, which is wanted at once.
@@ -77,8 +76,12 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	}
 	n.turn()
 	n.expire()
+	n.raise()
+	n.publish()
+	n.promote()
 	n.checkpoint()
 	n.turn()
+	n.greet()
 	n.observe()
 	if n.fx.Halt != nil {
 		n.fx.silence()
@@ -100,6 +103,8 @@ func (n *Node) handle(in Input) {
 		n.cancel(in.Token)
 	case ChangeMembers:
 		n.changeMembers(in.Token, in.Changes)
+	case UpdateMember:
+		n.updateMember(in.Token, &in.Publish)
 	case TransferLeader:
 		n.transferLeader(in.Token, in.To)
 	default:
@@ -145,7 +150,7 @@ func (n *Node) tick() {
 // receive takes a frame. A bad one is dropped: peers repeat what matters.
 func (n *Node) receive(b []byte) {
 	f, err := wire.Decode(b)
-	if err != nil || f.Cluster != n.cfg.Cluster || f.To != n.cfg.ID {
+	if err != nil || f.Cluster != n.cfg.Cluster || f.To != n.cfg.ID || f.Kind.Since() > uint64(n.cfg.Release) {
 		return
 	}
 	switch f.Kind {
@@ -166,6 +171,8 @@ func (n *Node) receive(b []byte) {
 		n.receiveChunk(f.From, f.Chunk)
 	case wire.KindSnapAck:
 		n.receiveAck(f.From, f.Ack)
+	case wire.KindHello:
+		n.receiveHello(f.From, f.Hello)
 	}
 }
 

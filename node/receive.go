@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 
 	"go.etcd.io/raft/v3/raftpb"
@@ -123,7 +124,11 @@ func (n *Node) offer(r *receiving, sn state.Snapshot) error {
 	if sn.Index != r.Stream {
 		return fmt.Errorf("node: snapshot of index %d came as stream %d", sn.Index, r.Stream)
 	}
-	conf, err := state.ConfOf(sn)
+	conf, err := state.ConfAs(n.cfg.Release, sn)
+	if errors.Is(err, state.ErrRelease) {
+		// Giving the snapshot up would only have it sent again.
+		n.halt(fmt.Errorf("node: snapshot: %w", err))
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +177,7 @@ func (n *Node) install(a *consensus.Append) {
 		if !found || sn.Index != index {
 			return fmt.Errorf("checkpoint found %t with index %d, raft was told %d", found, sn.Index, index)
 		}
-		fresh, _, err = state.Load(sn, recordIterator(records))
+		fresh, _, err = state.LoadAs(n.cfg.Release, sn, recordIterator(records))
 		return err
 	}}
 	n.submit(job, func(err error) {

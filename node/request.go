@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 
 	"drydock/node/api"
 	"drydock/node/consensus"
@@ -11,8 +12,8 @@ import (
 
 // request starts a client's call.
 func (n *Node) request(token uint64, call *api.Call) {
-	if token == tokenExpire {
-		panic("node: a request's token must not be zero")
+	if token == tokenExpire || token > MaxToken {
+		panic(fmt.Sprintf("node: a request's token must be from 1 to %d, not %d", uint64(MaxToken), token))
 	}
 	var err error
 	applied, _ := n.state.Applied()

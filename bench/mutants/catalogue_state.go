@@ -213,9 +213,9 @@ var ttlMutants = []mutant{
 		Fault: "a leader proposes one expiry and then no more",
 		Hints: []string{"ttl-failover"},
 		Edits: []edit{{
-			"node/apply.go",
-			"\tif token == tokenExpire {\n\t\tn.expiring = 0\n\t\treturn\n",
-			"\tif token == tokenExpire {\n\t\treturn\n",
+			"node/publish.go",
+			"\tcase tokenExpire:\n\t\tn.expiring = 0\n",
+			"\tcase tokenExpire:\n",
 		}},
 	},
 	{

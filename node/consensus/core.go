@@ -18,6 +18,9 @@ type Config struct {
 	// make command ids unique for ever.
 	ID          world.MemberID
 	Incarnation uint64
+	// Release is what this member speaks; commands that came later are not
+	// taken from others. Default: the newest.
+	Release state.Release
 	// HeartbeatTicks and ElectionTicks are raft's timers in ticks. An election
 	// starts after one to two times ElectionTicks without a leader.
 	HeartbeatTicks, ElectionTicks int
@@ -41,6 +44,7 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
+	setDefault(&c.Release, state.Newest)
 	setDefault(&c.MaxAppends, 4)
 	setDefault(&c.MaxBatchBytes, 1<<20)
 	setDefault(&c.MaxWaiting, 8192)

@@ -23,7 +23,8 @@ const maxIncomingBytes = 32 << 20
 // several origins' into one entry.
 const maxForward = state.MaxBatchCommands / 2
 
-// forward sends queued commands to the leader.
+// forward sends queued commands to the leader. Those bound to a term are gone by
+// now: see dropBound.
 func (c *Core) forward() {
 	p := &c.props
 	for p.waiting > 0 {
@@ -53,8 +54,12 @@ func (c *Core) ReceiveForward(from world.MemberID, f *wire.Forward) error {
 	}
 	seqs := make([]uint64, 0, len(list))
 	for i := range list {
-		if (list[i].Kind == state.KindMembers) != f.Conf {
-			return fmt.Errorf("consensus: forwarded by %x: kind %d where it does not belong", uint64(from), list[i].Kind)
+		kind := list[i].Kind
+		if (kind == state.KindMembers) != f.Conf || kind == state.KindRelease {
+			return fmt.Errorf("consensus: forwarded by %x: kind %d where it does not belong", uint64(from), kind)
+		}
+		if kind.Since() > c.cfg.Release {
+			return fmt.Errorf("consensus: forwarded by %x: %w: kind %d came with %d", uint64(from), state.ErrRelease, kind, kind.Since())
 		}
 		seqs = append(seqs, list[i].ID.Seq)
 	}

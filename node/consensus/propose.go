@@ -24,6 +24,7 @@ type proposal struct {
 	sentTerm uint64
 	tries    uint8
 	conf     bool // a change of membership
+	bound    bool // counts in the term sentTerm only, whose leader this was
 	queued   bool // is (again) waiting for flush
 	decided  bool
 }
@@ -40,6 +41,7 @@ type proposals struct {
 	cursor  uint64
 	waiting int // queued ones
 	bytes   int // of undecided contents
+	bound   int // undecided ones that are bound to a term
 
 	incoming    []incoming
 	inBytes     int
@@ -95,6 +97,9 @@ func (p *proposals) push(q proposal) {
 	}
 	p.list = append(p.list, q)
 	p.waiting++
+	if q.bound {
+		p.bound++
+	}
 	p.bytes += len(q.content)
 }
 
@@ -110,6 +115,9 @@ func (p *proposals) drop(seq uint64) {
 	q := p.get(seq)
 	if q.queued {
 		p.waiting--
+	}
+	if q.bound {
+		p.bound--
 	}
 	p.bytes -= len(q.content)
 	*q = proposal{decided: true}
@@ -134,7 +142,7 @@ func (c *Core) Propose(cmd state.Command, token uint64) error {
 	}
 	p.push(proposal{
 		content: p.keep(p.body), token: token, deadline: c.now + c.cfg.RequestTimeout,
-		conf: cmd.Kind == state.KindMembers, queued: true,
+		conf: cmd.Kind == state.KindMembers, queued: true, bound: cmd.Kind == state.KindRelease, sentTerm: c.term,
 	})
 	return nil
 }
@@ -159,6 +167,7 @@ func (c *Core) flush() {
 	if !c.IsLeader() {
 		c.refuseIncoming("not the leader")
 	}
+	c.dropBound()
 	if c.lead == 0 {
 		return
 	}
@@ -171,6 +180,23 @@ func (c *Core) flush() {
 		if !c.proposeBatch() {
 			return
 		}
+	}
+}
+
+// dropBound ends what is bound to a term that this member no longer leads: it
+// must not be sent again. An entry that holds it may still be committed.
+func (c *Core) dropBound() {
+	for seq := c.props.base; c.props.bound > 0 && seq < c.props.next(); seq++ {
+		p := c.props.get(seq)
+		if p == nil || !p.bound || (c.IsLeader() && p.sentTerm == c.term) {
+			continue
+		}
+		e := Ended{Token: p.token, Status: Refused, Reason: ReasonNotLeader}
+		if p.sent {
+			e.Status = Unknown
+		}
+		c.props.drop(seq)
+		c.out.Ended = append(c.out.Ended, e)
 	}
 }
 

@@ -7,7 +7,9 @@
 //	magic 'D' | version 1 | kind | cluster u64 | from u64 | to u64 | body | crc32c u32
 //
 // Bodies are raft messages packed together, forwarded commands, refusals of
-// such, or pieces of a snapshot stream with their acknowledgements.
+// such, pieces of a snapshot stream with their acknowledgements, or the word of
+// which release a member speaks. A kind of frame comes with a release (Kind.Since);
+// the form of those before stays, and so does the version.
 //
 // Raft's own protobuf encoding costs several times more than this one and its
 // structs would be shared by pointer between simulated members; here every

@@ -39,7 +39,21 @@ const (
 	KindRefuse
 	KindSnapChunk
 	KindSnapAck
+	// KindHello came with release 2; members of release 1 drop it.
+	KindHello
 )
+
+// Since returns the release that introduced the kind, as package state counts
+// them; 0 for a kind that no release has.
+func (k Kind) Since() uint64 {
+	switch k {
+	case KindRaft, KindForward, KindRefuse, KindSnapChunk, KindSnapAck:
+		return 1
+	case KindHello:
+		return 2
+	}
+	return 0
+}
 
 // Frame is one decoded unit of sending. Exactly the field of its Kind is set.
 type Frame struct {
@@ -52,6 +66,12 @@ type Frame struct {
 	Refuse  *Refuse
 	Chunk   *SnapChunk
 	Ack     *SnapAck
+	Hello   *Hello
+}
+
+// Hello tells the leader of a term which release its sender speaks.
+type Hello struct {
+	Release, Term uint64
 }
 
 // Forward hands commands to the leader, which proposes them under the ids that
@@ -126,6 +146,9 @@ func (f *Frame) Encode() []byte {
 		b = AppendUint(b, a.Stream)
 		b = AppendUint(b, a.Offset)
 		b = append(b, boolByte(a.Done), boolByte(a.Failed))
+	case KindHello:
+		b = AppendUint(b, f.Hello.Release)
+		b = AppendUint(b, f.Hello.Term)
 	default:
 		panic(fmt.Sprintf("wire: frame of unknown kind %d", f.Kind))
 	}
@@ -211,6 +234,8 @@ func (f *Frame) readBody(r *Reader) {
 			Stream: r.Uint("ack.stream"), Offset: r.Uint("ack.offset"),
 			Done: r.Byte("ack.done") == 1, Failed: r.Byte("ack.failed") == 1,
 		}
+	case KindHello:
+		f.Hello = &Hello{Release: r.Uint("hello.release"), Term: r.Uint("hello.term")}
 	default:
 		r.Fail("kind", fmt.Sprintf("unknown kind %d", f.Kind))
 	}
