@@ -30,5 +30,6 @@
 //
 // checkpoint.go has the types and Write and Load, bolt.go and survey.go
 // the sessions with bbolt, format.go the bytes of snapshot files, snapshot.go Export, Verify and
-// Import, chunk.go the transfer in pieces, store.go what package node calls.
+// Import, chunk.go the transfer in pieces, stream.go a state apart from any file
+// system, store.go what package node calls.
 package checkpoint

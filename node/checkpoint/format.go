@@ -11,8 +11,6 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
-
-	"drydock/node/world"
 )
 
 // The format of snapshot files; see the package comment.
@@ -35,7 +33,7 @@ const (
 
 // snapWriter writes a snapshot file.
 type snapWriter struct {
-	file world.File
+	file io.WriterAt
 	off  int64
 	sum  hash.Hash
 	// buf holds a frame's header and the payload so far; empty between frames.
@@ -43,8 +41,9 @@ type snapWriter struct {
 	records uint64
 }
 
-// newSnapWriter begins a snapshot in file with its description.
-func newSnapWriter(file world.File, m Meta) (*snapWriter, error) {
+// newSnapWriter begins a snapshot in file with its description. It writes from
+// the file's start to its end.
+func newSnapWriter(file io.WriterAt, m Meta) (*snapWriter, error) {
 	w := &snapWriter{file: file, sum: sha256.New()}
 	if err := w.write([]byte(snapMagic)); err != nil {
 		return nil, err

@@ -75,6 +75,9 @@ func Verify(fs world.FS) (Found, error) {
 	return out, err
 }
 
+// File names the damaged file, relative to the data directory.
+func (e *CorruptError) File() string { return segmentName(e.Segment) }
+
 // Identify says whose log it is, by the header of its oldest segment. It fails
 // with ErrNoLog if there is none, and with a CorruptError if the header can't
 // be read.
