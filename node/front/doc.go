@@ -1,0 +1,40 @@
+// Package front is a member's face to clients: the etcd v2 API over HTTP/1.1.
+//
+// A Front is an http.Handler over a host. Requests of the keyspace go through
+// node/api, the same bytes to values and back that simulated clients use; what
+// net/http would change on the way (it cleans paths, adds headers) is kept from
+// it. A Server serves a Front on listeners, with bounds on connections.
+//
+// The package holds no rule of the keyspace or of consensus. What it decides is
+// how much of what it lets in.
+//
+// Invariants:
+//
+//   - Every request is answered, also those that are refused, in the form that
+//     the endpoint's other errors have, and counted.
+//   - A watch ends at once when its client is gone, when its reader lags, and
+//     when the server stops; its answer then ends cleanly, which clients take for
+//     "ask again".
+//   - No client can hold more than Limits allow: bytes, time, connections.
+//   - Every answer carries the CORS headers, as etcd's do since 3.2.
+//
+// Decisions, where etcd leaves one:
+//
+//   - HTTP/1.1 only. Clients of v2 speak no other, and there the end of a
+//     connection is the end of its watch.
+//   - /version has etcd's two fields alone, since clients compare; the product's
+//     own version is in the header X-Drydock-Version.
+//   - / shows the dashboard to browsers, that is, if Accept names text/html; to
+//     all others it is 404, as etcd's.
+//   - /debug/vars shows the program's name without its arguments.
+//   - A member that was added must have started before the next one is added;
+//     etcd asks for this by asking that all be connected.
+//   - In-order errors of time-outs: a request that waited in vain for a leader
+//     "timed out", as etcd says, although it is known not to have been done;
+//     X-Drydock-Outcome tells the difference.
+//
+// Files: front.go (routes), options.go (what it is given), limits.go, keys.go
+// (the keyspace and watches), members.go, stats.go, status.go (health, version,
+// machines), vars.go (/debug), metrics.go and collect.go (/metrics), write.go
+// (answers), server.go and listener.go (connections).
+package front

@@ -1,0 +1,85 @@
+package front
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"drydock/node/api"
+	"drydock/node/host"
+	"drydock/node/world"
+)
+
+// Guard decides who may do what. Both methods return nil if the request is
+// allowed, or else the answer to it. They may be called by many at once.
+type Guard interface {
+	// Keys judges a call on the keyspace.
+	Keys(r *http.Request, call *api.Call) *api.Response
+	// Admin judges a request that only an administrator may make.
+	Admin(r *http.Request) *api.Response
+}
+
+// Links tells of the connections to other members.
+type Links interface {
+	// Links returns one Link for each other member, in any order.
+	Links() []Link
+}
+
+// Link is what is known of the connection to one member.
+type Link struct {
+	ID world.MemberID
+	// Connected says that frames can go out now.
+	Connected bool
+	// Sent and Received count frames, SentBytes and ReceivedBytes their bytes.
+	Sent, Received, SentBytes, ReceivedBytes uint64
+	// Failed counts frames that were dropped or could not be sent.
+	Failed uint64
+	// Latency is of round trips; its zero value says that none was measured.
+	Latency Latency
+}
+
+// Latency describes the round trips of a link.
+type Latency struct {
+	Current, Average, Deviation, Minimum, Maximum time.Duration
+}
+
+// Mount is a handler of its own.
+type Mount struct {
+	// Name stands for it in metrics.
+	Name string
+	// Path is where it is: with a slash at the end all below, too; else only
+	// exactly there. Of two that match the longer counts.
+	Path string
+	// Handler answers. It is not bound in time or in what it writes; the body of
+	// a request is bounded by Limits.FormBytes.
+	Handler http.Handler
+}
+
+// Options are what a Front is given.
+type Options struct {
+	// Host is the node. Cluster is the cluster's id.
+	Host    *host.Host
+	Cluster uint64
+	// Version is the product's own.
+	Version string
+	// Guard, if not nil, is asked before anything is done for a client.
+	Guard Guard
+	// Links, if not nil, tells of other members.
+	Links Links
+	// Mounts are further handlers. They come before the Front's own paths.
+	Mounts []Mount
+	// Home, if not nil, answers browsers that ask for /.
+	Home http.Handler
+	// Limits has defaults for what is zero.
+	Limits Limits
+	// Pprof serves /debug/pprof/.
+	Pprof bool
+	// Registry takes the metrics; nil makes one.
+	Registry *prometheus.Registry
+	// Log takes what an operator may want to know; nil for none.
+	Log *slog.Logger
+
+	_ struct{}
+}
