@@ -73,7 +73,10 @@ func (n *Node) answer(res *state.Result) {
 	if n.ownEnd(token, res.Refusal != nil) {
 		return
 	}
-	a := Answer{Token: token, Status: consensus.Done, Event: res.Event, Err: res.Err, Refusal: res.Refusal, Meta: n.meta(), Now: n.now()}
+	a := Answer{
+		Token: token, Status: consensus.Done, Event: res.Event, Err: res.Err, Refusal: res.Refusal, Auth: res.Auth,
+		Meta: n.meta(), Now: n.now(),
+	}
 	a.Meta.Revision = res.Revision
 	switch {
 	case res.Repeated:

@@ -52,6 +52,6 @@
 // (Step), request.go (clients), persist.go (log), apply.go, checkpoint.go,
 // snapshot.go and receive.go (streams that go out and come in), watch.go,
 // respond.go, time.go (cluster time), release.go (how the cluster's release is
-// raised), publish.go (what a node proposes by itself), store.go (what the checkpoint store must
-// offer).
+// raised), publish.go (what a node proposes by itself), users.go, store.go (what
+// the checkpoint store must offer).
 package node

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"drydock/node/api"
+	"drydock/node/auth"
 	"drydock/node/consensus"
 	"drydock/node/keys"
 	"drydock/node/state"
@@ -53,8 +54,10 @@ type Answer struct {
 	// Event or Err is the keyspace's answer when Status is done.
 	Event *keys.Event
 	Err   *keys.Error
-	// Refusal is the state's reason not to change the membership.
+	// Refusal is the state's reason not to change the membership, users or roles.
 	Refusal error
+	// Auth is what came of a ChangeAuth that was done and not refused.
+	Auth *auth.Outcome
 	// Meta goes into the answer's headers, Now is for the ttl it shows.
 	Meta api.Meta
 	Now  keys.Stamp

@@ -2,6 +2,7 @@ package node
 
 import (
 	"drydock/node/api"
+	"drydock/node/auth"
 	"drydock/node/state"
 	"drydock/node/world"
 )
@@ -49,6 +50,14 @@ type UpdateMember struct {
 	Publish state.Publish
 }
 
+// ChangeAuth asks for a change of users or roles, or to switch auth on or off.
+// The answer has what came of it in Auth, or else its Refusal is an *auth.Error
+// or, where some member runs an older release, matches state.ErrNotYet.
+type ChangeAuth struct {
+	Token   uint64
+	Command *auth.Command
+}
+
 // TransferLeader asks this member, which must lead, to hand over to To.
 type TransferLeader struct {
 	Token uint64
@@ -62,4 +71,5 @@ func (Request) isInput()        {}
 func (Cancel) isInput()         {}
 func (ChangeMembers) isInput()  {}
 func (UpdateMember) isInput()   {}
+func (ChangeAuth) isInput()     {}
 func (TransferLeader) isInput() {}

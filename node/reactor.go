@@ -105,6 +105,8 @@ func (n *Node) handle(in Input) {
 		n.changeMembers(in.Token, in.Changes)
 	case UpdateMember:
 		n.updateMember(in.Token, &in.Publish)
+	case ChangeAuth:
+		n.changeAuth(in.Token, in.Command)
 	case TransferLeader:
 		n.transferLeader(in.Token, in.To)
 	default:

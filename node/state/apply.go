@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"drydock/node/auth"
 	"drydock/node/keys"
 	"drydock/node/world"
 )
@@ -24,6 +25,7 @@ type State struct {
 	sessions []*session       // sessions[i] is members[i]'s
 	release  Release          // of the cluster; 0 stands for the first
 	removed  []world.MemberID // members that are no more, the latest last
+	auth     *auth.Book       // nil stands for the first one
 	chain    chain
 	past     [digestRing]pastDigest
 	speaks   Release // of this program; 0 stands for the newest
@@ -64,6 +66,8 @@ type Result struct {
 	// Refusal is the reason for which a command that is none of the keyspace's
 	// had no effect.
 	Refusal error
+	// Auth is what a KindAuth that had an effect came to.
+	Auth *auth.Outcome
 }
 
 // Keys is the keyspace, for reads and watches.
@@ -185,6 +189,8 @@ func (s *State) applyCommand(c *Command) Result {
 		s.applyOther(s.raise(c.Raise), c.Raise.append, &res)
 	case KindPublish:
 		s.applyOther(s.publish(c.Publish), c.Publish.append, &res)
+	case KindAuth:
+		s.applyOther(s.applyAuth(c.Auth, &res), c.Auth.AppendBinary, &res)
 	default:
 		res.Refusal = fmt.Errorf("%w: kind %d belongs in a configuration change", ErrCommand, c.Kind)
 		s.chain.word(2)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"drydock/node/auth"
 	"drydock/node/keys"
 	"drydock/node/wire"
 	"drydock/node/world"
@@ -62,6 +63,8 @@ const (
 	KindRelease
 	// KindPublish says how a member is called and reached; see Publish.
 	KindPublish
+	// KindAuth changes users and roles, or switches auth on or off.
+	KindAuth
 )
 
 // Command is one replicated command.
@@ -81,6 +84,8 @@ type Command struct {
 	// Raise is the content of a KindRelease, Publish that of a KindPublish.
 	Raise   *Raise
 	Publish *Publish
+	// Auth is the content of a KindAuth.
+	Auth *auth.Command
 }
 
 // Batch is the content of one log entry.
@@ -126,6 +131,8 @@ func AppendContent(b []byte, c *Command) []byte {
 		return wire.AppendSized(b, c.Raise.append)
 	case KindPublish:
 		return wire.AppendSized(b, c.Publish.append)
+	case KindAuth:
+		return wire.AppendSized(b, c.Auth.AppendBinary)
 	}
 	panic(fmt.Sprintf("state: command of unknown kind %d", c.Kind))
 }
@@ -182,6 +189,9 @@ func (c *Command) readBody(body []byte) (err error) {
 	case KindPublish:
 		p, bad := readPublish(body)
 		c.Publish, err = &p, bad
+	case KindAuth:
+		a, bad := auth.DecodeCommand(body)
+		c.Auth, err = &a, bad
 	default:
 		// A newer release's command: going on would make replicas differ.
 		err = tooOld(fmt.Sprintf("a command of kind %d", c.Kind), Newest, 0)

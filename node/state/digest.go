@@ -48,6 +48,11 @@ func (s *State) Digest() Digest {
 	if s.release > Release1 {
 		c.word(uint64(s.release))
 	}
+	if a := s.auth; a != nil && !a.Empty() {
+		users := a.Digest()
+		c.word(binary.BigEndian.Uint64(users[:8]))
+		c.word(binary.BigEndian.Uint64(users[8:]))
+	}
 	var d Digest
 	binary.BigEndian.PutUint64(d[:8], c.a)
 	binary.BigEndian.PutUint64(d[8:], c.b)

@@ -44,6 +44,7 @@ func (s *State) Describe(conf []byte) Snapshot {
 	}
 	if s.Release() >= Release2 {
 		b = appendIDs(b, s.removed)
+		b = s.appendAuth(b)
 	}
 	// The keyspace's records are covered by the digest, this by its own sum.
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
@@ -115,6 +116,7 @@ func (s *State) readExtra(b []byte) ([]byte, error) {
 	}
 	if s.release >= Release2 {
 		s.removed = readIDs(r, "removed", maxRemoved)
+		s.readAuth(r)
 	}
 	return conf, r.Done("extra")
 }

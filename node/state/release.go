@@ -23,7 +23,7 @@ const (
 	// Release1 has the keyspace, expiry and changes of membership.
 	Release1 Release = 1
 	// Release2 adds the cluster's release itself, what members publish of
-	// themselves, and the ids of those that were removed.
+	// themselves, the ids of those that were removed, and users.
 	Release2 Release = 2
 	// Newest is the release that this program speaks.
 	Newest = Release2
@@ -44,7 +44,7 @@ func (k Kind) Since() Release {
 	switch k {
 	case KindKeys, KindExpire, KindMembers:
 		return Release1
-	case KindRelease, KindPublish:
+	case KindRelease, KindPublish, KindAuth:
 		return Release2
 	}
 	return 0
