@@ -1,0 +1,403 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// stream is one direction of one kind to one member: a queue, and a goroutine
+// that dials and writes.
+type stream struct {
+	p    *peer
+	name string
+	q    *queue
+	pace *pacer // of a snapshot stream, else nil
+
+	// link is the connection; nil while there is none.
+	link atomic.Pointer[link]
+	// down is set, for messages, from a failed dialling until one that succeeds.
+	down atomic.Bool
+	// reason is why it is down, or went down last.
+	reason atomic.Pointer[string]
+	// again has a token when dialling should not wait any longer.
+	again chan struct{}
+
+	said string // what was logged last; the goroutine's own
+	url  int    // which of the peer's URLs was good last
+}
+
+func newStream(p *peer, name string) *stream {
+	s := &stream{p: p, name: name, q: newQueue(), again: make(chan struct{}, 1)}
+	if name == streamSnapshots {
+		s.pace = newPacer(p.t.o.SnapshotRate, p.messages.q)
+	}
+	return s
+}
+
+// dialNow ends a wait before the next dialling.
+func (s *stream) dialNow() {
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
+}
+
+// run dials and pumps until the peer ends.
+func (s *stream) run() {
+	var b backoff
+	for s.before(&b) {
+		l, err := s.dial()
+		if err != nil {
+			s.failed(err)
+			continue
+		}
+		s.up(l)
+		err = s.pump(l)
+		s.link.Store(nil)
+		l.close()
+		s.q.rewind()
+		if time.Since(l.since) >= s.p.t.t.steady {
+			b = backoff{}
+		}
+		s.ended(l, err)
+	}
+	frames, appends := s.q.clear()
+	s.p.drop(&s.p.lost.unreachable, frames, appends)
+}
+
+// before waits until it is time to dial. It returns false at the end.
+func (s *stream) before(b *backoff) bool {
+	select {
+	case <-s.p.ctx.Done():
+		return false
+	default:
+	}
+	if wait := b.step(&s.p.t.t); wait > 0 {
+		late := time.NewTimer(wait)
+		defer late.Stop()
+		select {
+		case <-late.C:
+		case <-s.again:
+		case <-s.p.ctx.Done():
+			return false
+		}
+	}
+	if s.pace == nil {
+		return true
+	}
+	// Snapshots are rare: their connection comes when one is to be sent.
+	select {
+	case <-s.q.ready:
+		s.q.wake()
+		return true
+	case <-s.p.ctx.Done():
+		return false
+	}
+}
+
+// up notes a connection.
+func (s *stream) up(l *link) {
+	s.link.Store(l)
+	s.down.Store(false)
+	s.p.life.Store(l.life)
+	if s.pace == nil {
+		s.p.t.log.Info("connected to member", s.p.who("url", l.url, "release", l.release)...)
+	}
+	s.said = ""
+}
+
+// ended notes the end of a connection.
+func (s *stream) ended(l *link, err error) {
+	text := plain(err)
+	s.reason.Store(&text)
+	select {
+	case <-s.p.ctx.Done():
+		return
+	default:
+	}
+	if s.pace == nil && !errors.Is(err, errIdle) {
+		s.p.t.log.Warn("lost connection to member", s.p.who("url", l.url, "reason", text)...)
+		s.said = text
+	}
+}
+
+// failed notes an attempt that came to nothing.
+func (s *stream) failed(err error) {
+	s.down.Store(s.pace == nil)
+	text := plain(err)
+	s.reason.Store(&text)
+	frames, appends := s.q.clear()
+	s.p.drop(&s.p.lost.unreachable, frames, appends)
+	select {
+	case <-s.p.ctx.Done():
+		return
+	default:
+	}
+	var refusal *Refusal
+	refused := errors.As(err, &refusal)
+	// The first failure is said, and every refusal for another reason; what
+	// follows a loss is its consequence.
+	if s.said != "" && (!refused || s.said == text) {
+		s.p.t.log.Debug("can't connect to member", s.p.who("stream", s.name, "reason", text)...)
+		return
+	}
+	s.said = text
+	s.p.t.log.Warn("can't connect to member", s.p.who("stream", s.name, "reason", text)...)
+	if refused && s.p.t.o.OnRefused != nil {
+		s.p.t.o.OnRefused(s.p.id, refusal)
+	}
+}
+
+// who names the peer in a log.
+func (p *peer) who(more ...any) []any {
+	who := []any{"member", hex(uint64(p.id))}
+	if name := p.entry.Load().Name; name != "" {
+		who = append(who, "name", name)
+	}
+	return append(who, more...)
+}
+
+// plain makes the usual ends of a connection readable.
+func plain(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the other side hung up"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "nothing was heard in time"
+	}
+	return printable(err.Error())
+}
+
+// errIdle ends a snapshot stream that has nothing to send.
+var errIdle = errors.New("idle")
+
+// link is one connection that goes out.
+type link struct {
+	conn    net.Conn
+	tcp     *net.TCPConn  // conn itself if it is bare TCP
+	out     *bufio.Writer // over conn if it is not
+	in      *bufio.Reader
+	url     string
+	life    uint64 // of the process at the other end
+	release string
+	since   time.Time
+
+	once   sync.Once
+	broken chan struct{} // closed when the link is of no more use
+	err    error         // why; set before
+	heard  chan struct{} // closed when listen has ended
+	bufs   net.Buffers
+
+	pinged   time.Time
+	unpinged int // bytes since
+}
+
+// fail has the link end with err.
+func (l *link) fail(err error) {
+	l.once.Do(func() {
+		l.err = err
+		close(l.broken)
+		_ = l.conn.SetDeadline(time.Unix(1, 0)) // what blocks returns
+	})
+}
+
+// close ends the connection and waits for the listener.
+func (l *link) close() {
+	l.fail(net.ErrClosed)
+	if l.tcp == nil {
+		// A TLS connection says goodbye, which must not take long.
+		_ = l.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	}
+	_ = l.conn.Close()
+	<-l.heard
+}
+
+// pump writes what is queued, and pings, until the connection or the peer ends.
+func (s *stream) pump(l *link) error {
+	t := s.p.t
+	t.wait.Go(func() { s.listen(l) })
+	ticker := time.NewTicker(t.t.ping)
+	defer ticker.Stop()
+	b := newBatch(batchBytes)
+	busy := time.Now()
+	for {
+		ping := false
+		select {
+		case <-l.broken:
+			return l.err
+		case <-s.p.ctx.Done():
+			return s.farewell(l, b)
+		case <-ticker.C:
+			ping = true
+		case <-s.q.ready:
+			busy = time.Now()
+		}
+		if s.pace != nil && time.Since(busy) > t.t.idle {
+			return errIdle
+		}
+		if err := s.flush(l, b, ping); err != nil {
+			return err
+		}
+	}
+}
+
+// flush writes until the queue is empty.
+func (s *stream) flush(l *link, b *batch, ping bool) error {
+	for {
+		b.reset()
+		if s.pace != nil && !s.pace.wait(s.p.ctx.Done(), l.broken) {
+			return nil
+		}
+		s.q.take(b)
+		now := time.Now()
+		if l.unpinged += b.bytes; ping || l.unpinged >= batchBytes && now.Sub(l.pinged) > 20*time.Millisecond {
+			b.ping(s.p.t.stamp())
+			l.unpinged, l.pinged, ping = 0, now, false
+		}
+		if len(b.pieces) == 0 {
+			return nil
+		}
+		if err := s.write(l, b); err != nil {
+			return err
+		}
+	}
+}
+
+// write sends a batch and counts it.
+func (s *stream) write(l *link, b *batch) error {
+	err := l.write(s.p.ctx, b, &s.p.t.t)
+	if err != nil {
+		s.p.drop(&s.p.lost.broken, b.frames, b.appends)
+		return err
+	}
+	s.p.sent.add(b.frames, b.appends, b.frameBytes)
+	s.p.t.sent.add(b.frames, b.appends, b.frameBytes)
+	if s.pace != nil {
+		s.pace.spend(b.bytes)
+	}
+	return nil
+}
+
+// write sends a batch. Both a failure of the link and the peer's end cut it short.
+func (l *link) write(ctx context.Context, b *batch, t *timing) error {
+	err := l.conn.SetWriteDeadline(time.Now().Add(t.stall))
+	if ctx.Err() != nil {
+		err = l.conn.SetWriteDeadline(time.Now().Add(t.farewell))
+	}
+	// In this order: fail closes broken, and then sets a deadline in the past.
+	select {
+	case <-l.broken:
+		return l.err
+	default:
+	}
+	if err == nil {
+		err = l.push(b)
+	}
+	select {
+	case <-l.broken:
+		if err != nil {
+			return l.err
+		}
+	default:
+	}
+	return err
+}
+
+func (l *link) push(b *batch) error {
+	if l.tcp != nil {
+		l.bufs = b.pieces
+		_, err := l.bufs.WriteTo(l.tcp)
+		return err
+	}
+	for _, piece := range b.pieces {
+		if _, err := l.out.Write(piece); err != nil {
+			return err
+		}
+	}
+	return l.out.Flush()
+}
+
+// listen takes what the other side sends back.
+func (s *stream) listen(l *link) {
+	defer close(l.heard)
+	rr := recordReader{r: l.in}
+	for {
+		if err := l.conn.SetReadDeadline(time.Now().Add(s.p.t.t.stall)); err != nil {
+			l.fail(err)
+			return
+		}
+		select {
+		case <-l.broken: // fail's deadline may have been set before ours
+			return
+		default:
+		}
+		ev, err := rr.next()
+		switch {
+		case err != nil:
+			l.fail(err)
+			return
+		case ev.kind != recordPong:
+			l.fail(errStream)
+			return
+		case s.pace == nil:
+			s.p.latency.add(time.Duration(s.p.t.stamp() - ev.stamp))
+		}
+	}
+}
+
+// farewell sends what is queued and says goodbye, for a moment.
+func (s *stream) farewell(l *link, b *batch) error {
+	err := errors.New(s.p.why)
+	limit := time.Now().Add(s.p.t.t.farewell)
+	if s.pace == nil {
+		for time.Now().Before(limit) {
+			b.reset()
+			s.q.take(b)
+			if len(b.pieces) == 0 {
+				break
+			}
+			if s.write(l, b) != nil {
+				return err
+			}
+		}
+	}
+	b.reset()
+	b.pieces = append(b.pieces, appendBye(nil, s.p.why))
+	if l.write(s.p.ctx, b, &s.p.t.t) != nil {
+		return err
+	}
+	// The other side hangs up when it has read that far.
+	late := time.NewTimer(time.Until(limit))
+	defer late.Stop()
+	select {
+	case <-l.heard:
+	case <-late.C:
+	}
+	return err
+}
+
+// backoff spaces attempts: the first repetition comes at once.
+type backoff struct {
+	tried int
+	wait  time.Duration
+}
+
+// step returns how long to wait before the next attempt.
+func (b *backoff) step(t *timing) time.Duration {
+	b.tried++
+	if b.tried <= 2 {
+		return 0
+	}
+	b.wait = min(max(2*b.wait, t.backoffLeast), t.backoffMax)
+	return b.wait/2 + rand.N(b.wait/2+1)
+}
