@@ -70,15 +70,58 @@ func run(t *testing.T, runner, cases string, args ...string) {
 	t.Logf("%s", out)
 }
 
-// TestRecordedConversations plays what was recorded from etcd 3.4 against a member.
+// TestRecordedConversations plays what was recorded from etcd 3.4.
 func TestRecordedConversations(t *testing.T) {
 	runner, cases := replay(t)
-	x := cluster(t, 1, nil)[0]
-	restart := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		x.stop()
-		x.start()
-	}))
-	t.Cleanup(restart.Close)
-	command := fmt.Sprintf("%s=%s %s", restartVariable, restart.URL, os.Args[0])
-	run(t, runner, cases, "-endpoint", x.url, "-restart-cmd", command, "-skip-tags", "quirk,auth")
+	alone := func(name string, args ...string) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := cluster(t, 1, nil)[0]
+			run(t, runner, cases, append([]string{"-endpoint", x.url}, args...)...)
+		})
+	}
+	alone("ttl", "-tags", "ttl", "-skip-tags", "quirk")
+	alone("watch", "-tags", "watch,clients", "-skip-tags", "quirk")
+	// Auth has cases of its own, where its users are.
+	alone("rest", "-skip-tags", "quirk,auth,ttl,watch,clients")
+	t.Run("restart", func(t *testing.T) {
+		t.Parallel()
+		x := cluster(t, 1, nil)[0]
+		restart := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			x.stop()
+			x.start()
+		}))
+		t.Cleanup(restart.Close)
+		command := fmt.Sprintf("%s=%s %s", restartVariable, restart.URL, os.Args[0])
+		run(t, runner, cases, "-endpoint", x.url, "-restart-cmd", command, "-tags", "restart")
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		all := cluster(t, 3, nil)
+		settled(t, all)
+		run(t, runner, cases, "-cluster", all[0].url+","+all[1].url+","+all[2].url, "-tags", "cluster")
+	})
+	t.Run("noleader", func(t *testing.T) {
+		t.Parallel()
+		all := cluster(t, 3, nil)
+		settled(t, all)
+		if code, body := ask(t, "PUT", all[0].url+"/v2/keys/noleader-seed", "value=seed"); code != 201 {
+			t.Fatal(code, body)
+		}
+		await(t, "all have the seed", func() bool {
+			for _, x := range all {
+				if code, _ := ask(t, "GET", x.url+"/v2/keys/noleader-seed", ""); code != 200 {
+					return false
+				}
+			}
+			return true
+		})
+		all[1].stop()
+		all[2].stop()
+		await(t, "the survivor knows no leader", func() bool {
+			code, _ := ask(t, "GET", all[0].url+"/v2/members/leader", "")
+			return code == 503
+		})
+		run(t, runner, cases, "-noleader", all[0].url, "-tags", "noleader")
+	})
 }

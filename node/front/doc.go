@@ -34,7 +34,7 @@
 //     X-Drydock-Outcome tells the difference.
 //
 // Files: front.go (routes), options.go (what it is given), limits.go, keys.go
-// (the keyspace and watches), members.go, stats.go, status.go (health, version,
+// (the keyspace and watches), members.go and reconfigure.go, stats.go, status.go (health, version,
 // machines), vars.go (/debug), metrics.go and collect.go (/metrics), write.go
 // (answers), server.go and listener.go (connections).
 package front

@@ -3,8 +3,10 @@ package front_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,7 +83,7 @@ func cluster(t *testing.T, n int, options func(*front.Options)) []*member {
 		}
 		x := &member{
 			t: t, dir: t.TempDir(), url: "http://" + l.Addr().String(), mesh: m, options: options,
-			cfg: node.Config{Cluster: 0xc1, ID: ids[i], Name: "m" + string(rune('0'+i)), SegmentBytes: 1 << 20},
+			cfg: node.Config{Cluster: 0xc1, ID: ids[i], Name: "m" + string(rune('0'+i)), SegmentBytes: 1 << 20, AutoPromote: true},
 		}
 		// The listener stays while the member restarts behind it.
 		x.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -142,6 +144,45 @@ func (x *member) stop() {
 		x.t.Error(err)
 	}
 	x.host = nil
+}
+
+// settled waits until the members agree on a leader and on what they speak.
+func settled(t *testing.T, all []*member) {
+	t.Helper()
+	await(t, "a leader that all know", func() bool {
+		for _, x := range all {
+			ok := false
+			err := x.host.Look(func(n *node.Node) {
+				ok = n.View().Role.Lead != 0 && n.State().Allows(state.KindPublish) == nil
+			})
+			if err != nil || !ok {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// ask sends a request, with a form if there is one, and returns the answer.
+func ask(t *testing.T, method, url, form string) (status int, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
 }
 
 // await polls until cond holds.

@@ -34,9 +34,19 @@ func (f *Front) members(w *writer, r *http.Request) {
 	switch r.Method {
 	case "GET":
 		f.showMembers(w, below)
+		return
+	case "POST", "PUT", "DELETE":
 	default:
 		w.notAllowed("GET,POST,DELETE,PUT")
+		return
 	}
+	if f.guard != nil {
+		if resp := f.guard.Admin(r); resp != nil {
+			w.answer(resp)
+			return
+		}
+	}
+	f.changeMembers(w, r, below)
 }
 
 func (f *Front) showMembers(w *writer, below string) {

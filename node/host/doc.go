@@ -20,5 +20,5 @@
 //   - A failed job of the log is the node's end: Done is closed and Err says why.
 //
 // Files: host.go (start, stop, requests), loop.go (the reactor's goroutine),
-// watch.go (a watch's queue), disk.go, lanes.go and identity.go (files), clock.go.
+// watch.go (a watch's queue), users.go, disk.go, lanes.go and identity.go (files), clock.go.
 package host

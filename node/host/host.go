@@ -51,6 +51,7 @@ type Host struct {
 
 	inner, outer chan input
 	meters       meters
+	users        users
 	tokens       atomic.Uint64
 	dropped      atomic.Uint64
 
@@ -74,6 +75,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.users.begin(n)
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
 	l := &loop{h: h, node: n, timer: time.NewTimer(time.Hour), waiting: make(map[uint64]waiter)}
 	go l.run()
@@ -142,6 +144,13 @@ func (h *Host) Do(ctx context.Context, call *api.Call) node.Answer {
 func (h *Host) Change(ctx context.Context, changes []state.MemberChange) node.Answer {
 	token := h.tokens.Add(1)
 	return h.ask(ctx, token, node.ChangeMembers{Token: token, Changes: changes})
+}
+
+// Update changes what a member publishes of itself, its name or URLs, and waits
+// for the outcome: Refusal is set when it has no effect.
+func (h *Host) Update(ctx context.Context, p state.Publish) node.Answer {
+	token := h.tokens.Add(1)
+	return h.ask(ctx, token, node.UpdateMember{Token: token, Publish: p})
 }
 
 // Transfer asks this member, if it leads, to hand over to another. Done means

@@ -124,6 +124,8 @@ func (l *loop) take(in *input) {
 }
 
 func (l *loop) carryOut(fx *node.Effects) {
+	// Before the answers: who is told of a change must find it made.
+	l.h.users.follow(l.node.State())
 	for _, s := range fx.Jobs {
 		l.h.lanes.submit(s)
 	}
