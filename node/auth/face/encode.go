@@ -138,8 +138,8 @@ func NotYet(cluster uint64) api.Response {
 	return *message(500, "Not capable of accessing auth feature during rolling upgrades.", cluster)
 }
 
-// Busy answers a call whose password could not be looked at in time.
-func Busy() api.Response { return *message(503, "Too many passwords are being checked, try again", 0) }
+// Later answers a call of which it can't be known now who sent it.
+func Later(why error) api.Response { return *message(503, why.Error(), 0) }
 
 // Unauthorized answers a call, to whatever API but the keyspace's, that needs a
 // user with the role root.
