@@ -249,7 +249,7 @@ func (c *Conductor) apply(f Fault) (undo func(), err error) {
 		return nil, err
 	}
 	for _, name := range f.Nodes {
-		if f.Kind.Kills() || f.Kind == KindRestart {
+		if f.Kind.Kills() || f.Kind == KindRestart || f.Kind == KindUpgrade {
 			c.life[name]++
 		}
 	}
@@ -329,6 +329,7 @@ func (c *Conductor) healAll() {
 	for _, l := range slices.Clone(c.lasting) {
 		c.end(l)
 	}
+	c.upgradeRest()
 	for _, m := range c.target.Members() {
 		if !m.Up && !m.Outside {
 			c.restart(m.Name)
@@ -337,7 +338,8 @@ func (c *Conductor) healAll() {
 }
 
 // Heal ends the plan: no step strikes from now on, all lasting faults are
-// undone, paused nodes go on and dead members start again.
+// undone, paused nodes go on, dead members start again, and those whose release
+// is behind come back as the newest.
 func (c *Conductor) Heal() {
 	c.over = true
 	c.host.Note("", "heal: no more faults")

@@ -38,6 +38,9 @@ type Nemesis struct {
 	Voters, Spares []string
 	// Supports says which faults the world can inject; nil: all.
 	Supports func(Kind) error
+	// Mixed says that members start with releases of their own, which faults
+	// then change.
+	Mixed bool
 	// Only, if not empty, are the faults to draw from; Without are left out.
 	Only, Without []Kind
 	_             struct{}
@@ -92,7 +95,11 @@ func (n *Nemesis) Draw(rng *rand.Rand) Plan {
 
 // cards are the faults that may be drawn.
 func (n *Nemesis) cards() []card {
-	return slices.DeleteFunc(deck(), func(c card) bool {
+	cards := deck()
+	if n.Mixed {
+		cards = append(cards, upgradeCards()...)
+	}
+	return slices.DeleteFunc(cards, func(c card) bool {
 		return slices.Contains(n.Without, c.kind) || (len(n.Only) > 0 && !slices.Contains(n.Only, c.kind)) ||
 			(n.Supports != nil && n.Supports(c.kind) != nil)
 	})

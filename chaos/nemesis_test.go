@@ -13,7 +13,7 @@ import (
 func nemesisOf(profile string) *Nemesis {
 	return &Nemesis{
 		Profile: profile, From: 2 * time.Second, Until: 20 * time.Second, PerMinute: 60,
-		Voters: []string{"n1", "n2", "n3", "n4", "n5"}, Spares: []string{"n6"},
+		Voters: []string{"n1", "n2", "n3", "n4", "n5"}, Spares: []string{"n6"}, Mixed: true,
 	}
 }
 

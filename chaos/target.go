@@ -30,6 +30,9 @@ type Member struct {
 	// Outside is true for nodes that are not, or no longer, of the cluster;
 	// selectors never choose one and healing doesn't start it.
 	Outside bool
+	// Release is what its program speaks, Newest what healing brings it to: the
+	// same, where nobody's release is the run's matter.
+	Release, Newest int
 }
 
 // Target is what a world offers so that faults can be injected into it.

@@ -54,6 +54,10 @@ func processEntries() []Entry {
 			"- at: 5s\n  clock-jump: {node: leader, by: 1h, direction: back, clock: wall}\n  for: 5s", func() Params { return new(ClockJump) },
 		},
 		{
+			KindUpgrade, "brings a node back as another release", "another upgrade, or healing: all that are behind come back as the newest, one after another",
+			"- at: 5s\n  upgrade: {node: n1, to: 2}", func() Params { return new(Upgrade) },
+		},
+		{
 			KindReplace, "puts an empty machine in a member's place, under a new id", "nothing to undo",
 			"- at: 5s\n  replace: follower", func() Params { return new(Replace) },
 		},

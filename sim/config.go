@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"drydock/chaos"
+	"drydock/node/state"
 	"drydock/sim/history"
 	"drydock/sim/tape"
 )
@@ -14,8 +15,12 @@ type Config struct {
 	// Voters and Learners are the first members, Nodes all that take part at
 	// any time, those included, in the order of columns.
 	Voters, Learners, Nodes []string
-	Knobs                   Knobs
-	Net                     Delays
+	// Releases are those that nodes start with; who is not named starts with the
+	// newest. Upgrades says that healing brings all to it.
+	Releases map[string]state.Release
+	Upgrades bool
+	Knobs    Knobs
+	Net      Delays
 	// Loss, Duplicate and Reorder are the links' usual chances.
 	Loss, Duplicate, Reorder float64
 	Disk                     Delays
@@ -49,6 +54,8 @@ type Knobs struct {
 	CatchUpEntries      uint64
 	SegmentBytes        int64
 	MaxAppends          int
+	// AutoPromote has leaders give a vote to learners that have caught up.
+	AutoPromote bool
 	// ChunkBytes is the size of a piece of a snapshot stream.
 	ChunkBytes uint64
 }

@@ -32,6 +32,6 @@
 // watcher.go (clients that watch), operator.go and replace.go (membership),
 // target.go, strike.go, clock.go, failpoint.go and damage.go (faults), atlas.go
 // (what faults may destroy), referee.go and observe.go (observations),
-// record.go (for people), audit.go and truth.go (truth from disks), trace.go,
+// release.go (members of several releases), record.go (for people), audit.go and truth.go (truth from disks), trace.go,
 // teller.go, result.go.
 package sim

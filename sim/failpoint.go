@@ -201,13 +201,13 @@ func (m *machine) bootTrap() *trap {
 // excused says whether an injected fault explains why a node stopped: then it
 // did what it should.
 func (m *machine) excused(err error) bool {
-	return errors.Is(err, disk.ErrIO) || errors.Is(err, disk.ErrFull) || m.damage != ""
+	return errors.Is(err, disk.ErrIO) || errors.Is(err, disk.ErrFull) || m.damage != "" || m.outdated(err)
 }
 
 // refuses is excused for a node that does not start: with a damaged disk it must
 // say that it is that.
 func (m *machine) refuses(err error) bool {
-	typed := slices.ContainsFunc([]error{wal.ErrCorrupt, checkpoint.ErrCorrupt, state.ErrCorrupt, node.ErrDamaged, disk.ErrIO, disk.ErrFull},
+	typed := slices.ContainsFunc([]error{wal.ErrCorrupt, checkpoint.ErrCorrupt, state.ErrCorrupt, node.ErrDamaged, disk.ErrIO, disk.ErrFull, state.ErrRelease},
 		func(target error) bool { return errors.Is(err, target) })
 	return typed && m.excused(err)
 }

@@ -9,6 +9,7 @@ import (
 	"drydock/chaos"
 	"drydock/node"
 	"drydock/node/checkpoint"
+	"drydock/node/state"
 	"drydock/node/world"
 	"drydock/sim/disk"
 	"drydock/sim/event"
@@ -41,6 +42,10 @@ type machine struct {
 	name  string
 	index int
 	id    world.MemberID
+	// release is what the machine's program speaks; living is the place of its
+	// node's life in the result, from 1, while it lives.
+	release state.Release
+	living  int
 
 	status status
 	life   int // counts boots and crashes: what belongs to an earlier life is void
@@ -80,7 +85,10 @@ type machine struct {
 }
 
 func (w *World) newMachine(index int, name string) *machine {
-	m := &machine{w: w, name: name, index: index, random: w.src.Reader("raft/" + name)}
+	m := &machine{w: w, name: name, index: index, random: w.src.Reader("raft/" + name), release: state.Newest}
+	if r, ok := w.cfg.Releases[name]; ok {
+		m.release = r
+	}
 	m.newID()
 	m.newDisk()
 	m.clocks.set(w.epoch)
@@ -99,6 +107,8 @@ func (m *machine) config() node.Config {
 		Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
 		SegmentBytes: k.SegmentBytes, CheckpointEntries: k.CheckpointEntries,
 		CatchUpEntries: k.CatchUpEntries, ChunkBytes: k.ChunkBytes,
+		Release: m.release, AutoPromote: k.AutoPromote,
+		PeerURLs: []string{"http://" + m.name + ":2380"}, ClientURLs: []string{"http://" + m.name + ":2379"},
 	}
 }
 
@@ -124,7 +134,8 @@ func (m *machine) boot() {
 	now := m.w.now()
 	m.clocks.boot = m.clocks.mono.now(now)
 	m.status = up
-	m.w.trace.add(now, traceBoot, uint64(m.index), uint64(m.boots), nil)
+	m.w.trace.add(now, traceBoot, uint64(m.index), uint64(m.boots), []byte{byte(m.release)})
+	m.born()
 	if !m.recoverNode() {
 		return
 	}
@@ -136,6 +147,7 @@ func (m *machine) boot() {
 	m.boots++
 	m.w.revived()
 	m.lastApplied, _ = m.node.State().Applied()
+	m.w.referee.raised(m)
 	m.deliver(node.Tick{})
 }
 
@@ -167,7 +179,7 @@ func (m *machine) recoverNode() bool {
 		case err == nil:
 			m.node = n
 		case m.refuses(err):
-			m.halted(fmt.Sprintf("did not boot: %v", err))
+			m.halted(fmt.Sprintf("did not boot: %v", err), err)
 		default:
 			m.fail(fmt.Sprintf("did not boot: %v", err))
 		}
@@ -205,6 +217,7 @@ func (m *machine) fail(why string) {
 // stop ends the process and all that waited for it.
 func (m *machine) stop() {
 	m.life++
+	m.buried()
 	m.node, m.status, m.turning, m.inbox = nil, down, false, nil
 	m.role = node.Role{}
 	m.w.queue.Cancel(m.timer)
@@ -272,12 +285,15 @@ func (m *machine) turn() {
 func (m *machine) carryOut(fx *node.Effects) {
 	w := m.w
 	w.referee.applied(m, fx.Applied)
+	if len(fx.Applied) > 0 {
+		w.referee.raised(m)
+	}
 	if fx.Role != nil {
 		w.referee.role(m, *fx.Role)
 	}
 	if fx.Halt != nil {
 		if m.excused(fx.Halt) {
-			m.halted("stopped itself: " + fx.Halt.Error())
+			m.halted("stopped itself: "+fx.Halt.Error(), fx.Halt)
 			return
 		}
 		w.trace.add(w.now(), traceHalt, uint64(m.index), 1, []byte(fx.Halt.Error()))
@@ -290,6 +306,7 @@ func (m *machine) carryOut(fx *node.Effects) {
 	for _, s := range fx.Sends {
 		if to := w.byID[s.To]; to != nil {
 			w.referee.frame(m, to, s.Frame)
+			w.referee.proposed(m, s.Frame)
 			w.net.send(m, to, s.Frame)
 		}
 	}

@@ -158,6 +158,8 @@ func frameText(b []byte) string {
 		return fmt.Sprintf("snapshot %d, bytes %d-%d of %d", f.Chunk.Stream, f.Chunk.Offset, f.Chunk.Offset+uint64(len(f.Chunk.Data)), f.Chunk.Total)
 	case wire.KindSnapAck:
 		return "snapshot ack"
+	case wire.KindHello:
+		return fmt.Sprintf("hello, release %d, term %d", f.Hello.Release, f.Hello.Term)
 	}
 	var parts []string
 	for i, m := range f.Raft {

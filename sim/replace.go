@@ -9,6 +9,7 @@ import (
 	"drydock/node/state"
 	"drydock/node/world"
 	"drydock/sim/disk"
+	"drydock/sim/history"
 )
 
 // operatorWalk is how long the operator takes to see to a member that stopped
@@ -31,10 +32,15 @@ func (m *machine) newID() {
 // halted takes a node down that stopped itself, or did not start, for a reason
 // that a fault explains. It comes back when it is restarted or healed; with a
 // damaged disk, as a new member.
-func (m *machine) halted(why string) {
+func (m *machine) halted(why string, err error) {
 	m.w.trace.add(m.w.now(), traceHalt, uint64(m.index), 2, []byte(why))
 	m.w.referee.leaderGone(m)
-	if m.damage != "" {
+	switch {
+	case m.outdated(err):
+		m.w.result.Outdated = append(m.w.result.Outdated, history.Outdated{
+			Time: int64(m.w.now()), Node: m.name, Release: uint64(m.release), Why: why,
+		})
+	case m.damage != "":
 		m.noticed(why)
 		m.lost = true
 	}
@@ -50,6 +56,9 @@ func (m *machine) seeTo() {
 	switch {
 	case m.status != down || m.replacing || m.w.over:
 	case m.lost && m.leaving: // nobody waits for it
+	case m.w.result.HealedAt > 0 && m.release != m.newest():
+		m.release = m.newest()
+		m.seeTo()
 	case m.lost:
 		m.w.replace(m)
 	default:

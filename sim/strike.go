@@ -42,6 +42,8 @@ func (t target) strikeMachine(f chaos.Fault) (func(), string, error) {
 		return t.wipe(f.Nodes, p.Destroy)
 	case *chaos.Replace:
 		return t.replace(f.Nodes, p.Destroy)
+	case *chaos.Upgrade:
+		return t.upgrade(f.Nodes, p)
 	}
 	return nil, "", fmt.Errorf("the simulator has no fault %q", f.Kind)
 }

@@ -34,6 +34,7 @@ func (t target) Members() []chaos.Member {
 		list = append(list, chaos.Member{
 			Name: m.name, Up: m.alive() || m.status == booting || m.replacing, Paused: m.status == paused,
 			Leader: m == leader, Voter: voters[m.name], Outside: m.status == outside,
+			Release: int(m.release), Newest: int(m.newest()),
 		})
 	}
 	return list
@@ -120,7 +121,7 @@ func (t target) takesLeader(f chaos.Fault) bool {
 		return false
 	}
 	switch f.Kind {
-	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause, chaos.KindWipe, chaos.KindReplace:
+	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause, chaos.KindWipe, chaos.KindReplace, chaos.KindUpgrade:
 		return slices.Contains(f.Nodes, l.name)
 	case chaos.KindPartition:
 		return t.cutOff(f, l)

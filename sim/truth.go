@@ -23,6 +23,8 @@ type truth struct {
 	configs  []history.Configuration
 	revision uint64
 	cluster  int64 // replicated time, ns
+	release  state.Release
+	removed  map[world.MemberID]bool // since the release that remembers them
 	sessions map[world.MemberID]*idSet
 	voters   map[world.MemberID]bool // of the members: whether they vote
 	outgoing []string                // voters that a joint configuration leaves
@@ -30,7 +32,7 @@ type truth struct {
 
 func newTruth(w *World) *truth {
 	t := &truth{
-		w: w, revision: 1, // the founding
+		w: w, revision: 1, release: state.Release1, removed: make(map[world.MemberID]bool), // the founding
 		sessions: make(map[world.MemberID]*idSet), voters: make(map[world.MemberID]bool),
 	}
 	for _, m := range w.machines {
@@ -107,13 +109,13 @@ func (t *truth) entry(e *wal.Entry) error {
 	}
 	t.cluster = max(t.cluster, int64(b.Time.Cluster))
 	for i := range b.Commands {
-		t.command(e.Index, &b.Commands[i])
+		t.command(e, &b.Commands[i])
 	}
 	return nil
 }
 
-func (t *truth) command(entry uint64, c *state.Command) bool {
-	out := history.Committed{Token: c.Token, Entry: entry, Cluster: t.cluster}
+func (t *truth) command(e *wal.Entry, c *state.Command) bool {
+	out := history.Committed{Token: c.Token, Entry: e.Index, Cluster: t.cluster}
 	switch c.Kind {
 	case state.KindKeys:
 		k := &c.Keys
@@ -128,6 +130,7 @@ func (t *truth) command(entry uint64, c *state.Command) bool {
 		t.revision++
 	}
 	out.Revision = t.revision
+	t.later(&out, c, e.Term)
 	t.list = append(t.list, out)
 	return !out.Repeat
 }
@@ -148,12 +151,17 @@ func (t *truth) conf(e *wal.Entry) error {
 	if err != nil {
 		return err
 	}
-	if !t.command(e.Index, &c) {
+	if !t.command(e, &c) {
 		return nil
 	}
-	after, ok := change(t.voters, c.Members)
+	after, ok := change(t.voters, t.removed, c.Members)
 	if !ok {
 		return nil
+	}
+	for _, ch := range c.Members {
+		if ch.Kind == state.Remove && t.release >= state.Release2 {
+			t.removed[ch.Member.ID] = true
+		}
 	}
 	if len(cc.GetChanges()) > 1 {
 		t.outgoing = t.names(t.voters, true)
@@ -176,13 +184,13 @@ func (t *truth) conf(e *wal.Entry) error {
 }
 
 // change is the membership after changes, in order; not ok if one of them makes
-// no sense, which refuses them all.
-func change(voters map[world.MemberID]bool, changes []state.MemberChange) (after map[world.MemberID]bool, ok bool) {
+// no sense, which refuses them all. An id that was removed is not used again.
+func change(voters, removed map[world.MemberID]bool, changes []state.MemberChange) (after map[world.MemberID]bool, ok bool) {
 	after = maps.Clone(voters)
 	for _, ch := range changes {
 		votes, known := after[ch.Member.ID]
 		switch {
-		case ch.Kind == state.AddLearner && !known:
+		case ch.Kind == state.AddLearner && !known && !removed[ch.Member.ID]:
 			after[ch.Member.ID] = false
 		case ch.Kind == state.Promote && known && !votes:
 			after[ch.Member.ID] = true

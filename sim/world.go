@@ -44,6 +44,7 @@ type World struct {
 	result     Result
 	commit     uint64 // highest index that any member applied, and its term
 	commitTerm uint64
+	released   state.Release     // the cluster's, as far as members have shown
 	changing   int               // changes of membership under way
 	joining    map[*machine]bool // asked to be voters, and are not yet
 	over       bool              // a member broke: the evidence is in

@@ -89,11 +89,32 @@ var checks = map[string]check{
 	scenario.ExpectRot: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
 		return []checker.Verdict{cluster.CheckRot(e.Rotten, e.Noticed, e.Restarts, e.Simulated)}
 	},
+	scenario.ExpectReleases: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
+		if !e.truth {
+			return unknown("the disks hold no command to compare with")
+		}
+		return []checker.Verdict{cluster.CheckReleases(e.releases())}
+	},
+	scenario.ExpectUpgraded: func(e *evidence, x scenario.Expectation) []checker.Verdict {
+		if !e.truth || e.HealedAt == 0 {
+			return unknown("the run ended before it was healed")
+		}
+		return []checker.Verdict{cluster.CheckUpgraded(e.releases(), cluster.UpgradedOptions{
+			Within: x.Within, Healed: e.HealedAt, End: e.Simulated,
+		})}
+	},
 	scenario.ExpectOutage: func(e *evidence, x scenario.Expectation) []checker.Verdict {
 		return []checker.Verdict{cluster.CheckOutage(e.Faults, e.ops, cluster.OutageOptions{
 			Within: x.Within, Restarts: e.Restarts, End: e.Simulated,
 		})}
 	},
+}
+
+func (e *evidence) releases() cluster.ReleaseRecords {
+	return cluster.ReleaseRecords{
+		Truth: e.Truth, Configurations: e.Configurations, Lives: e.Lives,
+		Outdated: e.Outdated, Raises: e.Raises, Applied: e.Applied,
+	}
 }
 
 // expiryLag is how late a key may go while nothing is wrong.

@@ -31,6 +31,8 @@ const (
 	ExpectBounded      = "bounded"
 	ExpectRot          = "rot-noticed"
 	ExpectOutage       = "outage-within"
+	ExpectReleases     = "releases-honoured"
+	ExpectUpgraded     = "upgraded-within"
 	// ExpectPromised stands for all that a file without expectations is held
 	// to; it is replaced by those when a file is read.
 	ExpectPromised = "promised"
@@ -68,6 +70,8 @@ func Expectations() []ExpectInfo {
 		{ExpectLifetimes, TakesTime, "no key expires before its time to live is over, by clocks that are wrong only where a fault made them so; from this time after healing on, none stays for more than a second longer"},
 		{ExpectLocks, TakesNothing, "a lock built on the keyspace has one holder at a time; fences go up"},
 		{ExpectRot, TakesNothing, "a member that starts from a damaged disk notices it, and none calls a sound disk damaged"},
+		{ExpectReleases, TakesNothing, "no command is logged before the cluster's release has it; the release goes up only by the word of every member, and members stop for their release only where it is too old"},
+		{ExpectUpgraded, TakesTime, "within this time after all is healed and every member speaks the newest release, the cluster's release is that, and all members' names and addresses are known"},
 		{ExpectOutage, TakesTime, "after a fault that comes alone and leaves a majority, clients are without an answer for no longer than this"},
 		{ExpectLive, TakesTime, "after healing, every client gets an operation done and every member catches up within this time"},
 		{ExpectLeader, TakesTime, "after every fault that took the leader, another leads within this time"},
@@ -144,7 +148,7 @@ func findExpectation(kind string) (ExpectInfo, bool) {
 // always promised, and what its loads show.
 func defaultExpectations(s *Scenario) []Expectation {
 	var out []Expectation
-	kinds := []string{ExpectLinearizable, ExpectAcked, ExpectOneLeader, ExpectDigests, ExpectLogs, ExpectIndexes, ExpectQuorums, ExpectBounded}
+	kinds := []string{ExpectLinearizable, ExpectAcked, ExpectOneLeader, ExpectDigests, ExpectLogs, ExpectIndexes, ExpectQuorums, ExpectBounded, ExpectReleases}
 	if s.Load.Lock.Clients > 0 {
 		kinds = append(kinds, ExpectLocks)
 	}

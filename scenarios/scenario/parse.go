@@ -140,6 +140,7 @@ func (d *decoder) relations(s *Scenario) {
 	d.times(s)
 	d.loads(s)
 	d.nemesis(s)
+	d.releases(s)
 	kv := s.Load.KV
 	if kv.Mix == (Mix{}) {
 		d.fail(d.at["load.kv.mix"], "`mix: {get: 1}`", "mix: every weight is zero")

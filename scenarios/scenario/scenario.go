@@ -37,9 +37,11 @@ type Scenario struct {
 
 // Cluster is the cluster's size and its settings.
 type Cluster struct {
-	Members  int   `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
-	Learners int   `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
-	Knobs    Knobs `json:"knobs,omitempty" doc:"settings of every node"`
+	Members  int      `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
+	Learners int      `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
+	Release  int      `json:"release,omitempty" doc:"what the members' program speaks at the start: 2 is the newest" default:"2" min:"1" max:"2"`
+	Newer    []string `json:"newer,omitempty" doc:"names of members that start with the newest release whatever release says"`
+	Knobs    Knobs    `json:"knobs,omitempty" doc:"settings of every node"`
 }
 
 // Knobs are a node's settings.
@@ -49,6 +51,7 @@ type Knobs struct {
 	CheckpointEvery int           `json:"checkpoint_every,omitempty" doc:"log entries between checkpoints" default:"500" min:"1" max:"1000000"`
 	CatchUpEntries  int           `json:"catch_up_entries,omitempty" doc:"entries kept behind a checkpoint for followers that lag" default:"200" min:"0" max:"1000000"`
 	SegmentBytes    int           `json:"segment_bytes,omitempty" doc:"size of a segment of the log" default:"65536" min:"4096" max:"268435456"`
+	AutoPromote     bool          `json:"auto_promote,omitempty" doc:"leaders give a vote to learners that have caught up" default:"false"`
 	MaxInFlight     int           `json:"max_in_flight,omitempty" doc:"batches of the log being written at once" default:"2" min:"1" max:"64"`
 }
 
@@ -143,6 +146,7 @@ type Nemesis struct {
 	Until   time.Duration `json:"until,omitempty" doc:"the last fault strikes before; absent: a second before all is healed"`
 	Rate    float64       `json:"rate,omitempty" doc:"mean number of faults in ten seconds; a swarm has between a third and three times as many" default:"8" min:"0.1" max:"200"`
 	Spares  int           `json:"spares,omitempty" doc:"machines that may join the cluster" default:"1" min:"0" max:"4"`
+	Mixed   bool          `json:"mixed,omitempty" doc:"the first members start with releases drawn by the seed, which upgrades then change" default:"false"`
 	Only    []string      `json:"only,omitempty" doc:"draw from these faults alone"`
 	Without []string      `json:"without,omitempty" doc:"draw none of these faults"`
 }
@@ -226,17 +230,19 @@ func (s *Scenario) Plan(seed uint64, supports func(chaos.Kind) error) chaos.Plan
 		})
 	}
 	if s.Nemesis.Profile != "" {
-		plan.Steps = append(plan.Steps, s.nemesis(supports).Draw(stream.New(seed).Stream("nemesis")).Steps...)
+		n := s.nemesis(supports, len(s.Older(seed)) > 0)
+		plan.Steps = append(plan.Steps, n.Draw(stream.New(seed).Stream("nemesis")).Steps...)
 	}
 	return plan
 }
 
-// nemesis translates the key.
-func (s *Scenario) nemesis(supports func(chaos.Kind) error) *chaos.Nemesis {
+// nemesis translates the key; mixed says that some members start with an older
+// release.
+func (s *Scenario) nemesis(supports func(chaos.Kind) error, mixed bool) *chaos.Nemesis {
 	n := s.Nemesis
 	out := &chaos.Nemesis{
 		Profile: n.Profile, From: n.From, Until: n.Until, PerMinute: int(n.Rate*6 + 0.5),
-		Voters: s.Voters(), Supports: supports,
+		Voters: s.Voters(), Supports: supports, Mixed: mixed,
 		Only: kinds(n.Only), Without: kinds(n.Without),
 	}
 	if out.Until == 0 {

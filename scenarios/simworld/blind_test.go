@@ -35,6 +35,7 @@ expect:
 var allChecks = []string{
 	"linearizable", "acknowledged-writes-kept", "one-leader-per-term", "digests-equal", "logs-match",
 	"indexes-monotone", "only-voters-decide", "bounded", "locks-exclusive", "lifetimes-kept: 3s",
+	"releases-honoured", "upgraded-within: 2s",
 	"watches-complete: 3s", "live-after-heal: 3s", "outage-within: 3s", "leader-within: 3s",
 }
 
@@ -229,6 +230,26 @@ var spoilers = []spoiler{
 			Time: int64(r.Simulated - 500*time.Millisecond), Kind: "crash", Node: "n1", TookLeader: true,
 		})
 		return true
+	}},
+	{"releases-honoured", nil, func(r *runner.Result) bool {
+		r.Lives = slices.Clone(r.Lives)
+		for i := range r.Lives {
+			r.Lives[i].Release = 1
+			if r.Lives[i].End == 0 {
+				return true
+			}
+		}
+		return false
+	}},
+	{"upgraded-within: 2s", nil, func(r *runner.Result) bool {
+		r.Truth = slices.Clone(r.Truth)
+		for i := range r.Truth {
+			if r.Truth[i].Member != "" {
+				r.Truth[i].Member = ""
+				return true
+			}
+		}
+		return false
 	}},
 	{"rot-noticed", nil, func(r *runner.Result) bool {
 		again := *last(&r.Restarts)

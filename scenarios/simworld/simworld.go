@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"drydock/chaos"
+	"drydock/node/state"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/scenario"
 	"drydock/sim"
@@ -42,10 +43,12 @@ func config(spec runner.Spec) sim.Config {
 		Seed: spec.Seed, Quiet: spec.Quiet, Record: spec.Record, Observe: spec.Observe,
 		Tape: spec.Tape, Listen: spec.Listen, Until: spec.Until,
 		Voters: s.Voters(), Learners: s.Learners(), Nodes: s.Nodes(),
+		Releases: releases(s.Older(spec.Seed)), Upgrades: s.Upgrades(spec.Seed),
 		Knobs: sim.Knobs{
 			Heartbeat: k.Heartbeat, Election: k.Election,
 			CheckpointEntries: uint64(k.CheckpointEvery), CatchUpEntries: uint64(k.CatchUpEntries),
 			SegmentBytes: int64(k.SegmentBytes), MaxAppends: k.MaxInFlight,
+			AutoPromote: k.AutoPromote,
 		},
 		Net: sim.Delays{
 			Least: s.Network.Latency, Jitter: s.Network.Jitter,
@@ -59,6 +62,15 @@ func config(spec runner.Spec) sim.Config {
 		Load: load(s.Load.KV), TTL: ttl(s.Load.TTL), Lock: lock(s.Load.Lock), Watch: watch(s.Load.Watch),
 		Plan: s.Plan(spec.Seed, sim.Supports), Duration: s.Duration, HealAt: s.HealAt,
 	}
+}
+
+func releases(older map[string]int) map[string]state.Release {
+	out := make(map[string]state.Release)
+	// any order: each makes its own
+	for name, r := range older {
+		out[name] = state.Release(r)
+	}
+	return out
 }
 
 func load(kv scenario.KV) sim.Load {

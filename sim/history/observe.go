@@ -118,6 +118,34 @@ type Noticed struct {
 	Why  string `json:"why"`
 }
 
+// Life is one life of a member's process: the release that it was, from its
+// start until it stopped. End is 0 if it goes on at the end of the run.
+type Life struct {
+	Time    int64  `json:"time"`
+	End     int64  `json:"end,omitempty"`
+	Node    string `json:"node"`
+	Release uint64 `json:"release"`
+}
+
+// Outdated says that a member stopped, or did not start, because its release
+// was too old for the cluster's.
+type Outdated struct {
+	Time    int64  `json:"time"`
+	Node    string `json:"node"`
+	Release uint64 `json:"release"`
+	Why     string `json:"why"`
+}
+
+// Raise is an entry that asks for the cluster's release to be raised, as a
+// leader first sent it to another member.
+type Raise struct {
+	Time    int64  `json:"time"`
+	Node    string `json:"node"`
+	Entry   uint64 `json:"entry"`
+	Term    uint64 `json:"term"`
+	Release uint64 `json:"release"`
+}
+
 // Believed is the configuration that a member goes by, having applied
 // everything up to Entry.
 type Believed struct {
@@ -174,6 +202,9 @@ type Observed struct {
 	Sizes          []Sizes
 	Rotten         []Rotten
 	Noticed        []Noticed
+	Lives          []Life
+	Outdated       []Outdated
+	Raises         []Raise
 	// Stopped says what the observer of the run found wrong while it ran, which
 	// ended it; nil if nothing.
 	Stopped error

@@ -21,6 +21,15 @@ type Committed struct {
 	// HasTTL says that the key is to expire TTL seconds after the write.
 	HasTTL bool   `json:"hasTTL,omitempty"`
 	TTL    uint64 `json:"ttl,omitempty"`
+	// Needs is the release that introduced the command's kind, if it is not the
+	// first. Asks is the release that it asks the cluster to be raised to,
+	// Release what the cluster's is from then on if that has an effect, and
+	// Member whose name and addresses it makes known; 0 and empty if it does
+	// nothing of that.
+	Needs   uint64 `json:"needs,omitempty"`
+	Asks    uint64 `json:"asks,omitempty"`
+	Release uint64 `json:"release,omitempty"`
+	Member  string `json:"member,omitempty"`
 	// Repeat marks a command the members recognised as a second copy of an
 	// earlier one and must not have applied again.
 	Repeat bool `json:"repeat,omitempty"`

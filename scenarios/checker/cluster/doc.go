@@ -19,6 +19,9 @@
 //   - Outage: clients have answers again soon after a fault that comes alone.
 //   - Bounds: queues and files stay within limits.
 //   - Rot: what changed on a disk is noticed by a member that starts from it.
+//   - Releases: nothing is logged before the cluster's release has it, which is
+//     raised by the word of every member; who is too old stops, and nobody else.
+//   - Upgraded: once all members speak the newest release, the cluster follows.
 //   - Available: after every fault that takes the leader there is one again.
 //
 // Leaders and Digests are types that take one observation at a time and answer

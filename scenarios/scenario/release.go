@@ -1,0 +1,59 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+
+	"drydock/chaos"
+	"drydock/sim/stream"
+)
+
+// oldest is the release of members that a nemesis draws to be older.
+const oldest = 1
+
+// Older returns the release that each of the members starts with which do not
+// start with the newest: those that the file names, and those that the seed
+// draws if the nemesis is to mix releases.
+func (s *Scenario) Older(seed uint64) map[string]int {
+	out := make(map[string]int)
+	first := append(s.Voters(), s.Learners()...)
+	if usual := Default().Cluster.Release; s.Cluster.Release != usual {
+		for _, name := range s.Nodes() {
+			if !slices.Contains(s.Cluster.Newer, name) {
+				out[name] = s.Cluster.Release
+			}
+		}
+	}
+	if !s.Nemesis.Mixed || s.Nemesis.Profile == "" {
+		return out
+	}
+	// A third of the runs has one release, a third begins before the upgrade, a
+	// third in the midst of it.
+	rng := stream.New(seed).Stream("releases")
+	how := rng.IntN(3)
+	for _, name := range first {
+		if older := rng.IntN(2) == 0; how == 1 || how == 2 && older {
+			out[name] = oldest
+		}
+	}
+	return out
+}
+
+// Upgrades says whether releases are the run's matter, so that healing brings
+// all members to the newest.
+func (s *Scenario) Upgrades(seed uint64) bool {
+	step := slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Fault.Kind() == chaos.KindUpgrade })
+	return step || len(s.Cluster.Newer) > 0 || s.Nemesis.Mixed && len(s.Older(seed)) > 0
+}
+
+// releases checks the names of members that start newer than the others.
+func (d *decoder) releases(s *Scenario) {
+	if len(s.Cluster.Newer) > 0 && s.Cluster.Release == Default().Cluster.Release {
+		d.fail(d.at["cluster.newer"], "`release: 1` beside it", "newer: all members start with the newest release")
+	}
+	for i, name := range s.Cluster.Newer {
+		if !slices.Contains(append(s.Voters(), s.Learners()...), name) {
+			d.fail(d.at[fmt.Sprintf("cluster.newer[%d]", i)], "members are n1, n2, …", "newer: %q is none of the first members", name)
+		}
+	}
+}
