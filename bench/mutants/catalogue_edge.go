@@ -124,10 +124,10 @@ var apiMutants = []mutant{
 		Hints: []string{"hot-key"},
 		Edits: []edit{{
 			"node/apply.go",
-			"\ta := Answer{Token: token, Status: consensus.Done, Event",
+			"\ta := Answer{\n\t\tToken: token, Status: consensus.Done, Event",
 			"\tif res.Event != nil {\n" +
 				"\t\tif ev, _ := n.state.Keys().Get(res.Event.Node.Key, false, false, n.now()); ev != nil {\n" +
-				"\t\t\tshown := *res.Event\n\t\t\tshown.Node, res.Event = ev.Node, &shown\n\t\t}\n\t}\n\ta := Answer{Token: token, Status: consensus.Done, Event",
+				"\t\t\tshown := *res.Event\n\t\t\tshown.Node, res.Event = ev.Node, &shown\n\t\t}\n\t}\n\ta := Answer{\n\t\tToken: token, Status: consensus.Done, Event",
 		}},
 	},
 }
