@@ -16,7 +16,13 @@ import (
 )
 
 // ErrExists is matched when a backup or a restore would write over something.
-var ErrExists = errors.New("is there already")
+var ErrExists = errors.New("archive: would write over what is there")
+
+// inTheWay says what would be written over. It matches ErrExists.
+type inTheWay struct{ text string }
+
+func (e *inTheWay) Error() string { return e.text }
+func (e *inTheWay) Unwrap() error { return ErrExists }
 
 // ErrDamaged is matched when a data directory is not whole, so that nothing can
 // be told from it for certain.
@@ -26,7 +32,7 @@ var ErrDamaged = errors.New("the data directory is damaged")
 // it back. Now is noted as the time of the backup.
 func Backup(path, target string, now time.Time) (*Manifest, error) {
 	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(fmt.Errorf("%s %w: choose another name or remove it", target, ErrExists), err)
+		return nil, errors.Join(&inTheWay{target + " is there already: choose another name or remove it"}, err)
 	}
 	d, err := openDirectory(path)
 	if err != nil {

@@ -87,8 +87,7 @@ func vacant(path string) error {
 	case err != nil:
 		return fmt.Errorf("restore: %w", err)
 	case len(entries) > 0:
-		return fmt.Errorf("restore: %s is not empty, it holds %s: %w; name a directory that is new or empty",
-			path, entries[0].Name(), ErrExists)
+		return &inTheWay{fmt.Sprintf("restore: %s is not empty, it holds %s: name a directory that is new or empty", path, entries[0].Name())}
 	}
 	return nil
 }
