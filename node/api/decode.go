@@ -74,6 +74,8 @@ func decodeKeys(r *Request, key, query string) (Call, *keys.Error) {
 	switch {
 	case len(key) > keys.MaxPathBytes:
 		return Call{}, invalidField(fmt.Sprintf("key is longer than %d bytes", keys.MaxPathBytes))
+	case strings.Count(key, "/") > MaxDepth:
+		return Call{}, invalidField(fmt.Sprintf("key has more than %d components", MaxDepth))
 	case !validToken(r.Token):
 		return Call{}, invalidField("invalid value for " + HeaderToken)
 	}

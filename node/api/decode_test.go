@@ -107,6 +107,8 @@ func TestDecodeIsBounded(t *testing.T) {
 		"larger form":   {api.Request{Target: "/v2/keys/a", Body: []byte(big + "v")}, "http: POST too large"},
 		"longest key":   {api.Request{Target: "/v2/keys/" + strings.Repeat("k", keys.MaxPathBytes-1)}, ""},
 		"longer key":    {api.Request{Target: "/v2/keys/" + strings.Repeat("k", keys.MaxPathBytes)}, "key is longer than 8192 bytes"},
+		"deepest key":   {api.Request{Target: "/v2/keys" + strings.Repeat("/d", api.MaxDepth)}, ""},
+		"deeper key":    {api.Request{Target: "/v2/keys" + strings.Repeat("/d", api.MaxDepth+1)}, "key has more than 256 components"},
 		"longest token": {api.Request{Target: "/v2/keys/a", Token: strings.Repeat("t", api.MaxTokenBytes)}, ""},
 		"longer token":  {api.Request{Target: "/v2/keys/a", Token: strings.Repeat("t", api.MaxTokenBytes+1)}, "X-Drydock-Request"},
 		"space token":   {api.Request{Target: "/v2/keys/a", Token: "a b"}, "X-Drydock-Request"},

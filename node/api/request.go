@@ -8,6 +8,9 @@ const (
 	MaxFormBytes = 10 << 20
 	// MaxTokenBytes is the length of the longest request id.
 	MaxTokenBytes = 64
+	// MaxDepth is how many directories deep a key may be: what walks the tree
+	// takes a level of the stack for each.
+	MaxDepth = 256
 )
 
 // The headers that are the product's own.

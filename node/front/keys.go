@@ -35,6 +35,9 @@ func (f *Front) keys(w *writer, r *http.Request) {
 	}
 	switch {
 	case resp != nil:
+		if resp.Status == http.StatusBadRequest && tooLongKey(r.URL.Path) {
+			f.meter.refuse(limitPath)
+		}
 		w.answer(resp)
 	case call.Kind == api.Watch:
 		w.leave()
@@ -276,6 +279,12 @@ func (f *Front) badForm(r *http.Request, cause string) *api.Response {
 	refusal := &keys.Error{Code: keys.CodeInvalidForm, Cause: cause}
 	resp := api.Encode(&call, nil, refusal, api.Meta{ClusterID: f.cluster}, keys.Stamp{})
 	return &resp
+}
+
+// tooLongKey says whether it may have been the key that was refused.
+func tooLongKey(p string) bool {
+	p = strings.TrimPrefix(p, "/v2/keys")
+	return len(p) > keys.MaxPathBytes || strings.Count(p, "/") > api.MaxDepth
 }
 
 // mayBeForm says whether a body is worth reading. Whether it is a form is for

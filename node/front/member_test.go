@@ -58,7 +58,7 @@ type member struct {
 	cfg      node.Config
 	founders []state.Member
 	mesh     *mesh
-	options  func(*front.Options)
+	options  front.Options
 
 	handler atomic.Pointer[front.Front]
 	server  *http.Server
@@ -71,7 +71,7 @@ type member struct {
 var ids = []world.MemberID{0x1cd09db950fa1747, 0x2bbb, 0x3ccc}
 
 // cluster starts members that form a cluster.
-func cluster(t *testing.T, n int, options func(*front.Options)) []*member {
+func cluster(t *testing.T, n int, prepare func(*member)) []*member {
 	t.Helper()
 	m := &mesh{hosts: make(map[world.MemberID]*host.Host)}
 	var founders []state.Member
@@ -82,7 +82,7 @@ func cluster(t *testing.T, n int, options func(*front.Options)) []*member {
 			t.Fatal(err)
 		}
 		x := &member{
-			t: t, dir: t.TempDir(), url: "http://" + l.Addr().String(), mesh: m, options: options,
+			t: t, dir: t.TempDir(), url: "http://" + l.Addr().String(), mesh: m,
 			cfg: node.Config{Cluster: 0xc1, ID: ids[i], Name: "m" + string(rune('0'+i)), SegmentBytes: 1 << 20, AutoPromote: true},
 		}
 		// The listener stays while the member restarts behind it.
@@ -100,6 +100,9 @@ func cluster(t *testing.T, n int, options func(*front.Options)) []*member {
 	for i, x := range all {
 		founders[i].PeerURLs = []string{"http://127.0.0.1:" + string(rune('1'+i))}
 		x.founders = founders
+		if prepare != nil {
+			prepare(x)
+		}
 	}
 	for _, x := range all {
 		x.start()
@@ -126,10 +129,8 @@ func (x *member) start() {
 	}
 	x.disk, x.host = disk, h
 	x.mesh.set(x.cfg.ID, h)
-	fo := front.Options{Host: h, Cluster: x.cfg.Cluster, Version: "test"}
-	if x.options != nil {
-		x.options(&fo)
-	}
+	fo := x.options
+	fo.Host, fo.Cluster, fo.Version = h, x.cfg.Cluster, "test"
 	x.handler.Store(front.New(fo))
 }
 
