@@ -29,10 +29,10 @@ func list(urls []string) []string {
 
 // members serves /v2/members and what is below.
 func (f *Front) members(w *writer, r *http.Request) {
-	w.clusterID()
 	below := strings.Trim(strings.TrimPrefix(r.URL.Path, "/v2/members"), "/")
 	switch r.Method {
 	case "GET":
+		w.clusterID()
 		f.showMembers(w, below)
 		return
 	case "POST", "PUT", "DELETE":
@@ -46,6 +46,7 @@ func (f *Front) members(w *writer, r *http.Request) {
 			return
 		}
 	}
+	w.clusterID()
 	f.changeMembers(w, r, below)
 }
 
