@@ -46,8 +46,9 @@ type endpoint struct {
 	// judges for itself.
 	allow string
 	serve func(w *writer, r *http.Request)
-	// mount is set on handlers of others: they may take their time.
-	mount bool
+	// mount is set on handlers of others: they may take their time. free is set
+	// on what operators look at while a server has too much to do.
+	mount, free bool
 }
 
 // New makes a Front over a running host.
@@ -90,10 +91,10 @@ func (f *Front) routes(reg *prometheus.Registry, pprof bool) {
 		{name: "stats", path: "/v2/stats/self", allow: get, serve: f.statsSelf},
 		{name: "stats", path: "/v2/stats/leader", allow: get, serve: f.statsLeader},
 		{name: "stats", path: "/v2/stats/store", allow: get, serve: f.statsStore},
-		{name: "health", path: "/health", allow: get, serve: f.health},
-		{name: "version", path: "/version", allow: get, serve: f.versions},
-		{name: "vars", path: "/debug/vars", allow: get, serve: f.vars},
-		{name: "metrics", path: "/metrics", allow: "GET,HEAD", serve: scrape(reg)},
+		{name: "health", path: "/health", allow: get, serve: f.health, free: true},
+		{name: "version", path: "/version", allow: get, serve: f.versions, free: true},
+		{name: "vars", path: "/debug/vars", allow: get, serve: f.vars, free: true},
+		{name: "metrics", path: "/metrics", allow: "GET,HEAD", serve: scrape(reg), free: true},
 	} {
 		f.add(&e)
 	}
@@ -138,6 +139,9 @@ func isClean(p string) bool {
 func (f *Front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w := &writer{ResponseWriter: rw, f: f, began: time.Now()}
 	w.rc = http.NewResponseController(rw)
+	if c, ok := r.Context().Value(connKey{}).(*gatedConn); ok {
+		c.used.Store(true)
+	}
 	e := f.find(r.URL.Path)
 	name := "other"
 	if e != nil {
@@ -213,6 +217,9 @@ func (f *Front) refuseHead(w *writer, r *http.Request) bool {
 // enter counts a request in, or refuses it.
 func (w *writer) enter(r *http.Request, e *endpoint) bool {
 	f := w.f
+	if e.free {
+		return true
+	}
 	if f.inFlight.Add(1) <= int64(f.limits.Requests) {
 		w.entered = true
 		return true

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -89,7 +90,7 @@ func (g *gate) turnAway(c net.Conn, secure bool) {
 			return
 		}
 		// Closing while the request is unread would take the answer back.
-		if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		if half, ok := c.(halfCloser); ok && half.CloseWrite() == nil {
 			buf := make([]byte, 4096)
 			for {
 				if _, err := c.Read(buf); err != nil {
@@ -100,30 +101,35 @@ func (g *gate) turnAway(c net.Conn, secure bool) {
 	})
 }
 
-// state counts the connections that end before a whole head has come.
-func (g *gate) state(c net.Conn, s http.ConnState) {
+// connKey is where a request's context has its *gatedConn.
+type connKey struct{}
+
+// own returns the connection that came through the gate.
+func own(c net.Conn) *gatedConn {
 	if t, secure := c.(*tls.Conn); secure {
 		c = t.NetConn()
 	}
-	own, ok := c.(*gatedConn)
-	if !ok {
-		return
-	}
-	switch s {
-	case http.StateActive:
-		own.used.Store(true)
-	case http.StateClosed:
-		if !own.used.Load() && own.timedOut.Load() {
-			g.f.meter.refuse(limitHeaderTime)
-		}
+	g, _ := c.(*gatedConn)
+	return g
+}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, own(c))
+}
+
+// state counts the connections that end before a whole head has come in time.
+func (g *gate) state(c net.Conn, s http.ConnState) {
+	if x := own(c); s == http.StateClosed && x != nil && !x.used.Load() && x.timedOut.Load() {
+		g.f.meter.refuse(limitHeaderTime)
 	}
 }
 
 // gatedConn is a connection that counts.
 type gatedConn struct {
 	net.Conn
-	gate           *gate
-	closed         sync.Once
+	gate   *gate
+	closed sync.Once
+	// used says that a request has come by it, timedOut that one came too late.
 	used, timedOut atomic.Bool
 }
 
@@ -134,6 +140,17 @@ func (c *gatedConn) Read(b []byte) (int, error) {
 		c.timedOut.Store(true)
 	}
 	return n, err
+}
+
+// halfCloser is a connection that can end its own direction alone.
+type halfCloser interface{ CloseWrite() error }
+
+// CloseWrite lets net/http say why it closes a connection before it does.
+func (c *gatedConn) CloseWrite() error {
+	if half, ok := c.Conn.(halfCloser); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close implements net.Conn.

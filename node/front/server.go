@@ -46,6 +46,7 @@ func (f *Front) Serve(listeners ...Listener) *Server {
 		MaxHeaderBytes: 2 * f.limits.HeaderBytes,
 		ErrorLog:       slog.NewLogLogger(f.log.Handler(), slog.LevelDebug),
 		ConnState:      s.conns.state,
+		ConnContext:    withConn,
 	}
 	for _, l := range listeners {
 		s.wait.Go(func() {
