@@ -46,8 +46,12 @@ func TestRegistration(t *testing.T) {
 
 func TestOrderAndPlace(t *testing.T) {
 	dir := entry{Nodes: []entry{
-		{Key: "/x/c", Created: 9}, {Key: "/x/a", Created: 11}, {Key: "/x/_config", Dir: true, Created: 1},
-		{Key: "/x/_state", Created: 2}, {Key: "/x/d", Dir: true, Created: 3}, {Key: "/x/b", Created: 4},
+		{Key: "/x/c", Created: 9},
+		{Key: "/x/a", Created: 11},
+		{Key: "/x/_config", Dir: true, Created: 1},
+		{Key: "/x/_state", Created: 2},
+		{Key: "/x/d", Dir: true, Created: 3},
+		{Key: "/x/b", Created: 4},
 	}}
 	list := registrations(dir)
 	var names []string
