@@ -44,6 +44,7 @@ const (
 	areaWatches    = "watches"
 	areaTTLs       = "ttls"
 	areaMembership = "membership"
+	areaReleases   = "releases"
 	areaCodec      = "codec"
 	areaAPI        = "api"
 	areaNull       = "null"
@@ -51,7 +52,7 @@ const (
 
 var areas = []string{
 	areaConsensus, areaWAL, areaCheckpoint, areaSnapshot, areaSessions, areaKeyspace,
-	areaWatches, areaTTLs, areaMembership, areaCodec, areaAPI, areaNull,
+	areaWatches, areaTTLs, areaMembership, areaReleases, areaCodec, areaAPI, areaNull,
 }
 
 // What every run promises without an expectation in the file, as findings name
@@ -69,7 +70,7 @@ var promises = []string{promiseInvariants, promiseOnDisk, promiseNoPanic, promis
 func catalogue() []mutant {
 	return slices.Concat(
 		consensusMutants, readMutants, walMutants, checkpointMutants, snapshotMutants, sessionMutants,
-		keyspaceMutants, watchMutants, ttlMutants, membershipMutants, codecMutants, apiMutants, nullMutants,
+		keyspaceMutants, watchMutants, ttlMutants, membershipMutants, releaseMutants, codecMutants, apiMutants, nullMutants,
 	)
 }
 

@@ -48,6 +48,7 @@ var expectations = []string{
 	scenario.ExpectLogs, scenario.ExpectLive, scenario.ExpectLeader, scenario.ExpectMembership,
 	scenario.ExpectIndexes, scenario.ExpectQuorums, scenario.ExpectWatches, scenario.ExpectLifetimes,
 	scenario.ExpectLocks, scenario.ExpectBounded, scenario.ExpectRot, scenario.ExpectOutage,
+	scenario.ExpectReleases, scenario.ExpectUpgraded,
 }
 
 func TestCatalogueIsSane(t *testing.T) {
