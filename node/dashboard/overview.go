@@ -71,17 +71,14 @@ func (d *dashboard) summarize(samples []sample) *overview {
 	v := s.view
 	o.Facts = []fact{
 		{"etcd index", count(v.EtcdIndex), "successful writes since the beginning"},
-		{"keys", count(uint64(s.keys)), "keys and directories, hidden ones too"},
+		{"keys", count(uint64(v.Keys)), "keys and directories, hidden ones too"},
 		{"applied", count(v.Applied), "the last log entry that this member has carried out"},
 		{"committed", count(v.Committed), "the last log entry that a majority is known to hold"},
 		{"checkpoint", count(v.Checkpointed), "the log before this entry is no longer needed for a restart"},
 		{"revision", count(v.Revision), "commands so far, refused ones too"},
-		{"cluster", d.o.clusterID(), "the cluster's id"},
 	}
 	return o
 }
-
-func (o *Options) clusterID() string { return fmt.Sprintf("%x", o.ClusterID) }
 
 // row is what the table says of a member.
 func (s *sample) row(m state.Member) memberRow {
@@ -146,7 +143,7 @@ func (s *sample) link(m state.Member) (text, class, help string) {
 	case leads && !p.Active:
 		return "silent", "bad", "not heard for some seconds"
 	case known && l.Latency > 0:
-		return millis(l.Latency), "good", "round trip"
+		return millis(l.Latency), "good", ""
 	case known || leads:
 		return "up", "good", ""
 	}

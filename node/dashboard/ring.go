@@ -18,6 +18,8 @@ const (
 type ring struct {
 	Spots []spot
 	Wires []wire
+	// Top and Height are what of the drawing is used.
+	Top, Height string
 	// Label says it all to those who can't see it.
 	Label string
 }
@@ -54,6 +56,7 @@ func (s *sample) ring() ring {
 		return ringWidth/2 + 105*math.Sin(turn), ringHeight/2 - 70*math.Cos(turn)
 	}
 	x0, y0 := at(self)
+	bottom := y0
 	var said []string
 	for i, m := range members {
 		x, y := at(i)
@@ -64,6 +67,7 @@ func (s *sample) ring() ring {
 			p.TextY = coordinate(y - 17)
 		}
 		r.Spots = append(r.Spots, p)
+		bottom = max(bottom, y)
 		if row.Self {
 			continue
 		}
@@ -73,6 +77,7 @@ func (s *sample) ring() ring {
 		})
 		said = append(said, fmt.Sprintf("%s: %s", row.Name, row.Link))
 	}
+	r.Top, r.Height = coordinate(y0-36), coordinate(bottom-y0+76)
 	r.Label = fmt.Sprintf("Links of %s. %s.", s.view.Name, strings.Join(said, ", "))
 	return r
 }

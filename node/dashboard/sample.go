@@ -27,8 +27,6 @@ type sample struct {
 	// view is nil before the member has said anything.
 	view  *node.View
 	stats keys.Stats
-	// keys is how many keys and directories there are.
-	keys int
 	// progress is of the others by id, if the member leads. Its Active says
 	// whether it was heard within silence.
 	progress map[world.MemberID]consensus.Progress
@@ -108,8 +106,7 @@ func (f *feed) glance() sample {
 	var progress []consensus.Progress
 	err := f.h.Look(func(n *node.Node) {
 		view := n.View()
-		s.view, progress = &view, n.Progress()
-		s.stats, s.keys = n.State().Keys().Stats(), n.State().Keys().Len()
+		s.view, s.stats, progress = &view, n.State().Keys().Stats(), n.Progress()
 	})
 	select {
 	case <-f.h.Done():
@@ -149,7 +146,7 @@ func (f *feed) keep(s sample) {
 	defer f.mu.Unlock()
 	if n := len(f.samples); s.view == nil && n > 0 {
 		// What it said last is still worth showing.
-		s.view, s.stats, s.keys = f.samples[n-1].view, f.samples[n-1].stats, f.samples[n-1].keys
+		s.view, s.stats = f.samples[n-1].view, f.samples[n-1].stats
 	}
 	if len(f.samples) == kept {
 		copy(f.samples, f.samples[1:])

@@ -29,7 +29,7 @@ const (
 
 // value is what a key holds, ready to be shown and edited.
 type value struct {
-	// Kind is text, JSON or bytes.
+	// Kind is text, JSON or data, if it is not text.
 	Kind string
 	// Shown is the value for reading; Cut says that it is only the beginning.
 	Shown string
@@ -51,7 +51,7 @@ func readValue(v string) value {
 	}
 	switch r.Form {
 	case asHex:
-		r.Kind, r.Shown = "bytes", hex.Dump([]byte(head))
+		r.Kind, r.Shown = "data", hex.Dump([]byte(head))
 		if !r.Long {
 			r.Field = spacedHex(v)
 		}
