@@ -1,18 +1,214 @@
 package front_test
 
 import (
+	"crypto/tls"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
+	"time"
+
+	"drydock/node/api"
+	"drydock/node/front"
 )
 
 // record has a handler answer a request without a connection.
-func record(h http.Handler, method, target, form string) *httptest.ResponseRecorder {
+func record(h http.Handler, method, target, form string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(form))
 	if form != "" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
+}
+
+func says(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+func TestRoutes(t *testing.T) {
+	x := cluster(t, 1, func(x *member) {
+		x.options = front.Options{
+			Home: says("home"), Pprof: true,
+			Mounts: []front.Mount{
+				{Name: "v1", Path: "/v1/", Handler: says("v1")},
+				{Name: "leader", Path: "/v2/leader", Handler: says("leader")},
+				{Name: "dashboard", Path: "/mod/dashboard/", Handler: says("dashboard")},
+				{Name: "mod", Path: "/mod/", Handler: says("mod")},
+			},
+		}
+	})[0]
+	h := x.handler.Load()
+	browser := []string{"Accept", "text/html,application/xhtml+xml"}
+	for _, tc := range []struct {
+		method, target string
+		header         []string
+		status         int
+		body           string
+	}{
+		{"GET", "/", browser, 200, "home"},
+		{"GET", "/", nil, 404, "404 page not found\n"},
+		{"PUT", "/", browser, 404, "404 page not found\n"},
+		{"GET", "/x", browser, 404, "404 page not found\n"},
+		{"GET", "/v1/keys/a", nil, 200, "v1"},
+		{"GET", "/v1", nil, 404, "404 page not found\n"},
+		{"GET", "/v2/leader", nil, 200, "leader"},
+		{"GET", "/v2/leader/x", nil, 404, "404 page not found\n"},
+		{"GET", "/mod/dashboard/x", nil, 200, "dashboard"},
+		{"GET", "/mod/v2/lock", nil, 200, "mod"},
+		{"GET", "/mod//v2/lock", nil, 301, "<a href=\"/mod/v2/lock\">Moved Permanently</a>.\n\n"},
+		{"OPTIONS", "/v2/keys/a", nil, 200, ""},
+		{"OPTIONS", "/nowhere", nil, 200, ""},
+		{"HEAD", "/health", nil, 405, "Method Not Allowed\n"},
+		{"POST", "/version", nil, 405, "Method Not Allowed\n"},
+		{"GET", "/version", nil, 200, `{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}`},
+		{"GET", "/health", nil, 200, `{"health":"true"}`},
+		{"GET", "/debug/pprof/cmdline", nil, 200, "front.test"},
+		{"GET", "http://h/v2/keys/none", nil, 404, `{"errorCode":100,"message":"Key not found","cause":"/none","index":0}` + "\n"},
+		{"GET", "/v2/members/", nil, 200, `{"members":[{"id":"1cd09db950fa1747","name":"m0","peerURLs":["http://127.0.0.1:1"],"clientURLs":["` + x.url + `"]}]}` + "\n"},
+	} {
+		w := record(h, tc.method, tc.target, "", tc.header...)
+		if w.Code != tc.status || w.Body.String() != tc.body {
+			t.Errorf("%s %s: %d %q", tc.method, tc.target, w.Code, w.Body)
+		}
+		if w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s %s: no CORS headers", tc.method, tc.target)
+		}
+	}
+	if got := record(h, "GET", "/version", "").Header().Get(front.HeaderVersion); got != "test" {
+		t.Errorf("own version %q", got)
+	}
+	if w := record(h, "GET", "/debug/pprof/goroutine?debug=1", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "goroutine profile") {
+		t.Errorf("pprof: %d", w.Code)
+	}
+	if w := record(cluster(t, 1, nil)[0].handler.Load(), "GET", "/debug/pprof/", ""); w.Code != 404 {
+		t.Errorf("pprof that nobody asked for: %d", w.Code)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	x := cluster(t, 1, nil)[0]
+	s := served{member: x}
+	s.put(t, "a", "1")
+	ask(t, "GET", x.url+"/v2/keys/a", "")
+	ask(t, "GET", x.url+"/nowhere", "")
+	ask(t, "BREW", x.url+"/nowhere", "")
+	for name, want := range map[string]string{
+		"etcd_server_has_leader":                                                  "1",
+		"etcd_server_is_leader":                                                   "1",
+		"etcd_server_leader_changes_seen_total":                                   "1",
+		"drydock_node_members":                                                    "1",
+		`drydock_build_info{version="test"}`:                                      "1",
+		`drydock_keys_operations_total{operation="set",result="success"}`:         "1",
+		`drydock_http_requests_total{code="200",endpoint="keys",method="GET"}`:    "1",
+		`drydock_http_requests_total{code="201",endpoint="keys",method="PUT"}`:    "1",
+		`drydock_http_requests_total{code="404",endpoint="other",method="GET"}`:   "1",
+		`drydock_http_requests_total{code="404",endpoint="other",method="other"}`: "1",
+		`drydock_http_request_seconds_count{endpoint="other"}`:                    "2",
+		`etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"}`:                  s.figure(t, "etcd_disk_wal_fsync_duration_seconds_count"),
+		`drydock_http_refused_total{limit="connections"}`:                         "0",
+	} {
+		if got := s.figure(t, name); got != want {
+			t.Errorf("%s is %s, not %s", name, got, want)
+		}
+	}
+	if s.figure(t, "etcd_disk_wal_fsync_duration_seconds_count") == "0" {
+		t.Error("a write without a sync")
+	}
+	x.stop()
+	w := record(x.handler.Load(), "GET", "/metrics", "")
+	if w.Code != 200 || strings.Contains(w.Body.String(), "etcd_server_has_leader") {
+		t.Errorf("of a node that has stopped: %d", w.Code)
+	}
+}
+
+// keyGuard refuses one key and all administration.
+type keyGuard struct{}
+
+func (keyGuard) Keys(_ *http.Request, call *api.Call) *api.Response {
+	if call.Path != "/secret" {
+		return nil
+	}
+	return &api.Response{Status: 401, Body: []byte("not for you")}
+}
+
+func (keyGuard) Admin(*http.Request) *api.Response {
+	return &api.Response{Status: 401, Body: []byte("not by you")}
+}
+
+func TestGuardIsAsked(t *testing.T) {
+	h := cluster(t, 1, func(x *member) { x.options.Guard = keyGuard{} })[0].handler.Load()
+	for _, tc := range []struct {
+		method, target string
+		status         int
+	}{
+		{"GET", "/v2/keys/secret", 401},
+		{"GET", "/v2/keys/secret?wait=true", 401},
+		{"PUT", "/v2/keys/secret", 401},
+		{"PUT", "/v2/keys/secret?ttl=x", 400}, // malformed requests are told so first
+		{"PUT", "/v2/keys/open", 201},
+		{"POST", "/v2/members", 401},
+		{"PUT", "/v2/members/1", 401},
+		{"DELETE", "/v2/members/1", 401},
+		{"PATCH", "/v2/members/1", 405},
+		{"GET", "/v2/members", 200},
+		{"GET", "/v2/stats/self", 200},
+		{"GET", "/health", 200},
+	} {
+		if w := record(h, tc.method, tc.target, ""); w.Code != tc.status {
+			t.Errorf("%s %s: %d %s", tc.method, tc.target, w.Code, w.Body)
+		}
+	}
+}
+
+func TestStoppedNode(t *testing.T) {
+	x := cluster(t, 1, nil)[0]
+	h := x.handler.Load()
+	x.stop()
+	for target, status := range map[string]int{
+		"/v2/keys/a": 500, "/v2/keys/a?wait=true": 500, "/v2/members": 503, "/v2/machines": 503, "/v2/stats/self": 503,
+		"/v2/stats/leader": 503, "/v2/stats/store": 503, "/health": 503, "/debug/vars": 503, "/version": 200,
+	} {
+		if w := record(h, "GET", target, ""); w.Code != status {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+}
+
+func TestTLSListener(t *testing.T) {
+	x := cluster(t, 1, nil)[0]
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	config := certificate.TLS
+	client := certificate.Client()
+	certificate.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := x.handler.Load().Serve(front.Listener{Listener: l, TLS: config})
+	client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	resp, err := client.Get("https://" + l.Addr().String() + "/version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 || resp.ProtoMajor != 1 || resp.TLS.Version < tls.VersionTLS12 {
+		t.Errorf("%d by HTTP/%d", resp.StatusCode, resp.ProtoMajor)
+	}
+	client.CloseIdleConnections()
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-srv.Err():
+		t.Error(err)
+	case <-time.After(0):
+	}
 }

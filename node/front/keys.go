@@ -101,6 +101,11 @@ func (f *Front) watch(w *writer, r *http.Request, call *api.Call) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(f.closing, cancel)()
+	if f.closing.Err() != nil {
+		// An empty answer would have the client ask here again.
+		f.watchFailed(w, call, context.Canceled)
+		return
+	}
 	hw, err := f.host.Watch(ctx, call)
 	if err != nil {
 		f.watchFailed(w, call, err)
@@ -166,8 +171,13 @@ func (f *Front) watchFailed(w *writer, call *api.Call, err error) {
 	if errors.As(err, &refusal) {
 		cause, meta = refusal.Answer.Reason, refusal.Answer.Meta
 	}
-	if cause == consensus.ReasonBusy || errors.Is(err, host.ErrBusy) {
+	switch {
+	case errors.Is(err, host.ErrBusy):
 		f.meter.refuse(limitQueue)
+	case cause == consensus.ReasonBusy:
+		// The node's bound on watches; a watch waits in no other line.
+		f.meter.refuse(limitWatches)
+		cause += ": too many watches are open at this member"
 	}
 	if errors.Is(err, context.Canceled) {
 		cause = "etcdserver: server stopped"

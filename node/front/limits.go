@@ -59,6 +59,7 @@ const (
 	limitBodyTime    limit = "body_time"
 	limitRequests    limit = "requests"
 	limitQueue       limit = "queue"
+	limitWatches     limit = "watches"
 	limitLag         limit = "watch_lag"
 	limitSlowReader  limit = "slow_reader"
 	limitConnections limit = "connections"
@@ -67,6 +68,6 @@ const (
 )
 
 var allLimits = [...]limit{
-	limitTarget, limitHeader, limitForm, limitBodies, limitBodyTime, limitRequests, limitQueue, limitLag,
-	limitSlowReader, limitConnections, limitHeaderTime, limitPath,
+	limitTarget, limitHeader, limitForm, limitBodies, limitBodyTime, limitRequests, limitQueue, limitWatches,
+	limitLag, limitSlowReader, limitConnections, limitHeaderTime, limitPath,
 }
