@@ -68,15 +68,8 @@ func (d *dashboard) showWatch(w http.ResponseWriter, r *http.Request) {
 		d.noSuchName(w)
 		return
 	}
-	index := uint64(0)
-	if s := d.feed.last(); s.view != nil {
-		index = s.view.EtcdIndex
-	}
-	p := &watchPage{Path: key, Href: keyURL(key), Crumbs: crumbs(key), From: 1}
-	if index > maxBack {
-		p.From = index - maxBack
-	}
-	events, next, refused := d.recent(r, key, p.From)
+	p := &watchPage{Path: key, Href: keyURL(key), Crumbs: crumbs(key)}
+	events, next, refused := d.recent(r, p)
 	if refused != nil {
 		d.refuse(w, refused)
 		return
@@ -110,36 +103,56 @@ func (d *dashboard) watch(ctx context.Context, r *http.Request, key string, sinc
 	return watch, nil
 }
 
-// recent returns the changes of a key and what is below it that the history
-// holds from index since on, and the index that comes next.
-func (d *dashboard) recent(r *http.Request, key string, since uint64) ([]*keys.Event, uint64, *problem) {
+// recent returns the changes of the page's key, and of what is below it, that
+// the history holds, and the index that comes next. It sets From.
+func (d *dashboard) recent(r *http.Request, p *watchPage) ([]*keys.Event, uint64, *problem) {
+	index := uint64(0)
+	if err := d.h.Look(func(n *node.Node) { index = n.View().EtcdIndex }); err != nil {
+		return nil, 0, unwatched(err)
+	}
+	// Where much is written the history moves on while it is asked for.
+	for range 3 {
+		p.From = 1
+		if index > maxBack {
+			p.From = index - maxBack
+		}
+		events, last, cleared, err := d.since(r, p.Path, p.From)
+		if err != nil || !cleared {
+			return events, last + 1, err
+		}
+		index = last
+	}
+	p.From = index + 1
+	return nil, p.From, nil
+}
+
+// since returns what the history holds from an index on, and the last index; or
+// says that it doesn't go back so far.
+func (d *dashboard) since(r *http.Request, key string, from uint64) (events []*keys.Event, last uint64, cleared bool, refused *problem) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	watch, refused := d.watch(ctx, r, key, since)
+	watch, refused := d.watch(ctx, r, key, from)
 	if refused != nil {
-		return nil, 0, refused
+		return nil, 0, false, refused
 	}
 	defer watch.Close()
 	head, err := watch.Next(ctx)
 	if err != nil {
-		return nil, 0, unwatched(err)
+		return nil, 0, false, unwatched(err)
 	}
-	next := head.Meta.EtcdIndex + 1
 	if head.Err != nil {
-		// So much has happened meanwhile that the history has moved on.
-		return nil, next, nil
+		return nil, head.Meta.EtcdIndex, true, nil
 	}
 	// All that the history holds is queued in the step that gave the head. A
 	// look comes between two steps: after it nothing more is to be waited for.
 	if err := d.h.Look(func(*node.Node) {}); err != nil {
-		return nil, 0, unwatched(err)
+		return nil, 0, false, unwatched(err)
 	}
 	cancel()
-	var events []*keys.Event
 	for {
 		news, err := watch.Next(ctx)
 		if err != nil {
-			return events, next, nil
+			return events, head.Meta.EtcdIndex, false, nil
 		}
 		if news.Event != nil && news.Past {
 			events = append(events, news.Event)

@@ -36,7 +36,7 @@ func TestWays(t *testing.T) {
 		{"GET", Base + "goto?key=a%20b/c", 303, Base + "keys/a%20b/c", ""},
 		{"GET", Base + "goto?key=../x", 400, "", "There can be no key"},
 		{"GET", Base + "watch/a", 200, "", "<span class=\"val\">hello</span>"},
-		{"GET", Base + "watch/none", 200, "", "Nothing has changed yet."},
+		{"GET", Base + "watch/none", 200, "", "Nothing has changed since then."},
 	} {
 		a := s.ask(tc.method, tc.target, nil)
 		if a.Status != tc.status || a.Header.Get("Location") != tc.location {

@@ -118,7 +118,7 @@ func cluster(t *testing.T, n int) (*mail, []*host.Host) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg := node.Config{Cluster: 0xc1, ID: self.ID, Name: self.Name, SegmentBytes: 1 << 20}
+		cfg := node.Config{Cluster: 0xc1, ID: self.ID, Name: self.Name, SegmentBytes: 1 << 20, RequestTimeout: 800 * time.Millisecond}
 		if err := node.Found(disk, cfg, checkpoint.Store{}, members); err != nil {
 			t.Fatal(err)
 		}
