@@ -15,13 +15,8 @@ import (
 	"drydock/node/world"
 )
 
-// maxGuests bounds members in the book that aren't known; maxSaid the memory of
-// what refusals were logged, each for saidFor.
-const (
-	maxGuests = 16
-	maxSaid   = 256
-	saidFor   = 10 * time.Minute
-)
+// maxGuests bounds members in the book that aren't known.
+const maxGuests = 16
 
 func pathURL(host string) *url.URL { return &url.URL{Scheme: "http", Host: host, Path: Path} }
 
@@ -95,18 +90,7 @@ func (t *Transport) refuse(w http.ResponseWriter, r *http.Request, h *hello, ref
 	w.Header().Set("Connection", "close")
 	http.Error(w, refusal.Text, whyStatus[refusal.Why])
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	key := fmt.Sprint(host, " ", refusal.Why, " ", h.From)
-	t.mu.Lock()
-	last, known := t.said[key]
-	again := known && time.Since(last) < saidFor
-	if !again {
-		if len(t.said) >= maxSaid {
-			clear(t.said)
-		}
-		t.said[key] = time.Now()
-	}
-	t.mu.Unlock()
-	if !again {
+	if t.said.say(fmt.Sprint(host, " ", refusal.Why, " ", h.From)) {
 		t.log.Warn("refused a member's connection", "from", r.RemoteAddr, "member", hex(uint64(h.From)), "name", h.Name, "reason", refusal.Text)
 	}
 }

@@ -136,7 +136,7 @@ func shake(conn net.Conn, host string, h *hello) (welcome, *bufio.Reader, error)
 	in := bufio.NewReader(limited)
 	resp, err := http.ReadResponse(in, req)
 	if err != nil {
-		return welcome{}, nil, fmt.Errorf("no HTTP answer (is it a peer port?): %w", err)
+		return welcome{}, nil, noAnswer(err)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return welcome{}, nil, readRefusal(resp)
@@ -144,6 +144,16 @@ func shake(conn net.Conn, host string, h *hello) (welcome, *bufio.Reader, error)
 	w, err := readWelcome(resp.Header, h)
 	limited.N = 1<<63 - 1
 	return w, in, err
+}
+
+// noAnswer says what it may mean that no HTTP answer came.
+func noAnswer(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		// Under TLS 1.3 who is called judges our certificate after we have begun.
+		return fmt.Errorf("TLS: the other side refuses this member's certificate: %w", op.Err)
+	}
+	return fmt.Errorf("no HTTP answer (is it a peer port, and the URL's scheme right?): %w", err)
 }
 
 // readRefusal makes an error of an answer that is no welcome.
@@ -206,7 +216,7 @@ func (t *Transport) Probe(ctx context.Context, raw string) (id Identity, err err
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
 	if err != nil {
-		return id, fmt.Errorf("no HTTP answer (is it a peer port?): %w", err)
+		return id, noAnswer(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -139,10 +139,12 @@ type batch struct {
 	records, limit int
 }
 
-// Bounds of a batch. What is urgent waits for one batch at most.
+// Bounds of a batch. What is urgent waits for one batch at most; snapshots go in
+// small ones, with a pause between them.
 const (
-	batchBytes   = 256 << 10
-	batchRecords = 256
+	batchBytes    = 256 << 10
+	snapshotBatch = 64 << 10
+	batchRecords  = 256
 )
 
 func newBatch(limit int) *batch {

@@ -229,6 +229,9 @@ func (s *stream) pump(l *link) error {
 	ticker := time.NewTicker(t.t.ping)
 	defer ticker.Stop()
 	b := newBatch(batchBytes)
+	if s.pace != nil {
+		b.limit = snapshotBatch
+	}
 	busy := time.Now()
 	for {
 		ping := false

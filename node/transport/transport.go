@@ -88,12 +88,12 @@ type Transport struct {
 	mu      sync.Mutex
 	closed  bool
 	inbound map[inboundKey]*inbound
-	said    map[string]time.Time // refusals that were logged
 
 	sent, received flow
 	lost           lost
 	refused        atomic.Uint64
 	start          time.Time
+	said           once // refusals that were logged
 }
 
 // timing are the durations that tests shorten.
@@ -118,7 +118,7 @@ func New(o Options) *Transport {
 		o.SnapshotRate = 32 << 20
 	}
 	t := &Transport{
-		o: o, log: o.Logger, start: time.Now(), inbound: make(map[inboundKey]*inbound), said: make(map[string]time.Time),
+		o: o, log: o.Logger, start: time.Now(), inbound: make(map[inboundKey]*inbound),
 		t: timing{
 			ping: o.Stall / 6, stall: o.Stall, dial: time.Second, handshake: 2 * time.Second,
 			backoffLeast: 50 * time.Millisecond, backoffMax: time.Second, steady: time.Second,
