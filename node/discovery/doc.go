@@ -20,8 +20,8 @@
 //
 //   - Founders are the first so many in the order in which the discovery's
 //     cluster took them. That order never changes, so all founders agree.
-//   - A registration whose outcome is not known is looked up, never repeated
-//     blindly: an id that is there already with another's value is a duplicate.
+//   - An id that is there already is a duplicate, unless an answer was lost, or
+//     the caller knows of a start before this one, and the value is its own.
 //   - Only trouble of the network and of the server is tried again, with longer
 //     and longer pauses; an answer that says no is final.
 //

@@ -17,9 +17,12 @@ type Options struct {
 	// URL is the discovery URL: a directory of some cluster's keyspace
 	// (http://HOST/v2/keys/DIR), or what /new?size=N answered.
 	URL string
-	// ID is the id under which this member is to found the cluster. It must have
-	// been drawn for this purpose, and be the same when a start is repeated.
+	// ID is the id under which this member is to found the cluster.
 	ID uint64
+	// Again says that a start of this very node may have registered the id before:
+	// it was to found the cluster and has not done so. Without it an id that is
+	// registered is another's, whatever the value.
+	Again bool
 	// Name is the member's name; no two may have the same.
 	Name string
 	// PeerURLs are where other members reach this one. 2014's protocol knows of
@@ -171,7 +174,7 @@ func (c *client) found(ctx context.Context, o *Options) (Result, error) {
 			return Result{Founders: members}, errors.Join(fmt.Errorf("%w: %d of %d members were there before", ErrFull, size, size), err)
 		}
 		if !mine {
-			if err := c.register(ctx, self, formatRegistration(o.Name, o.PeerURLs)); err != nil {
+			if err := c.register(ctx, self, formatRegistration(o.Name, o.PeerURLs), o.Again); err != nil {
 				return Result{}, err
 			}
 			mine = true
@@ -205,13 +208,15 @@ func (c *client) list(ctx context.Context) ([]entry, uint64, error) {
 	return registrations(a.node), a.index, nil
 }
 
-// register creates the member's key. If it is there with the member's own value
-// it is its own: of an attempt whose answer was lost, or of a start before this.
-func (c *client) register(ctx context.Context, self, value string) error {
-	a, err := c.ask(ctx, request{
+// register creates the member's key. After an attempt whose answer was lost, or a
+// start before this one, a key that is there with the member's own value is its
+// own.
+func (c *client) register(ctx context.Context, self, value string, again bool) error {
+	create := request{
 		method: "PUT", key: "/" + self, query: url.Values{"prevExist": {"false"}},
 		form: url.Values{"value": {value}}, limit: askTimeout,
-	})
+	}
+	a, lost, err := c.create(ctx, create)
 	switch {
 	case err != nil:
 		return err
@@ -221,7 +226,7 @@ func (c *client) register(ctx context.Context, self, value string) error {
 		return fmt.Errorf("discovery: %s", a.text)
 	}
 	there, err := c.ask(ctx, request{method: "GET", key: "/" + self, query: linearizable(), limit: askTimeout})
-	if err == nil && there.node.Value == value {
+	if err == nil && (lost || again) && there.node.Value == value {
 		return nil
 	}
 	return errors.Join(fmt.Errorf("%w %s: it is registered as %q", ErrDuplicateID, self, there.node.Value), err)
@@ -302,25 +307,32 @@ func (c *client) register2014(ctx context.Context, o *Options) error {
 // claim creates _state. first says that nobody had before; lost, that an answer
 // was lost on the way, so that it may have been this member all the same.
 func (c *client) claim(ctx context.Context) (first, lost bool, err error) {
-	create := request{
+	a, lost, err := c.create(ctx, request{
 		method: "PUT", key: "/_state", query: url.Values{"prevExist": {"false"}},
 		form: url.Values{"value": {"started"}}, limit: askTimeout,
+	})
+	switch {
+	case err != nil:
+		return false, false, err
+	case a.code == codeExists:
+		return false, lost, nil
+	case a.code != 0:
+		return false, false, fmt.Errorf("discovery: %s", a.text)
 	}
+	return true, false, nil
+}
+
+// create asks until there is an answer. lost says that there was an attempt of
+// which none came, so that a key that is there now may come from it.
+func (c *client) create(ctx context.Context, r request) (a answer, lost bool, err error) {
 	for pause := c.pause; ; {
-		a, err := c.once(ctx, create)
-		switch {
-		case err == nil && a.code == 0:
-			return true, false, nil
-		case err == nil && a.code == codeExists:
-			return false, lost, nil
-		case err == nil:
-			return false, false, fmt.Errorf("discovery: %s", a.text)
-		case !errors.Is(err, errTrouble):
-			return false, false, err
+		a, err = c.once(ctx, r)
+		if err == nil || !errors.Is(err, errTrouble) {
+			return a, lost, err
 		}
 		lost = true
-		if err := c.wait(ctx, &pause, err); err != nil {
-			return false, false, err
+		if err = c.wait(ctx, &pause, err); err != nil {
+			return answer{}, lost, err
 		}
 	}
 }

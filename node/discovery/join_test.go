@@ -68,8 +68,17 @@ func TestFounding(t *testing.T) {
 			}
 			// A founder that begins again, before it has a data directory, is itself.
 			again := int(results[0].Founders[0].ID - 0xa0)
-			if res, err := Join(within(t), options(way.url, again)); err != nil || len(res.Founders) != 3 {
+			o := options(way.url, again)
+			if _, err := Join(within(t), o); !errors.Is(err, ErrDuplicateID) {
+				t.Errorf("another with a founder's id: %v", err)
+			}
+			o.Again = true
+			if res, err := Join(within(t), o); err != nil || len(res.Founders) != 3 {
 				t.Errorf("a founder's second start: %+v, %v", res, err)
+			}
+			o.PeerURLs = []string{"http://10.0.0.99:7001"}
+			if _, err := Join(within(t), o); !errors.Is(err, ErrDuplicateID) {
+				t.Errorf("a founder that moved: %v", err)
 			}
 		})
 	}
