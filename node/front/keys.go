@@ -72,14 +72,20 @@ func (f *Front) explain(a *node.Answer, began time.Time) {
 		return
 	}
 	lead := f.host.Leadership()
-	a.Reason = consensus.ReasonTimeout
+	a.Reason = cause(&lead, began, f.connected(lead.Role))
+}
+
+// cause says why a request that began then has timed out by now.
+func cause(lead *host.Leadership, began time.Time, connected bool) string {
 	switch {
 	case lead.Role.Lead == 0:
+		return consensus.ReasonTimeout
 	case lead.Since.After(began):
-		a.Reason = causeLeaderFailed
-	case !f.connected(lead.Role):
-		a.Reason = causeConnectionLost
+		return causeLeaderFailed
+	case !connected:
+		return causeConnectionLost
 	}
+	return consensus.ReasonTimeout
 }
 
 // connected says whether frames can go to the leader.
@@ -166,24 +172,24 @@ func (f *Front) watchFailed(w *writer, call *api.Call, err error) {
 	if w.status != 0 {
 		return
 	}
-	cause, meta := err.Error(), api.Meta{ClusterID: f.cluster}
+	why, meta := err.Error(), api.Meta{ClusterID: f.cluster}
 	var refusal *host.Refusal
 	if errors.As(err, &refusal) {
-		cause, meta = refusal.Answer.Reason, refusal.Answer.Meta
+		why, meta = refusal.Answer.Reason, refusal.Answer.Meta
 	}
 	switch {
 	case errors.Is(err, host.ErrBusy):
 		f.meter.refuse(limitQueue)
-	case cause == consensus.ReasonBusy:
+	case why == consensus.ReasonBusy:
 		// The node's bound on watches; a watch waits in no other line.
 		f.meter.refuse(limitWatches)
-		cause += ": too many watches are open at this member"
+		why += ": too many watches are open at this member"
 	}
 	if errors.Is(err, context.Canceled) {
-		cause = "etcdserver: server stopped"
+		why = "etcdserver: server stopped"
 	}
 	f.meter.failed(call.Kind, consensus.Refused)
-	resp := api.EncodeFailure(call, api.Refused, cause, meta)
+	resp := api.EncodeFailure(call, api.Refused, why, meta)
 	w.answer(&resp)
 }
 
@@ -284,9 +290,9 @@ func (in *intake) broken(r *http.Request, err error) *api.Response {
 	return resp
 }
 
-func (f *Front) badForm(r *http.Request, cause string) *api.Response {
+func (f *Front) badForm(r *http.Request, why string) *api.Response {
 	call := api.Call{Head: r.Method == "HEAD"}
-	refusal := &keys.Error{Code: keys.CodeInvalidForm, Cause: cause}
+	refusal := &keys.Error{Code: keys.CodeInvalidForm, Cause: why}
 	resp := api.Encode(&call, nil, refusal, api.Meta{ClusterID: f.cluster}, keys.Stamp{})
 	return &resp
 }

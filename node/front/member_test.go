@@ -53,7 +53,7 @@ func (m *mesh) set(id world.MemberID, h *host.Host) {
 
 // member is a member that serves HTTP on loopback.
 type member struct {
-	t        *testing.T
+	t        testing.TB
 	dir, url string
 	cfg      node.Config
 	founders []state.Member
@@ -71,7 +71,7 @@ type member struct {
 var ids = []world.MemberID{0x1cd09db950fa1747, 0x2bbb, 0x3ccc}
 
 // cluster starts members that form a cluster.
-func cluster(t *testing.T, n int, prepare func(*member)) []*member {
+func cluster(t testing.TB, n int, prepare func(*member)) []*member {
 	t.Helper()
 	m := &mesh{hosts: make(map[world.MemberID]*host.Host)}
 	var founders []state.Member
