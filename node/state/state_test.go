@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"drydock/node/auth"
 	"drydock/node/keys"
 	"drydock/node/state"
 	"drydock/node/world"
@@ -32,7 +33,7 @@ func batch(at time.Duration, list ...state.Command) []byte {
 	return state.AppendBatch(nil, state.Header{Time: keys.Stamp{Cluster: at, Wall: int64(at)}}, body)
 }
 
-func apply(t *testing.T, s *state.State, data []byte) []state.Result {
+func apply(t testing.TB, s *state.State, data []byte) []state.Result {
 	t.Helper()
 	index, _ := s.Applied()
 	res, err := s.Apply(index+1, 2, data)
@@ -253,6 +254,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	members := state.Command{ID: state.ID{Member: 1, Incarnation: 1, Seq: 1}, Kind: state.KindMembers, Members: []state.MemberChange{{Kind: state.Promote, Member: state.Member{ID: 3}}}}
 	f.Add(state.AppendBatch(nil, state.Header{}, state.AppendCommand(nil, &members)))
 	f.Add(batch(1, raise(1, 2, 2, 1, 2, 3), publish(2, 3, 3)))
+	f.Add(batch(1, authorize(1, auth.Command{Kind: auth.CreateUser, Name: "u", Hash: "h", Roles: []string{"r"}})))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := state.DecodeBatch(data)
 		if err != nil {
