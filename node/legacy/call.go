@@ -79,8 +79,8 @@ type denied struct{ resp *api.Response }
 // Error implements error.
 func (d *denied) Error() string { return fmt.Sprintf("not allowed: status %d", d.resp.Status) }
 
-// errGone says that nobody is there to be answered.
-var errGone = errors.New("the client is gone")
+// errGone says that the request is over: the client has gone, or the member stops.
+var errGone = errors.New("the member is stopping; ask another")
 
 // do carries out a call for a request; ctx may end before the request does.
 func (s *server) do(ctx context.Context, r *http.Request, call *api.Call) (node.Answer, error) {

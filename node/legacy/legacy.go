@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,9 @@ type Options struct {
 	Guard Guard
 	// Next serves /v2/stats/ for /v1/stats/. Without it there is none.
 	Next http.Handler
+	// Stop, if not nil, ends the requests that wait for a lock or an event when it
+	// is over; they are answered 503.
+	Stop context.Context
 	// MaxWaiters bounds the requests that wait for a lock (default 10000).
 	MaxWaiters int
 
@@ -62,6 +66,12 @@ func Client(h *host.Host, o Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "OPTIONS" {
 			return
+		}
+		if o.Stop != nil {
+			ctx, end := context.WithCancel(r.Context())
+			defer end()
+			defer context.AfterFunc(o.Stop, end)()
+			r = r.WithContext(ctx)
 		}
 		s.route(w, r)
 	})

@@ -102,8 +102,7 @@ func (s *server) lockAnswer(w http.ResponseWriter, text string, err error) {
 		sendDenied(w, d.resp)
 	case errors.As(err, &f) && f.Index == 0 && f.Code != keys.CodeRaftInternal:
 		sendJSON(w, f, textPlain)
-	case errors.Is(err, errGone):
-	case errors.Is(err, errWaiters):
+	case errors.Is(err, errGone), errors.Is(err, errWaiters):
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	default:
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -235,3 +235,31 @@ func TestGuardIsAsked(t *testing.T) {
 		}
 	}
 }
+
+func TestWaitersEndWhenTheMemberStops(t *testing.T) {
+	stop, end := context.WithCancel(t.Context())
+	m := start(t, legacy.Options{Stop: stop})
+	lock := m.client + "/mod/v2/lock/l"
+	do(t, "POST", lock, form("ttl", "60", "value", "one"))
+	answers := make(chan answer, 2)
+	for _, ask := range [][3]string{{"POST", lock, form("ttl", "60")}, {"GET", m.client + "/v1/watch/k", ""}} {
+		go func() {
+			a, err := try(t.Context(), ask[0], ask[1], ask[2])
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+	}
+	m.queued(t, "l", 2)
+	eventually(t, "both to watch", func() bool {
+		return strings.Contains(do(t, "GET", m.client+"/v2/stats/store", "").body, `"watchers":2`)
+	})
+	end()
+	for range 2 {
+		if a := <-answers; a.status != http.StatusServiceUnavailable {
+			t.Errorf("%+v", a)
+		}
+	}
+	m.queued(t, "l", 1)
+}

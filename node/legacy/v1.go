@@ -184,6 +184,7 @@ func (s *server) v1Fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		sendJSON(w, f, applicationJSON)
 	case errors.Is(err, errGone) || errors.Is(err, context.Canceled):
+		http.Error(w, errGone.Error(), http.StatusServiceUnavailable)
 	default:
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
