@@ -1,0 +1,337 @@
+package procs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"drydock/node/api"
+	"drydock/sim/history"
+)
+
+// Bounds of clients.
+const (
+	// opTimeout is a client's patience with one operation.
+	opTimeout = 3 * time.Second
+	// retryEvery is the rest before asking again for what was not done.
+	retryEvery = 20 * time.Millisecond
+	// keyCount is how many keys clients share, queueCount how many directories
+	// they append to.
+	keyCount, queueCount = 6, 2
+)
+
+// mix is how often clients ask for what; a stale get is a plain read of one
+// member.
+var mix = []struct {
+	kind   history.Kind
+	stale  bool
+	weight int
+}{
+	{history.Get, false, 24},
+	{history.Get, true, 10},
+	{history.List, false, 3},
+	{history.Put, false, 26},
+	{history.CAS, false, 16},
+	{history.Create, false, 4},
+	{history.Update, false, 4},
+	{history.Delete, false, 3},
+	{history.CAD, false, 3},
+	{history.Append, false, 7},
+}
+
+// client is one client: it does one operation at a time and writes down what it
+// saw.
+type client struct {
+	name   string
+	c      *Cluster
+	rec    *recorder
+	rng    *rand.Rand
+	http   *http.Client
+	think  time.Duration
+	target int
+	count  int
+	seen   map[string]seen
+}
+
+// seen is what a client knows of a key.
+type seen struct {
+	value    string
+	modified uint64
+}
+
+func newClient(name string, c *Cluster, rec *recorder, seed uint64, think time.Duration) *client {
+	cl := &client{name: name, c: c, rec: rec, think: think, seen: map[string]seen{}}
+	cl.rng = rand.New(rand.NewPCG(seed, hash(name)))
+	cl.target = cl.rng.IntN(c.Size())
+	cl.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	return cl
+}
+
+// hash makes a number of a name.
+func hash(name string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	return h
+}
+
+// run does operations until the context ends; the one that is open then is
+// finished.
+func (c *client) run(ctx context.Context) {
+	defer c.http.CloseIdleConnections()
+	for ctx.Err() == nil {
+		c.do(context.WithoutCancel(ctx), c.next())
+		rest := time.Duration(c.rng.ExpFloat64() * float64(c.think))
+		if pause(ctx, min(rest, 20*c.think)) != nil {
+			return
+		}
+	}
+}
+
+// next draws an operation.
+func (c *client) next() *history.Op {
+	op := c.draw()
+	if op.Kind == history.Append || op.Kind == history.List {
+		op.Key = fmt.Sprintf("/q%d", c.rng.IntN(queueCount))
+	} else {
+		op.Key = fmt.Sprintf("/k%d", c.rng.IntN(keyCount))
+	}
+	switch op.Kind {
+	case history.Put, history.Create, history.Update, history.Append, history.CAS:
+		op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
+	}
+	if op.Kind == history.CAS || op.Kind == history.CAD {
+		known, ok := c.seen[op.Key]
+		if !ok {
+			known = seen{value: "never-written", modified: 1}
+		}
+		if c.rng.IntN(2) == 0 {
+			op.PrevValue = &known.value
+		} else {
+			op.PrevIndex = known.modified
+		}
+	}
+	return op
+}
+
+func (c *client) draw() *history.Op {
+	total := 0
+	for _, m := range mix {
+		total += m.weight
+	}
+	at := c.rng.IntN(total)
+	for _, m := range mix {
+		if at -= m.weight; at < 0 {
+			return &history.Op{Kind: m.kind, Stale: m.stale}
+		}
+	}
+	panic("procs: the weights of the mix don't add up")
+}
+
+// do carries an operation out and writes down how it ended.
+func (c *client) do(ctx context.Context, op *history.Op) {
+	c.count++
+	op.Client, op.Token = c.name, fmt.Sprintf("%s-%d", c.name, c.count)
+	c.rec.begin(op)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	for {
+		done, err := c.attempt(ctx, op)
+		switch {
+		case done && err == nil:
+			op.Status, op.Return = history.OK, c.rec.now()
+			return
+		case done:
+			op.Status, op.Error = history.Unknown, err.Error()
+			c.roam()
+			return
+		}
+		c.roam()
+		if pause(ctx, retryEvery) != nil {
+			op.Status, op.Return, op.Error = history.Refused, c.rec.now(), err.Error()
+			return
+		}
+	}
+}
+
+// roam moves on to another member after trouble.
+func (c *client) roam() { c.target = c.rng.IntN(c.c.Size()) }
+
+// attempt asks one member. done is false when it is certain that nothing was
+// done; an error with done says that it is not known what was.
+func (c *client) attempt(ctx context.Context, op *history.Op) (done bool, err error) {
+	op.Node = c.c.Name(c.target)
+	req, err := c.request(ctx, op)
+	if err != nil {
+		return true, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return !unsent(err), err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return true, err
+	}
+	switch outcome := resp.Header.Get(api.HeaderOutcome); {
+	case outcome == api.Refused.String():
+		return false, fmt.Errorf("refused: %s", bytes.TrimSpace(body))
+	case outcome != "":
+		return true, fmt.Errorf("outcome %s: %s", outcome, bytes.TrimSpace(body))
+	}
+	if err := c.read(op, resp, body); err != nil {
+		c.rec.wrong(fmt.Sprintf("%s to %s: %v", c.name, op.Node, err))
+		return true, err
+	}
+	return true, nil
+}
+
+// unsent says that an error of a request came before anything of it was sent.
+func unsent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// request writes the operation as etcd v2's clients do.
+func (c *client) request(ctx context.Context, op *history.Op) (*http.Request, error) {
+	method, query := http.MethodPut, url.Values{}
+	switch op.Kind {
+	case history.Get, history.List:
+		method = http.MethodGet
+		if !op.Stale {
+			query.Set("quorum", "true")
+		}
+		if op.Kind == history.List {
+			query.Set("sorted", "true")
+		}
+	case history.Create:
+		query.Set("prevExist", "false")
+	case history.Update:
+		query.Set("prevExist", "true")
+	case history.Delete, history.CAD:
+		method = http.MethodDelete
+	case history.Append:
+		method = http.MethodPost
+	}
+	if op.PrevValue != nil {
+		query.Set("prevValue", *op.PrevValue)
+	}
+	if op.PrevIndex != 0 {
+		query.Set("prevIndex", strconv.FormatUint(op.PrevIndex, 10))
+	}
+	target := c.c.URL(c.target) + "/v2/keys" + op.Key
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	var body io.Reader
+	if op.Value != "" {
+		body = strings.NewReader(url.Values{"value": {op.Value}}.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(api.HeaderToken, op.Token)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req, nil
+}
+
+// answer is what clients read of a body.
+type answer struct {
+	Action    string   `json:"action"`
+	Node      *keyNode `json:"node"`
+	PrevNode  *keyNode `json:"prevNode"`
+	ErrorCode int      `json:"errorCode"`
+	Message   string   `json:"message"`
+}
+
+type keyNode struct {
+	Key      string    `json:"key"`
+	Value    *string   `json:"value"`
+	Dir      bool      `json:"dir"`
+	Nodes    []keyNode `json:"nodes"`
+	Modified uint64    `json:"modifiedIndex"`
+	Created  uint64    `json:"createdIndex"`
+}
+
+// read fills an operation from its answer.
+func (c *client) read(op *history.Op, resp *http.Response, body []byte) error {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return fmt.Errorf("%s %s: %s, %q: %w", op.Kind, op.Key, resp.Status, body, err)
+	}
+	var err error
+	if op.Revision, err = number(resp, api.HeaderRevision); err != nil {
+		return err
+	}
+	if op.Index, err = number(resp, "X-Etcd-Index"); err != nil {
+		return err
+	}
+	if a.ErrorCode != 0 {
+		op.Code = a.ErrorCode
+		if op.Code >= 200 {
+			return fmt.Errorf("%s %s: %s, %s", op.Kind, op.Key, resp.Status, body)
+		}
+		if op.Code == 100 {
+			delete(c.seen, op.Key)
+		}
+		return nil
+	}
+	if a.Node == nil {
+		return fmt.Errorf("%s %s: an answer without a node: %s", op.Kind, op.Key, body)
+	}
+	c.fill(op, &a)
+	return nil
+}
+
+func (c *client) fill(op *history.Op, a *answer) {
+	op.Modified, op.Created = a.Node.Modified, a.Node.Created
+	if !op.Kind.Reads() {
+		op.Fresh = a.PrevNode == nil
+		if a.PrevNode != nil {
+			op.Out = a.PrevNode.Value
+		}
+	}
+	switch op.Kind {
+	case history.Get:
+		op.Out = a.Node.Value
+		if a.Node.Value != nil && !op.Stale {
+			c.seen[op.Key] = seen{*a.Node.Value, a.Node.Modified}
+		}
+	case history.List:
+		op.Items = make([]history.Item, 0, len(a.Node.Nodes))
+		for _, n := range a.Node.Nodes {
+			item := history.Item{Key: n.Key, Created: n.Created}
+			if n.Value != nil {
+				item.Value = *n.Value
+			}
+			op.Items = append(op.Items, item)
+		}
+	case history.Delete, history.CAD:
+		delete(c.seen, op.Key)
+	case history.Append:
+	default:
+		c.seen[op.Key] = seen{op.Value, op.Modified}
+	}
+}
+
+func number(resp *http.Response, header string) (uint64, error) {
+	v, err := strconv.ParseUint(resp.Header.Get(header), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s %s: header %s: %w", resp.Request.Method, resp.Request.URL, header, err)
+	}
+	return v, nil
+}

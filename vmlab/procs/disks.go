@@ -1,0 +1,222 @@
+package procs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"drydock/node/host"
+	"drydock/node/keys"
+	"drydock/node/state"
+	"drydock/node/wal"
+	"drydock/node/world"
+	"drydock/sim/history"
+)
+
+// disks read the members' logs: what they hold is what has happened, whatever
+// any process said.
+type disks struct {
+	c    *Cluster
+	logs []diskLog
+}
+
+// diskLog is what a member's log has shown. Released segments stay known.
+type diskLog struct {
+	pos     wal.Position
+	base    uint64 // index before the first entry
+	entries []wal.Entry
+	commit  uint64
+	// kept are committed entries that a snapshot has since replaced here.
+	kept []wal.Entry
+}
+
+func newDisks(c *Cluster) *disks { return &disks{c: c, logs: make([]diskLog, c.Size())} }
+
+// read takes in what a stopped member's log has gained since the last time.
+func (d *disks) read(i int) error {
+	disk, err := host.OpenDisk(d.c.DataDir(i))
+	if err != nil {
+		return err
+	}
+	l := &d.logs[i]
+	take := func(r wal.Record) error {
+		l.take(&r.Batch)
+		return nil
+	}
+	pos, err := wal.Scan(disk, l.pos, take)
+	if errors.Is(err, wal.ErrPositionLost) {
+		pos, err = wal.Scan(disk, wal.Position{}, take)
+	}
+	l.pos = pos
+	if err = errors.Join(err, disk.Close()); err != nil {
+		return fmt.Errorf("log of %s: %w", d.c.Name(i), err)
+	}
+	return nil
+}
+
+// take adds one batch. What was read before changes nothing.
+func (l *diskLog) take(b *wal.Batch) {
+	if b.Reset && b.Marker != nil && b.Marker.Index > l.last() {
+		l.replaced(b.Marker.Index)
+	}
+	for _, e := range b.Entries {
+		switch {
+		case e.Index <= l.base:
+			continue
+		case e.Index > l.last()+1:
+			l.replaced(e.Index - 1)
+		default:
+			l.entries = l.entries[:e.Index-l.base-1]
+		}
+		l.entries = append(l.entries, e)
+	}
+	if b.Hard != nil {
+		l.commit = max(l.commit, b.Hard.Commit)
+	}
+}
+
+// replaced starts the log anew after base, keeping what was committed.
+func (l *diskLog) replaced(base uint64) {
+	for i := range l.entries {
+		if l.entries[i].Index <= l.commit {
+			l.kept = append(l.kept, l.entries[i])
+		}
+	}
+	l.base, l.entries = base, nil
+}
+
+func (l *diskLog) last() uint64 { return l.base + uint64(len(l.entries)) }
+
+// committed lists what this log shows as committed, in order.
+func (l *diskLog) committed() []wal.Entry {
+	n := 0
+	for n < len(l.entries) && l.entries[n].Index <= l.commit {
+		n++
+	}
+	return append(l.kept[:len(l.kept):len(l.kept)], l.entries[:n]...)
+}
+
+// evidence is what the disks hold together.
+type evidence struct {
+	truth   []history.Committed
+	entries []history.Entry
+	// missing are entries that were committed and are on no disk.
+	missing []uint64
+	commit  uint64
+}
+
+// evidence puts the logs together. The members must have stopped and been read.
+func (d *disks) evidence() (*evidence, error) {
+	out := &evidence{}
+	byIndex := map[uint64]*wal.Entry{}
+	for i := range d.logs {
+		l := &d.logs[i]
+		out.commit = max(out.commit, l.commit)
+		list := l.committed()
+		for j := range list {
+			e := &list[j]
+			if byIndex[e.Index] == nil {
+				byIndex[e.Index] = e
+			}
+			sum := sha256.Sum256(append([]byte{e.Type}, e.Data...))
+			out.entries = append(out.entries, history.Entry{
+				Node: d.c.Name(i), Index: e.Index, Term: e.Term, Hash: hex.EncodeToString(sum[:8]),
+			})
+		}
+	}
+	t := truth{revision: 1, origins: map[world.MemberID]*origin{}}
+	for index := uint64(2); index <= out.commit; index++ {
+		e := byIndex[index]
+		if e == nil {
+			out.missing = append(out.missing, index)
+			continue
+		}
+		if err := t.entry(e); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", index, err)
+		}
+	}
+	out.truth = t.list
+	return out, nil
+}
+
+// truth replays committed entries just far enough to give each command its
+// revision. Members don't change in these runs.
+type truth struct {
+	list     []history.Committed
+	revision uint64
+	cluster  int64
+	origins  map[world.MemberID]*origin
+}
+
+// origin is what is known of the commands of one member's present life.
+type origin struct {
+	incarnation, low uint64
+	seen             map[uint64]bool
+}
+
+// fresh says whether a command counts: each id once, none of an earlier life and
+// none that its origin had given up on before.
+func (o *origin) fresh(id state.ID, low uint64) bool {
+	if id.Incarnation < o.incarnation {
+		return false
+	}
+	if id.Incarnation > o.incarnation || o.seen == nil {
+		o.incarnation, o.low, o.seen = id.Incarnation, 0, map[uint64]bool{}
+	}
+	o.low = max(o.low, low)
+	if id.Seq < o.low || o.seen[id.Seq] {
+		return false
+	}
+	o.seen[id.Seq] = true
+	return true
+}
+
+func (t *truth) entry(e *wal.Entry) error {
+	if raftpb.EntryType(e.Type) != raftpb.EntryNormal {
+		return errors.New("a change of members, which nobody asked for")
+	}
+	if len(e.Data) == 0 {
+		return nil
+	}
+	b, err := state.DecodeBatch(e.Data)
+	if err != nil {
+		return err
+	}
+	t.cluster = max(t.cluster, int64(b.Time.Cluster))
+	for i := range b.Commands {
+		t.command(e.Index, &b.Commands[i])
+	}
+	return nil
+}
+
+func (t *truth) command(entry uint64, c *state.Command) {
+	out := history.Committed{Token: c.Token, Entry: entry, Cluster: t.cluster}
+	switch c.Kind {
+	case state.KindKeys:
+		k := &c.Keys
+		out.Kind, out.Key, out.Value, out.PrevValue, out.PrevIndex = kinds[k.Kind], k.Path, k.Value, k.PrevValue, k.PrevIndex
+		out.Dir, out.Recursive, out.Refresh, out.HasTTL, out.TTL = k.Dir, k.Recursive, k.Refresh, k.HasTTL, k.TTL
+	case state.KindExpire:
+		out.Kind = history.Expire
+	}
+	o := t.origins[c.ID.Member]
+	if o == nil {
+		o = new(origin)
+		t.origins[c.ID.Member] = o
+	}
+	if out.Repeat = !o.fresh(c.ID, c.Low); !out.Repeat {
+		t.revision++
+	}
+	out.Revision = t.revision
+	t.list = append(t.list, out)
+}
+
+// kinds are the keyspace's commands as histories name them.
+var kinds = map[keys.Kind]history.Kind{
+	keys.Set: history.Put, keys.Create: history.Create, keys.Update: history.Update,
+	keys.CompareAndSwap: history.CAS, keys.CreateInOrder: history.Append,
+	keys.Delete: history.Delete, keys.CompareAndDelete: history.CAD,
+}

@@ -1,0 +1,236 @@
+package procs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"drydock/node/archive"
+	"drydock/scenarios/checker"
+	"drydock/scenarios/checker/cluster"
+	"drydock/scenarios/checker/keyspace"
+	"drydock/scenarios/checker/linear"
+	"drydock/sim/history"
+)
+
+// RunOptions say what a run does.
+type RunOptions struct {
+	Options
+	// Seed decides what is asked for and what is struck.
+	Seed uint64
+	// For is how long processes are struck (default 1 minute).
+	For time.Duration
+	// Clients ask for operations (default 6), Watchers watch (default 3).
+	Clients, Watchers int
+	// Think is a client's mean rest between operations (default 4 ms).
+	Think time.Duration
+
+	_ struct{}
+}
+
+// Result is what a run came to.
+type Result struct {
+	Seed uint64
+	Took time.Duration
+	// Answered, Refused and Unknown count operations by how they ended.
+	Answered, Refused, Unknown int
+	// Strikes are the faults in words, Kinds how many there were of each.
+	Strikes []string
+	Kinds   map[string]int
+	// Verdicts are what the checkers found; Problems are what is wrong beside.
+	Verdicts []checker.Verdict
+	Problems []string
+	// Silence is the longest time in which nobody was answered.
+	Silence time.Duration
+	// History is the operations' file, for drydock check.
+	History string
+
+	_ struct{}
+}
+
+// Times of a run's end.
+const (
+	settleTime = 2 * time.Second
+	healTime   = 30 * time.Second
+)
+
+// Run runs a cluster under clients and kills, and judges what the clients saw.
+// An error says that the run could not be carried out; a violation is in the
+// result.
+func Run(ctx context.Context, o RunOptions) (*Result, error) {
+	setDefaults(&o)
+	c, err := New(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	r := &run{o: o, c: c, rec: &recorder{began: time.Now()}, disks: newDisks(c)}
+	if err := c.StartAll(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	return r.judge()
+}
+
+func setDefaults(o *RunOptions) {
+	def(&o.For, time.Minute)
+	def(&o.Clients, 6)
+	def(&o.Watchers, 3)
+	def(&o.Think, 4*time.Millisecond)
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// run is a Run under way.
+type run struct {
+	o       RunOptions
+	c       *Cluster
+	rec     *recorder
+	disks   *disks
+	nemesis *nemesis
+	problem []string
+}
+
+// load runs clients while the nemesis strikes, heals, and stops everything.
+func (r *run) load(ctx context.Context) error {
+	clients, calm := context.WithCancel(ctx)
+	defer calm()
+	var load sync.WaitGroup
+	for i := range r.o.Clients {
+		cl := newClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, r.o.Seed, r.o.Think)
+		load.Go(func() { cl.run(clients) })
+	}
+	for i := range r.o.Watchers {
+		w := newWatcher(fmt.Sprintf("w%d", i+1), r.c, r.rec, r.o.Seed)
+		load.Go(func() { w.run(clients) })
+	}
+	r.nemesis = newNemesis(r.c, r.rec, r.disks, r.o.Seed)
+	struck, over := context.WithTimeout(ctx, r.o.For)
+	err := r.nemesis.run(struck)
+	over()
+	if err == nil {
+		err = r.settle(ctx)
+	}
+	calm()
+	load.Wait()
+	if err != nil {
+		return err
+	}
+	r.epilogue(ctx)
+	for i := range r.c.Size() {
+		if err := r.c.Stop(i); err != nil {
+			r.problem = append(r.problem, err.Error())
+		}
+		if err := r.disks.read(i); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// settle waits until every member is healthy and some load has met them so.
+func (r *run) settle(ctx context.Context) error {
+	ready, cancel := context.WithTimeout(ctx, healTime)
+	defer cancel()
+	if err := r.c.Ready(ready); err != nil {
+		return fmt.Errorf("after the last fault: %w", err)
+	}
+	return pause(ctx, settleTime)
+}
+
+// epilogue has every member answer a write and then a read: what was promised
+// before is by then known to be committed, and on the disks.
+func (r *run) epilogue(ctx context.Context) {
+	for range 2 {
+		for i := range r.c.Size() {
+			cl := newClient("end-"+r.c.Name(i), r.c, r.rec, r.o.Seed, 0)
+			cl.count = len(r.rec.ops)
+			cl.target = i
+			put := &history.Op{Kind: history.Put, Key: "/end", Value: fmt.Sprintf("%s.%d", cl.name, cl.count)}
+			cl.do(ctx, put)
+			get := &history.Op{Kind: history.Get, Key: "/end"}
+			cl.do(ctx, get)
+			if put.Status != history.OK || get.Status != history.OK {
+				r.problem = append(r.problem, fmt.Sprintf("healed, %s answers a write with %s (%s) and a read with %s (%s)",
+					r.c.Name(i), put.Status, put.Error, get.Status, get.Error))
+			}
+			cl.http.CloseIdleConnections()
+		}
+	}
+}
+
+// judge compares what was seen with what the disks hold.
+func (r *run) judge() (*Result, error) {
+	end := time.Duration(r.rec.now())
+	found, err := r.disks.evidence()
+	if err != nil {
+		return nil, err
+	}
+	ops := history.Settle(r.rec.operations(), found.truth)
+	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Silence: cluster.Silence(ops)}
+	for _, s := range r.nemesis.strikes {
+		out.Strikes = append(out.Strikes, fmt.Sprintf("%9.3fs  %s", s.at.Seconds(), s.text))
+	}
+	count(out, ops)
+	for _, text := range r.rec.nonsense {
+		out.Problems = append(out.Problems, "an answer that makes no sense: "+text)
+	}
+	if n := len(found.missing); n > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.missing[0]))
+	}
+	for i := range r.c.Size() {
+		report, err := archive.Inspect(r.c.DataDir(i))
+		if err != nil {
+			return nil, err
+		}
+		if report.Verdict != archive.OK {
+			out.Problems = append(out.Problems, fmt.Sprintf("the directory of %s is %s: %+v", r.c.Name(i), report.Verdict, report.Damage))
+		}
+	}
+	replay := keyspace.NewReplay(found.truth)
+	out.Verdicts = []checker.Verdict{
+		linear.Check(ops, linear.Options{Model: linear.KV}),
+		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.restarts}),
+		cluster.CheckAcked(ops, found.truth),
+		cluster.CheckLogs(found.entries),
+		keyspace.CheckIndexes(ops),
+		keyspace.CheckWatches(replay, r.rec.sessions(), keyspace.WatchOptions{}),
+	}
+	return out, r.keep(out, ops)
+}
+
+func count(out *Result, ops []history.Op) {
+	for i := range ops {
+		switch ops[i].Status {
+		case history.OK:
+			out.Answered++
+		case history.Refused:
+			out.Refused++
+		case history.Unknown:
+			out.Unknown++
+		}
+	}
+}
+
+// keep writes the history beside the data.
+func (r *run) keep(out *Result, ops []history.Op) error {
+	out.History = filepath.Join(r.o.Dir, "history.jsonl")
+	f, err := os.Create(out.History)
+	if err != nil {
+		return err
+	}
+	err = history.Encode(f, history.Header{Scenario: "procs", Seed: strconv.FormatUint(r.o.Seed, 10)}, ops)
+	return errors.Join(err, f.Close())
+}

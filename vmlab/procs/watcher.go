@@ -1,0 +1,204 @@
+package procs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"drydock/sim/history"
+)
+
+// Times of a watcher.
+const (
+	watchRest    = 20 * time.Millisecond // between sessions
+	watchWait    = time.Second           // for the head of an answer
+	watchSession = 3 * time.Second       // mean length of a session
+	watchBack    = 40                    // events that a start in the past goes back, at most
+)
+
+// watcher is one client that watches, and goes on after the last event that it
+// has seen.
+type watcher struct {
+	name   string
+	c      *Cluster
+	rec    *recorder
+	rng    *rand.Rand
+	http   *http.Client
+	target int
+
+	path              string
+	recursive, stream bool
+}
+
+func newWatcher(name string, c *Cluster, rec *recorder, seed uint64) *watcher {
+	w := &watcher{name: name, c: c, rec: rec}
+	w.rng = rand.New(rand.NewPCG(seed, hash(name)))
+	w.target = w.rng.IntN(c.Size())
+	w.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: watchWait}}
+	return w
+}
+
+// run watches until the context ends.
+func (w *watcher) run(ctx context.Context) {
+	defer w.http.CloseIdleConnections()
+	since, resumes, fresh := uint64(0), 0, true
+	for ctx.Err() == nil {
+		if fresh {
+			since, resumes, fresh = w.begin(ctx), 0, false
+		}
+		s := w.session(ctx, since, resumes)
+		switch {
+		case s.Why == history.WatchGone, s.Headed == 0 && s.Since == 0, s.Why == history.WatchLeft && w.rng.IntN(4) == 0:
+			fresh = true
+		default:
+			since, resumes = s.Last()+1, s.ID
+		}
+		if s.Why == history.WatchDone {
+			continue // a long poll is asked again at once
+		}
+		w.target = w.rng.IntN(w.c.Size())
+		if pause(ctx, watchRest) != nil {
+			return
+		}
+	}
+}
+
+// begin chooses what to watch and from which index on; 0 is from now on.
+func (w *watcher) begin(ctx context.Context) uint64 {
+	w.stream = w.rng.IntN(3) > 0
+	switch draw := w.rng.IntN(4); draw {
+	case 0:
+		w.path, w.recursive = "/", true
+	case 1:
+		w.path, w.recursive = fmt.Sprintf("/q%d", w.rng.IntN(queueCount)), true
+	default:
+		w.path, w.recursive = fmt.Sprintf("/k%d", w.rng.IntN(keyCount)), draw == 2
+	}
+	start := w.rng.IntN(3)
+	if start == 0 {
+		return 0
+	}
+	index, err := w.index(ctx)
+	if err != nil {
+		return 0
+	}
+	away := 1 + w.rng.Uint64N(watchBack)
+	if start == 1 {
+		return index + away/4 + 1
+	}
+	return max(1, index-min(index, away))
+}
+
+// index reads the store's index.
+func (w *watcher) index(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchWait)
+	defer cancel()
+	resp, err := w.ask(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(resp.Header.Get("X-Etcd-Index"), 10, 64)
+}
+
+func (w *watcher) ask(ctx context.Context, query string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.c.URL(w.target)+"/v2/keys"+w.path+query, nil)
+	if err != nil {
+		return nil, err
+	}
+	return w.http.Do(req)
+}
+
+// session is one request that watches, and all that came of it.
+func (w *watcher) session(ctx context.Context, since uint64, resumes int) *history.Watch {
+	s := &history.Watch{
+		Client: w.name, Node: w.c.Name(w.target), Resumes: resumes,
+		Path: w.path, Recursive: w.recursive, Stream: w.stream, Since: since,
+	}
+	query := url.Values{"wait": {"true"}}
+	if s.Recursive {
+		query.Set("recursive", "true")
+	}
+	if s.Stream {
+		query.Set("stream", "true")
+	}
+	if since > 0 {
+		query.Set("waitIndex", strconv.FormatUint(since, 10))
+	}
+	length := watchSession/4 + time.Duration(w.rng.ExpFloat64()*float64(watchSession))
+	inner, cancel := context.WithTimeout(ctx, length)
+	defer cancel()
+	w.rec.open(s)
+	s.Why = w.watch(inner, s, "?"+query.Encode())
+	s.Closed = w.rec.now()
+	if s.Why == history.WatchCut && inner.Err() != nil {
+		s.Why = history.WatchLeft
+	}
+	return s
+}
+
+// watch carries a session out and says why it ended.
+func (w *watcher) watch(ctx context.Context, s *history.Watch, query string) string {
+	resp, err := w.ask(ctx, query)
+	if err != nil {
+		return history.WatchCut
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if index, err := strconv.ParseUint(resp.Header.Get("X-Etcd-Index"), 10, 64); err == nil {
+		s.Index = index
+	}
+	if resp.StatusCode == http.StatusOK {
+		s.Headed = w.rec.now()
+	}
+	events := json.NewDecoder(resp.Body)
+	for {
+		var a answer
+		if err := events.Decode(&a); err != nil {
+			var syntax *json.SyntaxError
+			if errors.As(err, &syntax) && ctx.Err() == nil {
+				w.rec.wrong(fmt.Sprintf("%s watches %s on %s: %v", s.Client, s.Path, s.Node, err))
+			}
+			return history.WatchCut
+		}
+		if why := w.event(s, &a); why != "" {
+			return why
+		}
+	}
+}
+
+// event takes an event, or the error that ends the watch.
+func (w *watcher) event(s *history.Watch, a *answer) string {
+	switch {
+	case a.ErrorCode == 401:
+		s.Code = a.ErrorCode
+		return history.WatchGone
+	case a.ErrorCode != 0:
+		s.Code = a.ErrorCode
+		return history.WatchRefused
+	case a.Node == nil:
+		w.rec.wrong(fmt.Sprintf("%s watches %s on %s: an event without a node", s.Client, s.Path, s.Node))
+		return history.WatchCut
+	}
+	e := history.WatchEvent{
+		Time: w.rec.now(), Action: a.Action, Key: a.Node.Key, Value: a.Node.Value, Dir: a.Node.Dir,
+		Modified: a.Node.Modified, Created: a.Node.Created,
+	}
+	if a.PrevNode != nil {
+		e.Prev = a.PrevNode.Value
+	}
+	s.Events = append(s.Events, e)
+	if !s.Stream {
+		return history.WatchDone
+	}
+	return ""
+}
