@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	benchcmd "drydock/bench/cmd"
+	nodecmd "drydock/node/cmd"
 	"drydock/node/ui"
 	"drydock/scenarios/cmd"
 	"drydock/scenarios/runner"
@@ -38,6 +39,7 @@ func run(env *ui.Env, worlds ...runner.World) int {
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
+	root.AddCommand(nodecmd.Node(env, revision()))
 	root.AddCommand(newVersion(env))
 	err := root.ExecuteContext(context.Background())
 	if err != nil && err.Error() != "" {

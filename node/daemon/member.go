@@ -1,0 +1,321 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"drydock/node"
+	"drydock/node/authcheck"
+	"drydock/node/checkpoint"
+	"drydock/node/front"
+	"drydock/node/host"
+	"drydock/node/legacy"
+	"drydock/node/state"
+	"drydock/node/transport"
+	"drydock/node/world"
+)
+
+// member is a running member: its node and the faces around it.
+type member struct {
+	cfg      *Config
+	log      *slog.Logger
+	identity host.Identity
+	disk     *host.Disk
+	host     *host.Host
+	peers    *transport.Transport
+	front    *front.Server
+	peerHTTP *http.Server
+
+	led     chan struct{} // closed when a leader is known for the first time
+	ledOnce sync.Once
+	removed chan struct{} // closed when this member is one no longer
+	goOnce  sync.Once
+	failed  chan error // from the peer port
+	guard   *authcheck.Guard
+	// ending is over when the faces are to let go of requests that wait.
+	ending context.Context
+	end    context.CancelFunc
+}
+
+// How long the parts of an orderly end may take.
+const (
+	drainTimeout    = 5 * time.Second
+	peerReadTimeout = 10 * time.Second
+)
+
+// node is what the reactor is told.
+func (c *Config) node(id host.Identity) node.Config {
+	return node.Config{
+		Cluster: id.Cluster, ID: id.ID, Name: c.Name,
+		PeerURLs: c.AdvertisePeerURLs, ClientURLs: c.AdvertiseClientURLs, AutoPromote: true,
+		Tick: min(10*time.Millisecond, c.HeartbeatInterval), Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
+		CheckpointEntries: c.SnapshotCount, MaxWatches: int(c.MaxWatches),
+	}
+}
+
+// start brings a member up. Sockets are opened before the directory is founded: a
+// port that is taken must not leave a half-made member behind.
+func start(ctx context.Context, cfg *Config, log *slog.Logger) (m *member, err error) {
+	m = &member{
+		cfg: cfg, log: log,
+		led: make(chan struct{}), removed: make(chan struct{}), failed: make(chan error, 1),
+	}
+	m.ending, m.end = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.close())
+		}
+	}()
+	if m.disk, err = host.OpenDisk(cfg.DataDir); err != nil {
+		return m, err
+	}
+	secrets, err := loadSecrets(cfg, log)
+	if err != nil {
+		return m, err
+	}
+	held, err := heldSockets()
+	if err != nil {
+		return m, err
+	}
+	clients, err := listen(ctx, "listen-client-urls", cfg.ListenClientURLs, held)
+	if err != nil {
+		return m, err
+	}
+	peers, err := listen(ctx, "listen-peer-urls", cfg.ListenPeerURLs, held)
+	if err != nil {
+		return m, errors.Join(err, clients.close())
+	}
+	if err = m.startNode(ctx, secrets); err != nil {
+		return m, errors.Join(err, clients.close(), peers.close())
+	}
+	m.serve(clients, peers, secrets)
+	warnOpen(cfg, log)
+	return m, nil
+}
+
+// startNode founds or joins if need be, and begins to turn the node.
+func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
+	b := &bootstrap{cfg: m.cfg, disk: m.disk, log: m.log, http: s.peerHTTP()}
+	if m.identity, err = b.prepare(ctx); err != nil {
+		return err
+	}
+	m.peers = transport.New(transport.Options{
+		Cluster: m.identity.Cluster, ID: m.identity.ID, Name: m.cfg.Name,
+		Release: strconv.FormatUint(uint64(state.Newest), 10), URLs: m.cfg.AdvertisePeerURLs,
+		TLSClient: s.peerClient, Logger: m.log, Deliver: m.deliver,
+		Removed: m.isRemoved, OnRefused: m.refused,
+	})
+	m.setPeers(bootstrapMembers(m.identity))
+	o := host.Options{
+		Config: m.cfg.node(m.identity), Store: checkpoint.Store{}, Peers: m.peers,
+		OnRole: m.roleChanged, OnMembers: m.membersChanged,
+	}
+	m.host, err = host.Start(m.disk, o)
+	if errors.Is(err, node.ErrNotFounded) {
+		if err = b.finish(m.identity); err == nil {
+			m.host, err = host.Start(m.disk, o)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.cfg.DataDir, err)
+	}
+	return nil
+}
+
+// isRemoved says whether id was a member and is none any more.
+func (m *member) isRemoved(id world.MemberID) (removed bool) {
+	err := m.host.Look(func(n *node.Node) { removed = n.State().Removed(id) })
+	return err == nil && removed
+}
+
+// refused is told that another member will not hear this one.
+func (m *member) refused(_ world.MemberID, r *transport.Refusal) {
+	if r.Why == transport.WhyRemoved {
+		m.goOnce.Do(func() { close(m.removed) })
+	}
+}
+
+// deliver hands a frame to the node.
+func (m *member) deliver(frame []byte) { m.host.Receive(frame) }
+
+func bootstrapMembers(id host.Identity) (list []state.Member) {
+	for _, a := range id.Bootstrap {
+		list = append(list, state.Member{ID: a.ID, PeerURLs: a.PeerURLs})
+	}
+	return list
+}
+
+func (m *member) setPeers(members []state.Member) {
+	var peers []transport.Peer
+	for _, other := range members {
+		if other.ID != m.identity.ID {
+			peers = append(peers, transport.Peer{ID: other.ID, Name: other.Name, URLs: other.PeerURLs})
+		}
+	}
+	m.peers.SetPeers(peers)
+}
+
+// roleChanged is called on the reactor's goroutine.
+func (m *member) roleChanged(r node.Role) {
+	switch {
+	case r.Leader:
+		m.log.Info("this member leads", "term", r.Term)
+	case r.Lead != 0:
+		m.log.Info("there is a leader", "leader", fmt.Sprintf("%x", uint64(r.Lead)), "term", r.Term)
+	default:
+		m.log.Warn("there is no leader", "term", r.Term)
+	}
+	if r.Lead != 0 {
+		m.ledOnce.Do(func() { close(m.led) })
+	}
+}
+
+// membersChanged is called on the reactor's goroutine.
+func (m *member) membersChanged(members []state.Member) {
+	if len(members) == 0 {
+		return // joining: what was learned from the others still holds
+	}
+	m.setPeers(members)
+	if !slices.ContainsFunc(members, func(o state.Member) bool { return o.ID == m.identity.ID }) {
+		m.goOnce.Do(func() { close(m.removed) })
+	}
+}
+
+// serve begins to answer at both ports.
+func (m *member) serve(clients, peers listeners, s *secrets) {
+	mux := http.NewServeMux()
+	mux.Handle(transport.Path, m.peers.Handler())
+	(&peerServer{cluster: m.identity.Cluster, host: m.host}).register(mux)
+	m.front = m.newFront().Serve(m.clientListeners(clients, s)...)
+	old := legacy.Peer(m.host, legacy.Options{Guard: m.guard, Stop: m.ending})
+	for _, path := range legacy.PeerPaths() {
+		mux.Handle(path, old)
+	}
+	m.peerHTTP = &http.Server{
+		Handler: mux, ReadHeaderTimeout: peerReadTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
+	}
+	for _, ln := range peers {
+		var l net.Listener = ln
+		if ln.secure {
+			l = tls.NewListener(l, s.peerServer)
+		}
+		go func() { m.peerEnded(m.peerHTTP.Serve(l)) }()
+	}
+}
+
+func (m *member) clientListeners(clients listeners, s *secrets) (list []front.Listener) {
+	for _, ln := range clients {
+		l := front.Listener{Listener: ln.Listener}
+		if ln.secure {
+			l.TLS = s.clientServer
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+func (m *member) peerEnded(err error) {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return
+	}
+	select {
+	case m.failed <- fmt.Errorf("the peer listener failed: %w", err):
+	default:
+	}
+}
+
+// run waits until the member is to end, and ends it.
+func (m *member) run(ctx context.Context) error {
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	go watchdog(inner, m.log, m.host)
+	go func() {
+		select {
+		case <-m.led:
+			notify(m.log, daemon.SdNotifyReady)
+		case <-inner.Done():
+		}
+	}()
+	var reason error
+	select {
+	case <-ctx.Done():
+		m.log.Info("stopping")
+		notify(m.log, daemon.SdNotifyStopping)
+		m.handOver()
+	case <-m.removed:
+		m.log.Warn("this member was removed from the cluster: it ends here, and its data directory is of no more use", "data-dir", m.cfg.DataDir)
+	case <-m.host.Done():
+		reason = fmt.Errorf("the node stopped: %w", m.host.Err())
+	case reason = <-m.failed:
+	case reason = <-m.front.Err():
+	}
+	return errors.Join(reason, m.close())
+}
+
+// handOver gives the leader's office to the member that is closest behind, so that
+// nobody has to wait for an election. If that fails the others will elect.
+func (m *member) handOver() {
+	var heir world.MemberID
+	err := m.host.Look(func(n *node.Node) {
+		var most uint64
+		for _, p := range n.Progress() {
+			if p.Active && !p.Learner && p.Match >= most {
+				most, heir = p.Match, p.ID
+			}
+		}
+	})
+	if err != nil || heir == 0 {
+		return // not the leader, or nobody to hand over to
+	}
+	m.log.Info("handing the leadership over", "to", fmt.Sprintf("%x", uint64(heir)))
+	ctx, stop := context.WithTimeout(context.Background(), 2*m.cfg.ElectionTimeout)
+	defer stop()
+	m.host.Transfer(ctx, heir)
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for ctx.Err() == nil {
+		leads := false
+		if m.host.Look(func(n *node.Node) { leads = n.View().Role.Leader }) != nil || !leads {
+			return
+		}
+		<-t.C
+	}
+}
+
+// close takes down what start has put up, faces first. It may be called at any
+// stage of a start.
+func (m *member) close() error {
+	var errs []error
+	m.end()
+	if m.front != nil {
+		ctx, stop := context.WithTimeout(context.Background(), drainTimeout)
+		errs = append(errs, m.front.Shutdown(ctx))
+		stop()
+	}
+	if m.peerHTTP != nil {
+		errs = append(errs, m.peerHTTP.Close())
+	}
+	if m.peers != nil {
+		m.peers.Close()
+	}
+	if m.host != nil {
+		// Why it stopped, if by itself, is told by run.
+		_ = m.host.Stop()
+	}
+	if m.disk != nil {
+		errs = append(errs, m.disk.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"drydock/node"
+	"drydock/node/host"
+)
+
+// notify tells systemd that the node is ready, or stops. Without systemd it does
+// nothing. (sd_notify(3))
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd was not told", "state", state, "why", err)
+	}
+}
+
+// watchdog tells systemd that the node's reactor turns, twice in each interval
+// that systemd asks for, until ctx ends.
+func watchdog(ctx context.Context, log *slog.Logger, h *host.Host) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	t := time.NewTicker(interval / 2)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			// A reactor that doesn't come round doesn't answer, and systemd hears
+			// nothing.
+			if h.Look(func(*node.Node) {}) == nil {
+				notify(log, daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}
