@@ -210,6 +210,8 @@ type teller struct {
 	// brief leaves out what a page about the key doesn't show, and of the rest
 	// all but that it happened.
 	brief bool
+	// told is the index of the last change that was told.
+	told uint64
 }
 
 // tell goes on until the reader is gone, which is no error, or the watch is.
@@ -244,10 +246,14 @@ func (t *teller) news(news *node.WatchNews) bool {
 		return false
 	case news.Head:
 		return t.s.send("begin", 0, nil)
+	case news.Event.EtcdIndex == t.told:
+		return true // a stream gets a removal of the very key that it watches twice
 	case t.brief && !shows(t.key, news.Event.Node.Key):
 		return true
-	case t.brief:
-		return t.s.send("change", news.Event.EtcdIndex, nil)
+	}
+	t.told = news.Event.EtcdIndex
+	if t.brief {
+		return t.s.send("change", t.told, nil)
 	}
 	row := readEvent(news.Event)
 	b, err := piece("watch", "change", row)

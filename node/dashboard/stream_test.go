@@ -116,6 +116,10 @@ func TestChangesAreTold(t *testing.T) {
 	if e := next(); !strings.Contains(e.data, `class="delete gone"`) {
 		t.Fatalf("%+v", e)
 	}
+	s.set("/d/after", "three")
+	if e := next(); !strings.Contains(e.data, "/d/after") {
+		t.Fatalf("told again: %+v", e)
+	}
 	// Whoever comes back gets what it missed, and no more.
 	_, again := s.subscribe("changes/d?since=1", "Last-Event-ID", fmt.Sprint(first))
 	if e := again(); e.name != "begin" {
