@@ -95,7 +95,7 @@ func seed(t testing.TB) uint64 {
 // TestKilledProcesses strikes three processes under load. SOAK, a duration, makes
 // it longer.
 func TestKilledProcesses(t *testing.T) {
-	o := RunOptions{For: 12 * time.Second, Seed: seed(t)}
+	o := RunOptions{For: 10 * time.Second, Seed: seed(t)}
 	o.Dir = keptDir(t)
 	if text := os.Getenv("SOAK"); text != "" {
 		var err error
