@@ -150,7 +150,7 @@ func (c *Command) Check() error {
 func (c *Command) checkUse() error {
 	k := c.Kind
 	named := k >= CreateUser && k <= DeleteRole
-	ofUser, ofRole := k <= DeleteUser, k >= CreateRole && k <= DeleteRole
+	hashed := k == CreateUser || k == PutUser || k == UpdateUser
 	switch {
 	case k == kindInvalid || k >= kindEnd:
 		return refuse(400, "There is no kind %d of request", uint8(k))
@@ -158,12 +158,12 @@ func (c *Command) checkUse() error {
 		return refuse(400, "A request to %v names nobody", k)
 	case named && !ValidName(c.Name):
 		return refuse(400, "A name has 1 to %d bytes and no slash, unlike %.*q", MaxNameBytes, MaxNameBytes, c.Name)
-	case c.Hash != "" && (!ofUser || k == DeleteUser),
+	case c.Hash != "" && !hashed,
 		c.Roles != nil && k != CreateUser && k != PutUser,
 		k == PutUser && len(c.Roles) > 0,
 		(c.GrantRoles != nil || c.RevokeRoles != nil) && k != UpdateUser,
 		!c.Permissions.equal(Permissions{}) && k != CreateRole,
-		(!c.Grant.equal(Permissions{}) || !c.Revoke.equal(Permissions{})) && (!ofRole || k != UpdateRole):
+		(!c.Grant.equal(Permissions{}) || !c.Revoke.equal(Permissions{})) && k != UpdateRole:
 		return refuse(400, "A request to %v says what doesn't belong to it", k)
 	}
 	return nil

@@ -20,6 +20,14 @@
 //   - At most Parallel hashes are computed and Waiting requests wait for theirs;
 //     who comes beyond that is told to try again.
 //
+// Two things are not as in etcd: of a password longer than the 72 bytes that
+// bcrypt takes every byte counts, and where certificates name users only the
+// client's own does, not its issuer's.
+//
+// A member serves by its own copy, as etcd does: what was changed through another
+// member counts here a moment later. What was open stays open; a watch is judged
+// when it begins.
+//
 // Files: guard.go (who and whether), password.go (hashes and their cache),
 // handler.go (the API).
 package authcheck
