@@ -20,7 +20,7 @@ type served struct {
 	srv  *front.Server
 }
 
-func serve(t *testing.T, o front.Options) *served {
+func serve(t testing.TB, o front.Options) *served {
 	t.Helper()
 	x := cluster(t, 1, func(x *member) { x.options = o })[0]
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,7 +15,7 @@ import (
 	"drydock/node/front"
 )
 
-func (s *served) put(t *testing.T, key, value string) {
+func (s *served) put(t testing.TB, key, value string) {
 	t.Helper()
 	w := record(s.handler.Load(), "PUT", "/v2/keys/"+key, "value="+value)
 	if w.Code != 200 && w.Code != 201 {
