@@ -39,6 +39,7 @@ func (o *Options) setDefaults() {
 	if o.Cost == 0 {
 		o.Cost = bcrypt.DefaultCost
 	}
+	o.Cost = min(max(o.Cost, bcrypt.MinCost), bcrypt.MaxCost)
 	if o.Parallel == 0 {
 		o.Parallel = max(1, runtime.GOMAXPROCS(0)/2)
 	}
