@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -166,12 +167,14 @@ func (c *Client) Delete(ctx context.Context, key string, o *DeleteOptions) (*Res
 	return c.keys(ctx, &call{method: http.MethodDelete, path: keyPath(key), query: query.Encode()})
 }
 
-// keyPath is where a key is found; the root ends in a slash.
+// keyPath is where a key is found. A slash at its end stays: who may only read what
+// is below a directory may list it by that name.
 func keyPath(key string) string {
-	if p := path.Join(keysPath, key); p != keysPath {
-		return p
+	p := path.Join(keysPath, key)
+	if p == keysPath || strings.HasSuffix(key, "/") {
+		return p + "/"
 	}
-	return keysPath + "/"
+	return p
 }
 
 func setTTL(form url.Values, ttl time.Duration) {
