@@ -46,14 +46,30 @@ func (s *Scenario) Upgrades(seed uint64) bool {
 	return step || len(s.Cluster.Newer) > 0 || s.Nemesis.Mixed && len(s.Older(seed)) > 0
 }
 
-// releases checks the names of members that start newer than the others.
+// FixReleases writes the releases that the seed draws into the file, so that
+// nothing of them is left to draw.
+func (s *Scenario) FixReleases(seed uint64) {
+	older := s.Older(seed)
+	if !s.Nemesis.Mixed || len(older) == 0 {
+		s.Nemesis.Mixed = false
+		return
+	}
+	s.Nemesis.Mixed, s.Cluster.Release, s.Cluster.Newer = false, oldest, nil
+	for _, name := range s.Nodes() {
+		if _, is := older[name]; !is {
+			s.Cluster.Newer = append(s.Cluster.Newer, name)
+		}
+	}
+}
+
+// releases checks the names of nodes that start newer than the others.
 func (d *decoder) releases(s *Scenario) {
 	if len(s.Cluster.Newer) > 0 && s.Cluster.Release == Default().Cluster.Release {
 		d.fail(d.at["cluster.newer"], "`release: 1` beside it", "newer: all members start with the newest release")
 	}
 	for i, name := range s.Cluster.Newer {
-		if !slices.Contains(append(s.Voters(), s.Learners()...), name) {
-			d.fail(d.at[fmt.Sprintf("cluster.newer[%d]", i)], "members are n1, n2, …", "newer: %q is none of the first members", name)
+		if known := s.Nodes(); !slices.Contains(known, name) {
+			d.fail(d.at[fmt.Sprintf("cluster.newer[%d]", i)], "", "newer: %q is not in this cluster (%s - %s)", name, known[0], known[len(known)-1])
 		}
 	}
 }

@@ -63,6 +63,17 @@ func TestReleasesThatTheSeedDraws(t *testing.T) {
 			t.Errorf("seed %d: %v, without mixing %v", seed, older, plain.Older(seed))
 		}
 	}
+	for seed := range uint64(60) {
+		fixed := parse(t, "cluster: {members: 3}\nnemesis: {profile: swarm, mixed: true}\n")
+		fixed.FixReleases(seed)
+		again, err := scenario.Parse("f", scenario.Encode(fixed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := again.Older(seed+1), s.Older(seed); !maps.Equal(got, want) || again.Nemesis.Mixed {
+			t.Errorf("seed %d: fixed to %v, drawn were %v", seed, got, want)
+		}
+	}
 	if len(sizes) != 4 {
 		t.Errorf("numbers of older members: %v", sizes)
 	}

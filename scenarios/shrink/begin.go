@@ -21,8 +21,8 @@ func (k *Shrinker) begin(ctx context.Context, strikes []chaos.Strike, drawn []ch
 		later[i].At++ // after all that happened at the instant
 	}
 	forms := []func(*scenario.Scenario){
-		func(s *scenario.Scenario) { setSteps(s, written) },
-		func(s *scenario.Scenario) { setSteps(s, later) },
+		func(s *scenario.Scenario) { s.FixReleases(k.best.Seed); setSteps(s, written) },
+		func(s *scenario.Scenario) { s.FixReleases(k.best.Seed); setSteps(s, later) },
 		func(s *scenario.Scenario) { setSteps(s, drawn) },
 		func(*scenario.Scenario) {},
 	}

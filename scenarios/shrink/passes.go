@@ -155,16 +155,32 @@ func (k *Shrinker) members(ctx context.Context) {
 	if s.Nemesis.Profile != "" {
 		k.try(ctx, otherSeeds, func(s *scenario.Scenario) { s.Nemesis = scenario.Default().Nemesis })
 	}
+	if s.Cluster.Release != scenario.Default().Cluster.Release {
+		k.try(ctx, 2, oneRelease)
+	}
 	if s.Cluster.Learners > 0 {
 		k.try(ctx, 2, func(s *scenario.Scenario) { s.Cluster.Learners = 0 })
 	}
 	for _, n := range []int{1, 3, 5} {
 		if ctx.Err() == nil && n < k.best.Scenario.Cluster.Members && k.try(ctx, otherSeeds,
-			func(s *scenario.Scenario) { s.Cluster.Members = n },
+			func(s *scenario.Scenario) { s.Cluster.Members = n; newer(s) },
 			func(s *scenario.Scenario) { fewerMembers(s, n) }) {
 			return
 		}
 	}
+}
+
+// oneRelease lets all start with the newest release, and leaves the steps out
+// that change it.
+func oneRelease(s *scenario.Scenario) {
+	s.Cluster.Release, s.Cluster.Newer = scenario.Default().Cluster.Release, nil
+	s.Steps = slices.DeleteFunc(s.Steps, func(step scenario.Step) bool { return step.Fault.Kind() == chaos.KindUpgrade })
+}
+
+// newer leaves nodes out of those that start newer which are none any more.
+func newer(s *scenario.Scenario) {
+	known := s.Nodes()
+	s.Cluster.Newer = slices.DeleteFunc(s.Cluster.Newer, func(name string) bool { return !slices.Contains(known, name) })
 }
 
 // fewerMembers renames the nodes that the steps name to n1 and so on, in order.
@@ -182,6 +198,7 @@ func fewerMembers(s *scenario.Scenario, n int) {
 		})
 	}
 	s.Cluster.Members = n
+	newer(s)
 }
 
 // world puts links, disks and settings back to their defaults.
