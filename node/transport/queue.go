@@ -142,7 +142,7 @@ type batch struct {
 // Bounds of a batch. What is urgent waits for one batch at most; snapshots go in
 // small ones, with a pause between them.
 const (
-	batchBytes    = 256 << 10
+	batchBytes    = 128 << 10
 	snapshotBatch = 64 << 10
 	batchRecords  = 256
 )

@@ -11,7 +11,7 @@ import (
 // unsentBytes bounds what the kernel holds of a connection before it has sent it:
 // what is urgent waits behind that much. What is under way isn't counted, so that
 // a long link is still filled.
-const unsentBytes = 128 << 10
+const unsentBytes = 64 << 10
 
 // bareTCP returns the TCP connection below conn, or nil.
 func bareTCP(conn net.Conn) *net.TCPConn {
