@@ -237,9 +237,9 @@ func (b *tab) watch() {
 }
 
 func (b *tab) ttl() {
-	b.s.write("PUT", "/soon", url.Values{"value": {"x"}, "ttl": {"2"}})
+	b.s.write("PUT", "/soon", url.Values{"value": {"x"}, "ttl": {"1"}})
 	b.open("keys/soon")
-	b.until(`/^[12] s$/.test(document.querySelector("[data-left]").textContent)`)
+	b.until(`/^1 s$|expired/.test(document.querySelector("[data-left]").textContent)`)
 	b.until(`document.querySelector("[data-left]").textContent === "expired"`)
 	b.untilText("This has changed since the page was made.")
 }

@@ -14,8 +14,10 @@
 //
 // Invariants:
 //
-//   - A change carries the index of what the reader was shown; if the key has
-//     changed since, nothing is written and both versions are shown.
+//   - A change of a value carries the index of what the reader was shown; if the
+//     key has changed since, nothing is written and both versions are shown. The
+//     protocol has no such condition for directories: they are deleted only as
+//     directories, and with what is in them only if the reader says so.
 //   - A change from a page of another origin is refused, since browsers send a
 //     user's password along with it.
 //   - An outcome that isn't known is shown as such, never as a failure.

@@ -30,10 +30,7 @@ func (d *dashboard) changeKey(w http.ResponseWriter, r *http.Request) {
 	a, refused := d.do(r, c.method, c.key, c.params)
 	if refused != nil {
 		if a.Err != nil && a.Err.Code == keys.CodeCompareFailed {
-			refused = &problem{
-				Status: refused.Status, Title: "Somebody else was faster",
-				Text: key + " has changed since you opened it. Nothing was overwritten.",
-			}
+			refused = lostRace(key, refused.Status, r.PostForm.Get("op"))
 		}
 		d.showAgain(w, r, key, refused)
 		return
@@ -42,6 +39,17 @@ func (d *dashboard) changeKey(w http.ResponseWriter, r *http.Request) {
 		c.then = keyURL(a.Event.Node.Key)
 	}
 	http.Redirect(w, r, c.then+"?done="+c.said, http.StatusSeeOther)
+}
+
+// lostRace says that what was to be changed is not what the reader was shown.
+func lostRace(key string, status int, op string) *problem {
+	p := &problem{Status: status, Title: "Somebody else was faster", Text: key + " has changed since you opened it. "}
+	if op == "delete" {
+		p.Text += "Nothing was deleted: here is what it is now."
+	} else {
+		p.Text += "Nothing was overwritten: here is what it is now, and what you typed."
+	}
+	return p
 }
 
 func (d *dashboard) badBody(w http.ResponseWriter, err error) {

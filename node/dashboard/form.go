@@ -66,8 +66,7 @@ func readChange(key string, f url.Values) (*change, *problem) {
 	case "save":
 		return readSave(key, f)
 	case "ttl":
-		c := &change{method: "PUT", key: key, params: url.Values{"dir": {"true"}, "prevExist": {"true"}}, then: keyURL(key), said: "ttl"}
-		return c.withTTL(f)
+		return readTTL(key, f)
 	case "create":
 		return readCreate(key, f)
 	case "delete":
@@ -95,6 +94,18 @@ func readSave(key string, f url.Values) (*change, *problem) {
 	return c.withTTL(f)
 }
 
+// readTTL renews a directory's time to live. It is a refresh, which keeps the
+// value if what is there is no directory any more.
+func readTTL(key string, f url.Values) (*change, *problem) {
+	if strings.TrimSpace(f.Get("ttl")) == "" {
+		return nil, badForm("Give the time to live in seconds.")
+	}
+	c := &change{method: "PUT", key: key, then: keyURL(key), said: "ttl", params: url.Values{
+		"dir": {"true"}, "prevExist": {"true"}, "refresh": {"true"},
+	}}
+	return c.withTTL(f)
+}
+
 func readCreate(dir string, f url.Values) (*change, *problem) {
 	c := &change{method: "PUT", params: url.Values{}, said: "created"}
 	name := strings.Trim(f.Get("name"), "/")
@@ -105,8 +116,7 @@ func readCreate(dir string, f url.Values) (*change, *problem) {
 	}
 	switch f.Get("kind") {
 	case kindInOrder:
-		c.method, c.key = "POST", c.key[:len(c.key)-len(name)]
-		c.key = "/" + strings.Trim(c.key, "/")
+		c.method, c.key = "POST", dir
 		c.params.Set("value", v)
 		return c.withTTL(f)
 	case kindDir:

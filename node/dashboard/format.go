@@ -19,6 +19,7 @@ var funcs = template.FuncMap{
 	"changes": changesURL,
 	"number":  func(n int) string { return count(uint64(n)) },
 	"left":    left,
+	"pieces":  pieces,
 }
 
 // escapeKey writes a key as a path of a URL, without the first slash.
@@ -33,6 +34,19 @@ func escapeKey(key string) string {
 func keyURL(key string) string     { return Base + "keys/" + escapeKey(key) }
 func watchURL(key string) string   { return Base + "watch/" + escapeKey(key) }
 func changesURL(key string) string { return Base + "changes/" + escapeKey(key) }
+
+// pieces cuts a URL where a line may end.
+func pieces(u string) []string {
+	var list []string
+	from := 0
+	for i := 1; i < len(u); i++ {
+		if (u[i] == ':' && !strings.HasPrefix(u[i:], "://")) || u[i-1] == '.' || u[i-1] == '-' || (u[i-1] == '/' && u[i] != '/') {
+			list = append(list, u[from:i])
+			from = i
+		}
+	}
+	return append(list, u[from:])
+}
 
 // count writes a number with its thousands apart.
 func count(n uint64) string {

@@ -237,7 +237,7 @@ func (d *dashboard) fail(w http.ResponseWriter, status int, t trouble) {
 	if t.Href == "" {
 		t.Href, t.Link = Base+"keys/", "Back to the keys"
 	}
-	d.render(w, status, "trouble", &frame{Title: t.Title, Page: &t})
+	d.render(w, status, "trouble", &frame{Title: t.Title, Place: "Keys", Page: &t})
 }
 
 // asset is an embedded file with a name for its content, by which browsers know

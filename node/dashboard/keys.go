@@ -56,6 +56,8 @@ type nodeView struct {
 type problem struct {
 	Status      int
 	Title, Text string
+	// Href and Link lead on; empty for the overview.
+	Href, Link string
 	// Missing says that there is no such key; Login that a password may help.
 	Missing, Login bool
 }
@@ -118,7 +120,11 @@ func (d *dashboard) refuse(w http.ResponseWriter, p *problem) {
 	if p.Login {
 		challenge(w)
 	}
-	d.fail(w, p.Status, trouble{Title: p.Title, Text: p.Text, Href: Base, Link: "To the overview"})
+	t := trouble{Title: p.Title, Text: p.Text, Href: p.Href, Link: p.Link}
+	if t.Href == "" {
+		t.Href, t.Link = Base, "To the overview"
+	}
+	d.fail(w, p.Status, t)
 }
 
 // challenge makes a browser ask for a user's name and password.
@@ -155,8 +161,9 @@ func (d *dashboard) keyPage(r *http.Request, key string, q url.Values) (*keyPage
 	if n.Dir {
 		p.Listing = d.list(r, n, a.Now, q)
 		p.New = &newForm{Action: keyURL(key), Kind: kindKey}
-		if key != "/" && n.HasTTL {
-			p.Edit = &editForm{Action: keyURL(key), Dir: true, TTL: fmt.Sprint(left)}
+		if key != "/" {
+			p.Edit = &editForm{Action: keyURL(key), Dir: true}
+			p.Edit.setTTL(n, left)
 		}
 		return p, nil
 	}
@@ -164,10 +171,14 @@ func (d *dashboard) keyPage(r *http.Request, key string, q url.Values) (*keyPage
 	p.Edit = &editForm{
 		Action: keyURL(key), Index: n.Modified, Form: p.Node.Value.Form, Field: p.Node.Value.Field, Long: p.Node.Value.Long,
 	}
-	if n.HasTTL {
-		p.Edit.TTL = fmt.Sprint(left)
-	}
+	p.Edit.setTTL(n, left)
 	return p, nil
+}
+
+func (f *editForm) setTTL(n *keys.Node, left int64) {
+	if n.HasTTL {
+		f.TTL = fmt.Sprint(left)
+	}
 }
 
 // crumbs is the way to a key from the root.
@@ -282,6 +293,7 @@ func explain(err *keys.Error) *problem {
 		p.Title, p.Text = "This is a directory", "A directory holds no value and is deleted only as one. Reload the page."
 	case keys.CodeNotDir:
 		p.Title, p.Text = "A key is in the way", fmt.Sprintf("%s is a key with a value, so nothing can be below it.", err.Cause)
+		p.Href, p.Link = keyURL(err.Cause), "Open "+err.Cause
 	case keys.CodeNodeExist:
 		p.Title, p.Text = "It exists already", fmt.Sprintf("Nothing was changed. Open %s to change it, or choose another name.", err.Cause)
 	case keys.CodeRootReadOnly:

@@ -92,7 +92,7 @@ func (s *sample) row(m state.Member) memberRow {
 	case m.Learner:
 		r.Role, r.Class = "learner", "learn"
 	case s.view.Role.Lead == 0 && r.Self:
-		r.Role, r.Class = "looks for a leader", "look"
+		r.Role, r.Class = "leaderless", "look"
 	case s.view.Role.Lead == 0:
 		r.Role, r.Class = "voter", "follow"
 	}

@@ -31,6 +31,11 @@ func (d *dashboard) openStream(w http.ResponseWriter, r *http.Request) (*stream,
 			http.StatusServiceUnavailable)
 		return nil, false
 	}
+	if r.Method == http.MethodHead {
+		d.streams.Add(-1)
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil, false
+	}
 	return &stream{w: w, c: http.NewResponseController(w), ctx: r.Context(), d: d}, true
 }
 
