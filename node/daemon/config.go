@@ -229,13 +229,17 @@ func (c *Config) urls() error {
 		from, to *[]string
 		option   string
 	}{
-		{&c.ListenClientURLs, &c.AdvertiseClientURLs, "advertise-client-urls"},
-		{&c.ListenPeerURLs, &c.AdvertisePeerURLs, "initial-advertise-peer-urls"},
+		{&c.ListenClientURLs, &c.AdvertiseClientURLs, "listen-client-urls"},
+		{&c.ListenPeerURLs, &c.AdvertisePeerURLs, "listen-peer-urls"},
 	} {
 		if len(*p.to) > 0 {
 			continue
 		}
-		for _, u := range *p.from {
+		from := *p.from
+		if !c.given(p.option) {
+			from = from[:1] // 2014's port is for those who look for it there
+		}
+		for _, u := range from {
 			*p.to = append(*p.to, strings.NewReplacer("//0.0.0.0:", "//127.0.0.1:", "//[::]:", "//127.0.0.1:").Replace(u))
 		}
 	}

@@ -29,8 +29,8 @@ func TestDefaults(t *testing.T) {
 	}
 	got := []any{c.Name, c.DataDir, c.ListenClientURLs, c.AdvertiseClientURLs, c.InitialCluster, c.HeartbeatInterval, c.ElectionTimeout, c.SnapshotCount}
 	want := []any{
-		"default", "default.drydock", []string{"http://127.0.0.1:2379", "http://127.0.0.1:4001"}, []string{"http://127.0.0.1:2379", "http://127.0.0.1:4001"},
-		"default=http://127.0.0.1:2380,default=http://127.0.0.1:7001", 50 * time.Millisecond, 250 * time.Millisecond, uint64(10000),
+		"default", "default.drydock", []string{"http://127.0.0.1:2379", "http://127.0.0.1:4001"}, []string{"http://127.0.0.1:2379"},
+		"default=http://127.0.0.1:2380", 50 * time.Millisecond, 250 * time.Millisecond, uint64(10000),
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatal(d)
@@ -67,9 +67,9 @@ func TestOldAddresses(t *testing.T) {
 		listen, advertise, peerListen, peerAdv string
 	}{
 		{map[string]string{"addr": "127.0.0.1:4002", "peer-addr": "127.0.0.1:7002"}, "http://127.0.0.1:4002", "http://127.0.0.1:4002", "http://127.0.0.1:7002", "http://127.0.0.1:7002"},
-		{map[string]string{"addr": "10.0.0.1:4001", "bind-addr": "0.0.0.0"}, "http://0.0.0.0:4001", "http://10.0.0.1:4001", defaultPeerURLs, defaultPeerURLs},
-		{map[string]string{"addr": "10.0.0.1:4001", "bind-addr": "0.0.0.0:5001", "cert-file": "c", "key-file": "k"}, "https://0.0.0.0:5001", "https://10.0.0.1:4001", defaultPeerURLs, defaultPeerURLs},
-		{map[string]string{"listen-client-urls": "http://0.0.0.0:2379"}, "http://0.0.0.0:2379", "http://127.0.0.1:2379", defaultPeerURLs, defaultPeerURLs},
+		{map[string]string{"addr": "10.0.0.1:4001", "bind-addr": "0.0.0.0"}, "http://0.0.0.0:4001", "http://10.0.0.1:4001", defaultPeerURLs, "http://127.0.0.1:2380"},
+		{map[string]string{"addr": "10.0.0.1:4001", "bind-addr": "0.0.0.0:5001", "cert-file": "c", "key-file": "k"}, "https://0.0.0.0:5001", "https://10.0.0.1:4001", defaultPeerURLs, "http://127.0.0.1:2380"},
+		{map[string]string{"listen-client-urls": "http://0.0.0.0:2379"}, "http://0.0.0.0:2379", "http://127.0.0.1:2379", defaultPeerURLs, "http://127.0.0.1:2380"},
 	} {
 		c, err := Load(tc.flags, env())
 		if err != nil {

@@ -17,7 +17,11 @@ func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 	if cfg.Join != "" {
 		return runWorker(ctx, cfg, env, log, nil)
 	}
-	m, err := start(ctx, cfg, log)
+	held, err := heldSockets()
+	if err != nil {
+		return err
+	}
+	m, err := start(ctx, cfg, log, held)
 	if errors.Is(err, discovery.ErrFull) && cfg.DiscoveryFallback == "proxy" {
 		log.Warn("the discovered cluster is full: this node becomes a worker", "why", err)
 		var full *fullError
