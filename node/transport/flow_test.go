@@ -16,10 +16,10 @@ import (
 	"drydock/node/wire"
 )
 
-// TestHeartbeatsOvertakeEntries: over a link of 20 MB/s with 20 MB of entries
-// queued, a heartbeat doesn't wait for the second that these take.
+// TestHeartbeatsOvertakeEntries: over a link of 20 MB/s with 10 MB of entries
+// queued, a heartbeat doesn't wait for the half second that these take.
 func TestHeartbeatsOvertakeEntries(t *testing.T) {
-	const frames, size, rate = 20, 1 << 20, 20 << 20
+	const frames, size, rate = 10, 1 << 20, 20 << 20
 	b := startMember(t, 2, "")
 	p := newProxy(t, b.addr(), rate)
 	a := startMember(t, 1, "")

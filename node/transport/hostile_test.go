@@ -215,9 +215,10 @@ func TestDeafMember(t *testing.T) {
 	a := startMember(t, 1, "", func(o *Options) { o.Stall = 100 * time.Millisecond })
 	a.SetPeers([]Peer{{ID: 2, URLs: []string{"http://" + ln.Addr().String()}}})
 	eventually(t, "a connection", func() bool { return a.Connected(2) })
+	frame := appendFrame(1, 2, 1, 1<<20)
 	began := time.Now()
-	for i := range uint64(100) {
-		a.Send(2, appendFrame(1, 2, i, 1<<20))
+	for range 100 {
+		a.Send(2, frame)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("sending took %v", took)

@@ -96,10 +96,9 @@ func TestRestartUnnoticed(t *testing.T) {
 	a.SetPeers([]Peer{{ID: 2, URLs: []string{p.url()}}})
 	b.SetPeers([]Peer{a.entry()})
 	reaches(t, a, b, 1)
-	p.frozen.Store(true)
+	p.freeze()
 	addr := b.addr()
 	b.stop()
-	p.frozen.Store(false) // the old connection stays dead
 	b = startMember(t, 2, addr)
 	b.SetPeers([]Peer{a.entry()})
 	reaches(t, a, b, 2)

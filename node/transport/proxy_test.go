@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// proxy is a piece of network between two members: it can stand still and have a
-// rate.
+// proxy is a piece of network between two members: it can swallow what comes over
+// the connections that are there, and have a rate.
 type proxy struct {
-	ln     net.Listener
-	to     string
-	rate   int64 // bytes a second from caller to called; zero for no bound
-	frozen atomic.Bool
+	ln   net.Listener
+	to   string
+	rate int64 // bytes a second from caller to called; zero for no bound
 
 	mu    sync.Mutex
 	conns []net.Conn
+	dead  []*atomic.Bool
 	wait  sync.WaitGroup
 	stop  chan struct{}
 }
@@ -41,6 +41,15 @@ func newProxy(t testing.TB, addr string, rate int64) *proxy {
 }
 
 func (p *proxy) url() string { return "http://" + p.ln.Addr().String() }
+
+// freeze kills the connections that are there without telling either side.
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.dead {
+		d.Store(true)
+	}
+}
 
 // cut closes all connections.
 func (p *proxy) cut() {
@@ -66,19 +75,16 @@ func (p *proxy) accept() {
 		// What the proxy holds should be little.
 		_ = in.(*net.TCPConn).SetReadBuffer(32 << 10)
 		_ = out.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		dead := new(atomic.Bool)
 		p.mu.Lock()
-		p.conns = append(p.conns, in, out)
+		p.conns, p.dead = append(p.conns, in, out), append(p.dead, dead)
 		p.mu.Unlock()
-		frozen := p.frozen.Load() // those of a frozen time stay so
-		var dead atomic.Bool
-		dead.Store(frozen)
-		p.wait.Go(func() { p.pass(in, out, p.rate, &dead) })
-		p.wait.Go(func() { p.pass(out, in, 0, &dead) })
+		p.wait.Go(func() { p.pass(in, out, p.rate, dead) })
+		p.wait.Go(func() { p.pass(out, in, 0, dead) })
 	}
 }
 
-// pass copies, but for what comes once the proxy was frozen: that is swallowed, and
-// so is the end of it.
+// pass copies. What comes over a dead connection is swallowed, its end too.
 func (p *proxy) pass(from, to net.Conn, rate int64, dead *atomic.Bool) {
 	buf := make([]byte, 8<<10)
 	tick := time.NewTicker(time.Millisecond)
@@ -87,9 +93,6 @@ func (p *proxy) pass(from, to net.Conn, rate int64, dead *atomic.Bool) {
 	began := time.Now()
 	for {
 		n, err := from.Read(buf)
-		if p.frozen.Load() {
-			dead.Store(true)
-		}
 		if dead.Load() {
 			if err != nil {
 				return

@@ -142,7 +142,8 @@ func (s *stream) failed(err error) {
 	default:
 	}
 	var refusal *Refusal
-	refused := errors.As(err, &refusal)
+	// One that stops, or has too many callers, will have us in a while.
+	refused := errors.As(err, &refusal) && refusal.Why != WhyBusy
 	// The first failure is said, and every refusal for another reason; what
 	// follows a loss is its consequence.
 	if s.said != "" && (!refused || s.said == text) {
