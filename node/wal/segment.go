@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,12 @@ const (
 
 // fillBytes is how much of a new segment is zeroed by one write.
 const fillBytes = 1 << 20
+
+// sparseBytes is the block in which a segment is read.
+const sparseBytes = 64 << 10
+
+// zeros is a block of an unused segment.
+var zeros [sparseBytes]byte
 
 // openStride is the step that an Open takes to a new generation, while a roll
 // takes one of 1. Segments that a crash took away may turn up again as spares,
@@ -100,7 +107,8 @@ func fill(file world.File, size int64) error {
 	return nil
 }
 
-// readFile returns a file's content from off on.
+// readFile returns a file's content from off on. Most of a segment is often
+// zeros, which are left as the system gives them, for they take no memory.
 func readFile(disk world.FS, name string, off int64) ([]byte, error) {
 	file, err := disk.Open(name)
 	if err != nil {
@@ -114,9 +122,27 @@ func readFile(disk world.FS, name string, off int64) ([]byte, error) {
 		return nil, file.Close()
 	}
 	data := make([]byte, size-off)
-	n, err := file.ReadAt(data, off)
-	if err == io.EOF {
-		err = nil
-	}
+	n, err := readSparse(file, off, data)
 	return data[:n], errors.Join(err, file.Close())
+}
+
+// readSparse reads into data, which is all zeros, and writes no block of it that
+// stays so. It returns how much there was to read.
+func readSparse(file io.ReaderAt, off int64, data []byte) (int, error) {
+	block := make([]byte, min(len(data), sparseBytes))
+	for at := 0; at < len(data); at += len(block) {
+		b := block[:min(len(block), len(data)-at)]
+		n, err := file.ReadAt(b, off+int64(at))
+		if !bytes.Equal(b[:n], zeros[:n]) {
+			copy(data[at:], b[:n])
+		}
+		switch {
+		case n == len(b):
+		case err == io.EOF:
+			return at + n, nil
+		default:
+			return at + n, err
+		}
+	}
+	return len(data), nil
 }
