@@ -292,8 +292,7 @@ func TestListOfMembersIsKeptFresh(t *testing.T) {
 		urls    []string
 	}
 	var now atomic.Pointer[list]
-	var member *fake
-	member = newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+	member := newFake(t, func(w http.ResponseWriter, _ *http.Request) {
 		l := now.Load()
 		w.Header().Set("X-Etcd-Cluster-Id", l.cluster)
 		_ = json.NewEncoder(w).Encode(map[string]any{"members": []memberJSON{{ID: "1", Name: "n", ClientURLs: l.urls}}})
