@@ -150,13 +150,11 @@ func (p *replays) restart(t *testing.T) {
 
 func (p *replays) cluster(t *testing.T) {
 	all := cluster(t, 3, nil)
-	settled(t, all)
 	p.begin(t, "cluster", "-cluster", all[0].url+","+all[1].url+","+all[2].url, "-tags", "cluster")
 }
 
 func (p *replays) noLeader(t *testing.T) {
 	all := cluster(t, 3, func(x *member) { x.cfg.RequestTimeout = 2 * time.Second })
-	settled(t, all)
 	if code, body := ask(t, "PUT", all[0].url+"/v2/keys/noleader-seed", "value=seed"); code != 201 {
 		t.Fatal(code, body)
 	}

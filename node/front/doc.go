@@ -16,7 +16,8 @@
 //     when the server stops; its answer then ends cleanly, which clients take for
 //     "ask again".
 //   - No client can hold more than Limits allow: bytes, time, connections.
-//   - Every answer carries the CORS headers, as etcd's do since 3.2.
+//   - Every answer carries the CORS headers, as etcd's do since 3.2, unless
+//     origins are listed.
 //
 // Decisions, where etcd leaves one:
 //
@@ -24,8 +25,6 @@
 //     connection is the end of its watch.
 //   - /version has etcd's two fields alone, since clients compare; the product's
 //     own version is in the header X-Drydock-Version.
-//   - / shows the dashboard to browsers, that is, if Accept names text/html; to
-//     all others it is 404, as etcd's.
 //   - /debug/vars shows the program's name without its arguments.
 //   - A member that was added must have started before the next one is added;
 //     etcd asks for this by asking that all be connected.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,7 +25,7 @@ type Front struct {
 	version string
 	guard   Guard
 	links   Links
-	home    http.Handler
+	origins []string // nil means all
 	limits  Limits
 	log     *slog.Logger
 
@@ -61,8 +62,11 @@ func New(o Options) *Front {
 		o.Registry = prometheus.NewRegistry()
 	}
 	f := &Front{
-		host: o.Host, cluster: o.Cluster, version: o.Version, guard: o.Guard, links: o.Links, home: o.Home,
+		host: o.Host, cluster: o.Cluster, version: o.Version, guard: o.Guard, links: o.Links,
 		limits: o.Limits, log: o.Log, exact: make(map[string]*endpoint), meter: newMetrics(o.Version),
+	}
+	if o.CORS != "" && o.CORS != "*" {
+		f.origins = strings.Split(strings.ReplaceAll(o.CORS, " ", ""), ",")
 	}
 	f.closing, f.end = context.WithCancel(context.Background())
 	o.Registry.MustRegister(append(f.meter.all(), &collector{f: f})...)
@@ -147,17 +151,49 @@ func (f *Front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if e != nil {
 		name = e.name
 	}
-	defer func() { f.meter.served(name, r.Method, w) }()
+	defer func() {
+		if bug := recover(); bug != nil {
+			f.failed(w, r, bug)
+		}
+		f.finish(w, r, name)
+	}()
 	f.serve(w, r, e)
 }
 
+// failed ends a request whose handler panicked.
+func (f *Front) failed(w *writer, r *http.Request, bug any) {
+	if bug == http.ErrAbortHandler {
+		panic(bug) // how a handler cuts a connection off
+	}
+	f.log.Error("a request's handler panicked", "method", r.Method, "path", r.URL.Path, "panic", bug, "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler) // half an answer must not look whole
+	}
+	w.text(http.StatusInternalServerError, "internal error; the server's log has more\n")
+}
+
+// finish does what comes after every answer.
+func (f *Front) finish(w *writer, r *http.Request, name string) {
+	if w.long {
+		w.deadline(largeAnswer) // for what is buffered still
+	}
+	if r.Body != nil && r.Body != http.NoBody && !w.timed {
+		// Nobody wanted the body. Net/http reads past it, and would wait.
+		w.readBy(f.limits.HeaderTime)
+	}
+	f.meter.served(name, r.Method, w)
+	if f.log.Enabled(r.Context(), slog.LevelDebug) {
+		f.log.Debug("answered", "method", r.Method, "path", r.URL.Path, "status", w.status, "took", time.Since(w.began), "from", r.RemoteAddr)
+	}
+}
+
 func (f *Front) serve(w *writer, r *http.Request, e *endpoint) {
-	cors(w.Header())
+	f.cors(w.Header(), r)
 	if f.refuseHead(w, r) {
 		return
 	}
 	switch {
-	case r.Method == "OPTIONS" && (e == nil || !e.mount), e == nil && !f.wantsHome(r):
+	case e == nil, r.Method == "OPTIONS" && !e.mount:
 		// What needs no node: pre-flights, unclean and unknown paths.
 		_, resp := api.Decode(&api.Request{Method: r.Method, Target: target(r)})
 		if resp == nil {
@@ -165,14 +201,9 @@ func (f *Front) serve(w *writer, r *http.Request, e *endpoint) {
 		}
 		w.answer(resp)
 		return
-	case e == nil:
-		w.long = true
-		f.home.ServeHTTP(w, r)
-		return
 	case e.mount:
 		w.long = true
-		w.deadline(0)
-		r.Body = http.MaxBytesReader(w, r.Body, f.limits.FormBytes)
+		r.Body = &timedBody{ReadCloser: http.MaxBytesReader(w, r.Body, f.limits.FormBytes), w: w}
 		e.serve(w, r)
 		return
 	}
@@ -185,12 +216,6 @@ func (f *Front) serve(w *writer, r *http.Request, e *endpoint) {
 		return
 	}
 	e.serve(w, r)
-}
-
-// wantsHome says whether a request is a browser's for the start page.
-func (f *Front) wantsHome(r *http.Request) bool {
-	return f.home != nil && r.URL.Path == "/" && (r.Method == "GET" || r.Method == "HEAD") &&
-		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // refuseHead answers a request whose head is too large.

@@ -35,7 +35,7 @@ func says(text string) http.Handler {
 func TestRoutes(t *testing.T) {
 	x := cluster(t, 1, func(x *member) {
 		x.options = front.Options{
-			Home: says("home"), Pprof: true,
+			Pprof: true,
 			Mounts: []front.Mount{
 				{Name: "v1", Path: "/v1/", Handler: says("v1")},
 				{Name: "leader", Path: "/v2/leader", Handler: says("leader")},
@@ -45,35 +45,30 @@ func TestRoutes(t *testing.T) {
 		}
 	})[0]
 	h := x.handler.Load()
-	browser := []string{"Accept", "text/html,application/xhtml+xml"}
 	for _, tc := range []struct {
 		method, target string
-		header         []string
 		status         int
 		body           string
 	}{
-		{"GET", "/", browser, 200, "home"},
-		{"GET", "/", nil, 404, "404 page not found\n"},
-		{"PUT", "/", browser, 404, "404 page not found\n"},
-		{"GET", "/x", browser, 404, "404 page not found\n"},
-		{"GET", "/v1/keys/a", nil, 200, "v1"},
-		{"GET", "/v1", nil, 404, "404 page not found\n"},
-		{"GET", "/v2/leader", nil, 200, "leader"},
-		{"GET", "/v2/leader/x", nil, 404, "404 page not found\n"},
-		{"GET", "/mod/dashboard/x", nil, 200, "dashboard"},
-		{"GET", "/mod/v2/lock", nil, 200, "mod"},
-		{"GET", "/mod//v2/lock", nil, 301, "<a href=\"/mod/v2/lock\">Moved Permanently</a>.\n\n"},
-		{"OPTIONS", "/v2/keys/a", nil, 200, ""},
-		{"OPTIONS", "/nowhere", nil, 200, ""},
-		{"HEAD", "/health", nil, 405, "Method Not Allowed\n"},
-		{"POST", "/version", nil, 405, "Method Not Allowed\n"},
-		{"GET", "/version", nil, 200, `{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}`},
-		{"GET", "/health", nil, 200, `{"health":"true"}`},
-		{"GET", "/debug/pprof/cmdline", nil, 200, "front.test"},
-		{"GET", "http://h/v2/keys/none", nil, 404, `{"errorCode":100,"message":"Key not found","cause":"/none","index":0}` + "\n"},
-		{"GET", "/v2/members/", nil, 200, `{"members":[{"id":"1cd09db950fa1747","name":"m0","peerURLs":["http://127.0.0.1:1"],"clientURLs":["` + x.url + `"]}]}` + "\n"},
+		{"GET", "/", 404, "404 page not found\n"},
+		{"GET", "/v1/keys/a", 200, "v1"},
+		{"GET", "/v1", 404, "404 page not found\n"},
+		{"GET", "/v2/leader", 200, "leader"},
+		{"GET", "/v2/leader/x", 404, "404 page not found\n"},
+		{"GET", "/mod/dashboard/x", 200, "dashboard"},
+		{"GET", "/mod/v2/lock", 200, "mod"},
+		{"GET", "/mod//v2/lock", 301, "<a href=\"/mod/v2/lock\">Moved Permanently</a>.\n\n"},
+		{"OPTIONS", "/v2/keys/a", 200, ""},
+		{"OPTIONS", "/nowhere", 200, ""},
+		{"HEAD", "/health", 405, "Method Not Allowed\n"},
+		{"POST", "/version", 405, "Method Not Allowed\n"},
+		{"GET", "/version", 200, `{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}`},
+		{"GET", "/health", 200, `{"health":"true"}`},
+		{"GET", "/debug/pprof/cmdline", 200, "front.test"},
+		{"GET", "http://h/v2/keys/none", 404, `{"errorCode":100,"message":"Key not found","cause":"/none","index":0}` + "\n"},
+		{"GET", "/v2/members/", 200, `{"members":[{"id":"1cd09db950fa1747","name":"m0","peerURLs":["http://127.0.0.1:1"],"clientURLs":["` + x.url + `"]}]}` + "\n"},
 	} {
-		w := record(h, tc.method, tc.target, "", tc.header...)
+		w := record(h, tc.method, tc.target, "")
 		if w.Code != tc.status || w.Body.String() != tc.body {
 			t.Errorf("%s %s: %d %q", tc.method, tc.target, w.Code, w.Body)
 		}
@@ -125,6 +120,23 @@ func TestMetrics(t *testing.T) {
 	w := record(x.handler.Load(), "GET", "/metrics", "")
 	if w.Code != 200 || strings.Contains(w.Body.String(), "etcd_server_has_leader") {
 		t.Errorf("of a node that has stopped: %d", w.Code)
+	}
+}
+
+func TestCORSOfSomeOrigins(t *testing.T) {
+	h := cluster(t, 1, func(x *member) { x.options.CORS = "http://a.example, http://b.example" })[0].handler.Load()
+	for origin, want := range map[string]string{
+		"": "", "http://a.example": "http://a.example", "http://b.example": "http://b.example", "http://c.example": "", "*": "",
+	} {
+		for _, target := range []string{"/v2/keys/a", "/v2/keys/a?ttl=x", "/version", "/nowhere"} {
+			w := record(h, "GET", target, "", "Origin", origin)
+			if got := w.Header().Get("Access-Control-Allow-Origin"); got != want {
+				t.Errorf("%s from %q: %q", target, origin, got)
+			}
+			if got := w.Header().Get("Access-Control-Allow-Headers"); (got == "") != (want == "") {
+				t.Errorf("%s from %q: allows headers %q", target, origin, got)
+			}
+		}
 	}
 }
 

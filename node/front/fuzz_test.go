@@ -35,7 +35,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	x := cluster(f, 1, func(x *member) {
-		x.options = front.Options{Home: says("home"), Limits: front.Limits{BodyTime: time.Second}}
+		x.options = front.Options{Limits: front.Limits{BodyTime: time.Second}}
 		// What fuzzing writes must not slow it down.
 		x.cfg.CheckpointEntries = 1000
 	})[0]

@@ -145,23 +145,12 @@ func (f *Front) tell(w *writer, call *api.Call, n *node.WatchNews) bool {
 		resp := api.EncodeWatchHead(call, n.Meta)
 		w.answer(&resp)
 	default:
-		b := api.EncodeWatchEvent(n.Event)
-		w.deadline(len(b))
-		if _, err := w.Write(b); err != nil {
+		if _, err := w.Write(api.EncodeWatchEvent(n.Event)); err != nil {
 			return false
 		}
 		f.meter.events.Inc()
 	}
-	if n.Last {
-		return false
-	}
-	w.deadline(largeAnswer)
-	err := w.rc.Flush()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		f.meter.refuse(limitSlowReader)
-	}
-	w.deadline(0)
-	return err == nil
+	return !n.Last && w.FlushError() == nil
 }
 
 // watchFailed ends a watch. Before its head is out there is an answer to give.
@@ -221,9 +210,9 @@ func (in *intake) read(w *writer, r *http.Request) ([]byte, *api.Response) {
 		return nil, in.skip(w, r)
 	}
 	if r.ContentLength > l.FormBytes {
-		return nil, in.tooLarge(r)
+		return nil, in.tooLarge(w, r)
 	}
-	_ = w.rc.SetReadDeadline(time.Now().Add(l.BodyTime))
+	w.readBy(l.BodyTime)
 	room := r.ContentLength
 	if room < 0 || room > pieceBytes {
 		room = pieceBytes
@@ -238,17 +227,18 @@ func (in *intake) read(w *writer, r *http.Request) ([]byte, *api.Response) {
 		body = body[:len(body)+n]
 		switch {
 		case int64(len(body)) > l.FormBytes:
-			return nil, in.tooLarge(r)
+			return nil, in.tooLarge(w, r)
 		case !in.hold(int64(n)):
 			in.f.meter.refuse(limitBodies)
+			w.last()
 			resp := api.EncodeFailure(&api.Call{}, api.Refused, consensus.ReasonBusy, api.Meta{ClusterID: in.f.cluster})
 			return nil, &resp
 		case errors.Is(err, io.EOF):
 			// What comes now is the next request, or that the client is gone.
-			_ = w.rc.SetReadDeadline(time.Time{})
+			w.readBy(0)
 			return body, nil
 		case err != nil:
-			return nil, in.broken(r, err)
+			return nil, in.broken(w, r, err)
 		}
 	}
 }
@@ -256,18 +246,18 @@ func (in *intake) read(w *writer, r *http.Request) ([]byte, *api.Response) {
 // skip reads past a body that means nothing, so that the end of the connection
 // can be seen behind it; one that is too long ends the connection.
 func (in *intake) skip(w *writer, r *http.Request) *api.Response {
-	_ = w.rc.SetReadDeadline(time.Now().Add(in.f.limits.BodyTime))
+	w.readBy(in.f.limits.BodyTime)
 	_, err := io.CopyN(io.Discard, r.Body, maxSkipped)
 	switch {
 	case errors.Is(err, io.EOF):
-		_ = w.rc.SetReadDeadline(time.Time{})
+		w.readBy(0)
 	case err != nil:
-		return in.broken(r, err)
+		return in.broken(w, r, err)
 	case r.Method == "GET":
 		// It may be a watch, and nobody could see its client go.
-		return in.tooLarge(r)
+		return in.tooLarge(w, r)
 	default:
-		w.Header().Set("Connection", "close")
+		w.last()
 	}
 	return nil
 }
@@ -275,12 +265,14 @@ func (in *intake) skip(w *writer, r *http.Request) *api.Response {
 // maxSkipped is how much of a meaningless body is read.
 const maxSkipped = 256 << 10
 
-func (in *intake) tooLarge(r *http.Request) *api.Response {
+func (in *intake) tooLarge(w *writer, r *http.Request) *api.Response {
+	w.last()
 	in.f.meter.refuse(limitForm)
 	return in.f.badForm(r, fmt.Sprintf("http: POST too large (at most %d bytes)", in.f.limits.FormBytes))
 }
 
-func (in *intake) broken(r *http.Request, err error) *api.Response {
+func (in *intake) broken(w *writer, r *http.Request, err error) *api.Response {
+	w.last()
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return in.f.badForm(r, err.Error())
 	}

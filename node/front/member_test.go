@@ -108,6 +108,7 @@ func cluster(t testing.TB, n int, prepare func(*member)) []*member {
 		x.start()
 		t.Cleanup(x.stop)
 	}
+	settled(t, all)
 	return all
 }
 
@@ -148,7 +149,7 @@ func (x *member) stop() {
 }
 
 // settled waits until the members agree on a leader and on what they speak.
-func settled(t *testing.T, all []*member) {
+func settled(t testing.TB, all []*member) {
 	t.Helper()
 	await(t, "a leader that all know", func() bool {
 		for _, x := range all {
@@ -187,7 +188,7 @@ func ask(t *testing.T, method, url, form string) (status int, body string) {
 }
 
 // await polls until cond holds.
-func await(t *testing.T, what string, cond func() bool) {
+func await(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()

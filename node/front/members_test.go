@@ -30,7 +30,6 @@ func tell(h http.Handler, method, target, body string) *httptest.ResponseRecorde
 func TestMemberRequestsAreChecked(t *testing.T) {
 	x := cluster(t, 1, nil)[0]
 	h := x.handler.Load()
-	settled(t, []*member{x})
 	for _, tc := range []struct {
 		method, below, body string
 		status              int
@@ -84,7 +83,6 @@ func TestMemberRequestsAreChecked(t *testing.T) {
 func TestMemberJoins(t *testing.T) {
 	x := cluster(t, 1, nil)[0]
 	h := x.handler.Load()
-	settled(t, []*member{x})
 	w := tell(h, "POST", "/v2/members", `{"peerURLs":["http://127.0.0.1:7"]}`)
 	var added struct {
 		ID       string
@@ -194,7 +192,6 @@ func TestStatisticsOfLinks(t *testing.T) {
 // TestCausesOfTimeOuts takes a majority away and looks at what is said of it.
 func TestCausesOfTimeOuts(t *testing.T) {
 	all := cluster(t, 3, func(x *member) { x.cfg.RequestTimeout = 700 * time.Millisecond })
-	settled(t, all)
 	x := all[0]
 	all[1].stop()
 	all[2].stop()

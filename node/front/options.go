@@ -52,8 +52,8 @@ type Mount struct {
 	// Path is where it is: with a slash at the end all below, too; else only
 	// exactly there. Of two that match the longer counts.
 	Path string
-	// Handler answers. It is not bound in time or in what it writes; the body of
-	// a request is bounded by Limits.FormBytes.
+	// Handler answers. It may take its time, but what it writes has to be read in
+	// time, and the body of a request is bounded by Limits.FormBytes and BodyTime.
 	Handler http.Handler
 }
 
@@ -70,8 +70,9 @@ type Options struct {
 	Links Links
 	// Mounts are further handlers. They come before the Front's own paths.
 	Mounts []Mount
-	// Home, if not nil, answers browsers that ask for /.
-	Home http.Handler
+	// CORS lists the origins whose pages may use the API, separated by commas;
+	// empty or "*" means all, as etcd's default does.
+	CORS string
 	// Limits has defaults for what is zero.
 	Limits Limits
 	// Pprof serves /debug/pprof/.

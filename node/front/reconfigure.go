@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"drydock/node"
 	"drydock/node/consensus"
@@ -179,7 +178,7 @@ func readPeerURLs(w *writer, r *http.Request) ([]string, error) {
 	if media = strings.ToLower(strings.TrimSpace(media)); media != "application/json" {
 		return nil, refused(http.StatusUnsupportedMediaType, "Bad Content-Type %s, accept application/json", media)
 	}
-	_ = w.rc.SetReadDeadline(time.Now().Add(w.f.limits.BodyTime))
+	w.readBy(w.f.limits.BodyTime)
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMemberBytes))
 	var large *http.MaxBytesError
 	switch {
@@ -189,7 +188,7 @@ func readPeerURLs(w *writer, r *http.Request) ([]string, error) {
 	case err != nil:
 		return nil, refused(http.StatusBadRequest, "failed to read the body: %v", err)
 	}
-	_ = w.rc.SetReadDeadline(time.Time{})
+	w.readBy(0)
 	var in struct {
 		PeerURLs []string `json:"peerURLs"`
 	}
