@@ -48,7 +48,7 @@ func processCards() []card {
 			return &Replace{Node: d.node()}, 0
 		}},
 		{KindFailpoint, 5, func(d *dealer) (Params, time.Duration) {
-			p := &Failpoint{Node: d.node(), At: pick(d.rng, busyPoints...), Nth: 1, Do: DoCrash, RestartAfter: d.back()}
+			p := &Failpoint{Node: d.node(), At: pick(d.rng, busyPoints...), Nth: 1, Do: DoCrash, Stall: usualStall, RestartAfter: d.back()}
 			if p.At == "wal.append" || p.At == "wal.sync" {
 				p.Nth += d.rng.IntN(20)
 			}

@@ -191,6 +191,8 @@ const (
 	DoCrash = "crash"
 	DoError = "error"
 	DoStall = "stall"
+
+	usualStall = 2 * time.Second // the parameter's default
 )
 
 // KindFailpoint strikes a node at a named point of its work.

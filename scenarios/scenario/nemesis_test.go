@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"drydock/chaos"
 	"drydock/scenarios/scenario"
 )
@@ -66,5 +68,24 @@ steps:
 	}
 	if joined == 0 {
 		t.Error("nobody ever joins")
+	}
+}
+
+// TestDrawnStepsCanBeWritten: a plan that was drawn is a file's steps, too.
+func TestDrawnStepsCanBeWritten(t *testing.T) {
+	s := parse(t, "cluster: {members: 5}\nnemesis: {profile: everything, rate: 40, spares: 2, mixed: true}\nduration: 60s\n")
+	for seed := range uint64(30) {
+		plan := s.Plan(seed, nil)
+		written := parse(t, "cluster: {members: 5}\nnemesis: {profile: swarm, spares: 2}\nduration: 60s\n")
+		written.Steps = scenario.StepsOf(plan)
+		again, err := scenario.Parse("f", scenario.Encode(written))
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for i, step := range again.Steps {
+			if got, want := step.Fault, plan.Steps[i].Fault; !cmp.Equal(got, want) {
+				t.Fatalf("seed %d: %s", seed, cmp.Diff(want, got))
+			}
+		}
 	}
 }
