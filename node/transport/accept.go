@@ -97,10 +97,20 @@ func (t *Transport) refuse(w http.ResponseWriter, r *http.Request, h *hello, ref
 
 // admit makes room for a caller. Whoever is admitted must leave.
 func (t *Transport) admit(h *hello, stranger bool) *Refusal {
+	refusal, fresh := t.count(h, stranger)
+	if fresh {
+		t.log.Info("a member that is not known here has called", "member", hex(uint64(h.From)), "name", h.Name, "urls", h.URLs)
+	}
+	return refusal
+}
+
+// count is admit under the lock, in which nothing is logged. Fresh says that a
+// guest was entered.
+func (t *Transport) count(h *hello, stranger bool) (refusal *Refusal, fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return &Refusal{WhyBusy, "this member stops"}
+		return &Refusal{WhyBusy, "this member stops"}, false
 	}
 	book := *t.book.Load()
 	if stranger && book[h.From] == nil {
@@ -111,13 +121,13 @@ func (t *Transport) admit(h *hello, stranger bool) *Refusal {
 			}
 		}
 		if guests >= maxGuests {
-			return &Refusal{WhyBusy, fmt.Sprintf("%d unknown members are connected already", guests)}
+			return &Refusal{WhyBusy, fmt.Sprintf("%d unknown members are connected already", guests)}, false
 		}
-		t.log.Info("a member that is not known here has called", "member", hex(uint64(h.From)), "name", h.Name, "urls", h.URLs)
 		t.addGuest(h)
+		fresh = true
 	}
 	t.wait.Add(1)
-	return nil
+	return nil, fresh
 }
 
 func (t *Transport) leave(from world.MemberID) {

@@ -37,7 +37,8 @@ type Options struct {
 	Name, Release string
 	URLs          []string
 	// Deliver takes a frame that has come. It is called by several goroutines and
-	// owns the frame; while it blocks, one stream of one member stands still.
+	// owns the frame; while it blocks, one stream of one member stands still, and
+	// Close waits.
 	Deliver func(frame []byte)
 	// TLSClient is used for https URLs; nil if there are none. A server name that
 	// is not set is the URL's host.
@@ -152,7 +153,7 @@ func (t *Transport) Send(to world.MemberID, frame []byte) {
 // SetPeers replaces the address book. This member's own entry may be among the
 // peers. Streams to members that are no longer in it end; a member whose
 // addresses have changed is dialled anew unless the address in use is still one
-// of them.
+// of them. It doesn't wait for any of this.
 func (t *Transport) SetPeers(peers []Peer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

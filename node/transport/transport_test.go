@@ -194,7 +194,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 	for i := range uint64(200) {
 		size := 100
 		if i%50 == 7 {
-			size = 3 << 20 // travels in parts
+			size = 1 << 20 // travels in parts
 		}
 		a.Send(2, appendFrame(1, 2, i, size))
 		want = append(want, i)
