@@ -1,8 +1,12 @@
 package front_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -92,10 +96,15 @@ func TestMetrics(t *testing.T) {
 	s := served{member: x}
 	s.put(t, "a", "1")
 	ask(t, "GET", x.url+"/v2/keys/a", "")
+	ask(t, "GET", x.url+"/v2/keys/none", "")
 	ask(t, "GET", x.url+"/nowhere", "")
 	ask(t, "BREW", x.url+"/nowhere", "")
 	for name, want := range map[string]string{
 		"etcd_server_has_leader":                                                  "1",
+		`etcd_server_version{server_version="3.4.23"}`:                            "1",
+		`etcd_http_received_total{method="GET"}`:                                  "2",
+		`etcd_http_failed_total{code="404",method="GET"}`:                         "1",
+		`etcd_http_successful_duration_seconds_count{method="GET"}`:               "1",
 		"etcd_server_is_leader":                                                   "1",
 		"etcd_server_leader_changes_seen_total":                                   "1",
 		"drydock_node_members":                                                    "1",
@@ -137,6 +146,74 @@ func TestCORSOfSomeOrigins(t *testing.T) {
 				t.Errorf("%s from %q: allows headers %q", target, origin, got)
 			}
 		}
+	}
+}
+
+func TestPanicsAreAnswered(t *testing.T) {
+	var logged bytes.Buffer
+	x := serve(t, front.Options{
+		Log: slog.New(slog.NewTextHandler(&logged, nil)),
+		Mounts: []front.Mount{
+			{Name: "bad", Path: "/bad", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug") })},
+			{Name: "worse", Path: "/worse", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(200)
+				_ = http.NewResponseController(w).Flush()
+				panic("a bug")
+			})},
+		},
+	})
+	if code, body := ask(t, "GET", x.url+"/bad", ""); code != 500 || !strings.Contains(body, "internal error") {
+		t.Errorf("%d %s", code, body)
+	}
+	_, r := x.dial(t, "GET /worse HTTP/1.1\r\nHost: h\r\n\r\n")
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("half an answer looks whole")
+	}
+	if n := strings.Count(logged.String(), "a bug"); n != 2 {
+		t.Errorf("%d panics were logged: %s", n, &logged)
+	}
+}
+
+func TestShutdownWaitsForRequests(t *testing.T) {
+	x := serve(t, front.Options{})
+	c, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
+	x.awaitFigure(t, "etcd_server_proposals_pending", "1")
+	done := make(chan error, 1)
+	go func() { done <- x.srv.Shutdown(context.Background()) }()
+	await(t, "nobody is let in", func() bool {
+		other, err := net.Dial("tcp", x.addr)
+		if err == nil {
+			other.Close()
+		}
+		return err != nil
+	})
+	if _, err := io.WriteString(c, "ue=1"); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := answer(t, r, "PUT"); resp.StatusCode != 201 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShutdownCutsOffInTheEnd(t *testing.T) {
+	x := serve(t, front.Options{})
+	_, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
+	x.awaitFigure(t, "etcd_server_proposals_pending", "1")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := x.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("shut down: %v", err)
+	}
+	if _, err := http.ReadResponse(r, nil); err == nil {
+		t.Error("half a request was answered")
 	}
 }
 

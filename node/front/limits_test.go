@@ -2,10 +2,12 @@ package front_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +182,56 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 	slow.Close()
 	s.awaitFigure(t, "etcd_server_proposals_pending", "0")
+}
+
+// TestMountsAreBounded has a handler of others read a body that does not come, and
+// write to a client that does not read.
+func TestMountsAreBounded(t *testing.T) {
+	wrote := make(chan error, 1)
+	s := serve(t, front.Options{
+		Limits: front.Limits{BodyTime: 50 * time.Millisecond, WriteTime: 50 * time.Millisecond, MinRate: 1 << 30, FormBytes: 100},
+		Mounts: []front.Mount{
+			{Name: "read", Path: "/read", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				fmt.Fprint(w, err)
+			})},
+			{Name: "write", Path: "/write", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				var err error
+				for buf := make([]byte, 1<<20); err == nil; {
+					_, err = w.Write(buf)
+				}
+				wrote <- err
+			})},
+			{Name: "idle", Path: "/idle", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.ReadAll(r.Body)
+				select {
+				case <-r.Context().Done():
+				case <-time.After(200 * time.Millisecond):
+					fmt.Fprint(w, "still here")
+				}
+			})},
+		},
+	})
+	post := func(path, body string, length int) string {
+		_, r := s.dial(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", path, length, body))
+		_, got := answer(t, r, "POST")
+		return got
+	}
+	if got := post("/read", "abc", 4); !strings.Contains(got, "timeout") {
+		t.Errorf("a body that does not come: %s", got)
+	}
+	s.awaitFigure(t, refusals("body_time"), "1")
+	if got := post("/read", strings.Repeat("a", 101), 101); !strings.Contains(got, "too large") {
+		t.Errorf("a body that is too large: %s", got)
+	}
+	if got := post("/idle", "abc", 3); got != "still here" {
+		t.Errorf("a handler that takes its time: %s", got)
+	}
+	s.dial(t, "GET /write HTTP/1.1\r\nHost: h\r\n\r\n")
+	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a client that does not read: %v", err)
+	}
+	s.awaitFigure(t, refusals("slow_reader"), "1")
 }
 
 func TestBodiesTogetherAreBounded(t *testing.T) {

@@ -26,6 +26,7 @@ type metrics struct {
 	rejected  prometheus.Counter
 	build     *prometheus.GaugeVec
 	conns     prometheus.Gauge
+	etcd      etcdMetrics
 	rates     rates
 }
 
@@ -61,6 +62,7 @@ func newMetrics(version string) *metrics {
 		}),
 	}
 	m.build.WithLabelValues(version).Set(1)
+	m.etcd.init()
 	for _, l := range allLimits {
 		m.refused.WithLabelValues(string(l)) // so that it shows as 0
 	}
@@ -69,7 +71,7 @@ func newMetrics(version string) *metrics {
 
 func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.requests, m.durations, m.refused, m.undone, m.watches, m.events, m.rejected, m.build, m.conns,
+		m.etcd.received, m.etcd.failed, m.etcd.took, m.etcd.version, m.requests, m.durations, m.refused, m.undone, m.watches, m.events, m.rejected, m.build, m.conns,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 }
@@ -92,8 +94,46 @@ func (m *metrics) served(endpoint, method string, w *writer) {
 		method = "other" // clients may send any word
 	}
 	m.requests.WithLabelValues(endpoint, method, strconv.Itoa(w.status)).Inc()
+	took := time.Since(w.began).Seconds()
 	if !w.long {
-		m.durations.WithLabelValues(endpoint).Observe(time.Since(w.began).Seconds())
+		m.durations.WithLabelValues(endpoint).Observe(took)
+	}
+	if endpoint == "keys" {
+		m.etcd.served(method, w, took)
+	}
+}
+
+// etcdMetrics are what etcd counts of /v2/keys, by its names.
+type etcdMetrics struct {
+	received, failed *prometheus.CounterVec
+	took             *prometheus.HistogramVec
+	version          *prometheus.GaugeVec
+}
+
+func (m *etcdMetrics) init() {
+	m.received = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "etcd_http_received_total", Help: "Requests of the keyspace.",
+	}, []string{"method"})
+	m.failed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "etcd_http_failed_total", Help: "Requests of the keyspace that failed.",
+	}, []string{"method", "code"})
+	m.took = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "etcd_http_successful_duration_seconds", Help: "How long requests of the keyspace took that succeeded.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
+	}, []string{"method"})
+	m.version = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "etcd_server_version", Help: "1, with the version of etcd whose API this is.",
+	}, []string{"server_version"})
+	m.version.WithLabelValues(dialectServer).Set(1)
+}
+
+func (m *etcdMetrics) served(method string, w *writer, took float64) {
+	m.received.WithLabelValues(method).Inc()
+	switch {
+	case w.status >= http.StatusBadRequest:
+		m.failed.WithLabelValues(method, strconv.Itoa(w.status)).Inc()
+	case !w.long:
+		m.took.WithLabelValues(method).Observe(took)
 	}
 }
 
