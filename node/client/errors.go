@@ -60,7 +60,8 @@ var ErrUnavailable = errors.New("client: etcd cluster is unavailable or misconfi
 var ErrNoEndpoints = errors.New("client: no endpoints available")
 
 // ErrInvalidJSON is matched when an answer is not one of the etcd v2 API.
-var ErrInvalidJSON = errors.New("client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint")
+var ErrInvalidJSON = errors.New("client: response is invalid json. " +
+	"The endpoint is probably not valid etcd cluster endpoint")
 
 // ErrTooLarge is matched when an answer is longer than any cluster should give.
 var ErrTooLarge = errors.New("client: the answer is too large")

@@ -34,8 +34,9 @@ func runBackup(inv *invocation) int {
 	case err != nil:
 		return inv.refuse(err)
 	}
-	fmt.Fprintf(inv.env.Stdout, "%s: %d keys at index %d, as member %s of the new cluster %s\nTo run it: drydock node --data-dir %s\n",
-		restored.Directory, restored.Keys, restored.EtcdIndex, restored.Name, restored.Cluster, to)
+	fmt.Fprintf(inv.env.Stdout, "%s: %d keys at index %d, as member %s of the new cluster %s\n",
+		restored.Directory, restored.Keys, restored.EtcdIndex, restored.Name, restored.Cluster)
+	fmt.Fprintf(inv.env.Stdout, "To run it: drydock node --data-dir %s\n", to)
 	return exitOK
 }
 

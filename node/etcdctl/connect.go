@@ -29,7 +29,9 @@ func (inv *invocation) connect(sync bool) int {
 	if err != nil {
 		return inv.refuse(err)
 	}
-	files := client.TLSFiles{CA: inv.global.text("ca-file"), Cert: inv.global.text("cert-file"), Key: inv.global.text("key-file")}
+	files := client.TLSFiles{
+		CA: inv.global.text("ca-file"), Cert: inv.global.text("cert-file"), Key: inv.global.text("key-file"),
+	}
 	tls, err := files.Config()
 	if err != nil {
 		return inv.refuse(err)
@@ -151,7 +153,7 @@ func discover(ctx context.Context, r resolver, domain string, insecure bool) ([]
 		add("http", plain)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("--discovery-srv: %s names no endpoint with TLS; --insecure-discovery takes the others", domain)
+		return nil, fmt.Errorf("--discovery-srv: %s has no endpoint with TLS; --insecure-discovery takes the others", domain)
 	}
 	return out, nil
 }

@@ -17,7 +17,9 @@ var (
 
 // onKey connects and does one thing to the key that is the first argument. what
 // gets a key that begins with a slash, and the answer to show.
-func (inv *invocation) onKey(what func(ctx context.Context, key string) (*client.Response, error)) (*client.Response, int) {
+func (inv *invocation) onKey(
+	what func(ctx context.Context, key string) (*client.Response, error),
+) (*client.Response, int) {
 	if len(inv.args) == 0 {
 		return nil, inv.fail(exitBadArgs, errNoKey)
 	}

@@ -115,7 +115,8 @@ func runMemberRemove(inv *invocation) int {
 
 func runMemberUpdate(inv *invocation) int {
 	if len(inv.args) != 2 {
-		return inv.usage("Provide an ID and a list of comma separated peerURL (0xabcd http://example.com,http://example1.com)")
+		return inv.usage("Provide an ID and a list of comma separated peerURL " +
+			"(0xabcd http://example.com,http://example1.com)")
 	}
 	if code := inv.connect(true); code != exitOK {
 		return code
