@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,37 +26,72 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type noPeers struct{}
-
-func (noPeers) Send(world.MemberID, []byte) {}
-
-var founder = state.Member{
-	ID: 7, Name: "one", PeerURLs: []string{"http://10.0.0.1:7001"}, ClientURLs: []string{"http://10.0.0.1:4001"},
+// mesh joins the members of one process.
+type mesh struct {
+	mu    sync.RWMutex
+	hosts map[world.MemberID]*host.Host
 }
 
-// member is a cluster of one with its two faces.
+// Send implements world.Peers.
+func (m *mesh) Send(to world.MemberID, frame []byte) {
+	m.mu.RLock()
+	h := m.hosts[to]
+	m.mu.RUnlock()
+	if h != nil {
+		h.Receive(frame)
+	}
+}
+
+// member is a running member with its two faces.
 type member struct {
 	host         *host.Host
 	client, peer string // URLs
 }
 
-func start(t *testing.T, o legacy.Options) *member {
+// start starts a cluster of one.
+func start(t *testing.T, o legacy.Options) *member { return cluster(t, 1, o)[0] }
+
+// cluster starts members that are called one, two, ... and waits until all know who
+// leads.
+func cluster(t *testing.T, n int, o legacy.Options) []*member {
+	t.Helper()
+	founders := []state.Member{
+		{ID: 7, Name: "one", PeerURLs: []string{"http://10.0.0.1:7001"}, ClientURLs: []string{"http://10.0.0.1:4001"}},
+		{ID: 8, Name: "two", PeerURLs: []string{"http://10.0.0.2:7001"}, ClientURLs: []string{"http://10.0.0.2:4001"}},
+		{ID: 9, Name: "three", PeerURLs: []string{"http://10.0.0.3:7001"}, ClientURLs: []string{"http://10.0.0.3:4001"}},
+	}[:n]
+	net := &mesh{hosts: make(map[world.MemberID]*host.Host)}
+	var all []*member
+	for _, f := range founders {
+		all = append(all, boot(t, f, founders, net, o))
+	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for _, m := range all {
+		eventually(t, "a leader", func() bool { return do(t, "GET", m.client+"/v2/leader", "").status == http.StatusOK })
+	}
+	return all
+}
+
+func boot(t *testing.T, self state.Member, founders []state.Member, net *mesh, o legacy.Options) *member {
 	t.Helper()
 	disk, err := host.OpenDisk(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := node.Config{
-		Cluster: 1, ID: founder.ID, Name: founder.Name, SegmentBytes: 1 << 20,
-		Heartbeat: 20 * time.Millisecond, Election: 100 * time.Millisecond,
+		Cluster: 1, ID: self.ID, Name: self.Name, SegmentBytes: 1 << 20,
+		Heartbeat: 20 * time.Millisecond, Election: 200 * time.Millisecond,
 	}
-	if err := node.Found(disk, cfg, checkpoint.Store{}, []state.Member{founder}); err != nil {
+	if err := node.Found(disk, cfg, checkpoint.Store{}, founders); err != nil {
 		t.Fatal(err)
 	}
-	h, err := host.Start(disk, host.Options{Config: cfg, Store: checkpoint.Store{}, Peers: noPeers{}})
+	h, err := host.Start(disk, host.Options{Config: cfg, Store: checkpoint.Store{}, Peers: net})
 	if err != nil {
 		t.Fatal(err)
 	}
+	net.mu.Lock()
+	net.hosts[self.ID] = h
+	net.mu.Unlock()
 	t.Cleanup(func() {
 		if err := errors.Join(h.Stop(), disk.Close()); err != nil {
 			t.Error(err)
@@ -75,24 +111,8 @@ func start(t *testing.T, o legacy.Options) *member {
 		f.EndWatches()
 		client.Close()
 		peer.Close()
-		http.DefaultClient.CloseIdleConnections()
 	})
-	m := &member{host: h, client: client.URL, peer: peer.URL}
-	m.untilLed(t)
-	return m
-}
-
-// untilLed waits until the member leads.
-func (m *member) untilLed(t *testing.T) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		if a := do(t, "GET", m.client+"/v2/leader", ""); a.status == http.StatusOK {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody leads")
-		}
-	}
+	return &member{host: h, client: client.URL, peer: peer.URL}
 }
 
 // answer is what came back.
