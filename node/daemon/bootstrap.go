@@ -225,7 +225,7 @@ func (b *bootstrap) discover(ctx context.Context) (host.Identity, error) {
 	self.ID = memberID(token, self.Name, self.PeerURLs)
 	res, err := discovery.Join(ctx, b.discoveryOptions(self))
 	if err != nil {
-		return host.Identity{}, err
+		return host.Identity{}, full(&res, err)
 	}
 	if len(res.Founders) == 0 {
 		var urls []string

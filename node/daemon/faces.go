@@ -11,6 +11,7 @@ import (
 	"drydock/node/front"
 	"drydock/node/legacy"
 	"drydock/node/transport"
+	"drydock/node/worker"
 )
 
 // newFront makes the face to clients: the API, the discovery service, the
@@ -34,6 +35,7 @@ func (m *member) newFront() *front.Front {
 		{Name: "dashboard", Path: strings.TrimSuffix(dashboard.Base, "/"), Handler: board},
 		{Name: "discovery", Path: "/new", Handler: finder},
 		{Name: "discovery", Path: discovery.Prefix, Handler: finder},
+		{Name: "join", Path: worker.PathJoin, Handler: worker.JoinHandler(m.host, m.identity.Cluster, m.cfg.JoinToken)},
 		{Name: "auth", Path: "/v2/auth", Handler: users},
 		{Name: "auth", Path: "/v2/auth/", Handler: users},
 		{Name: "root", Path: "/", Handler: root},

@@ -23,6 +23,7 @@ import (
 	"drydock/node/legacy"
 	"drydock/node/state"
 	"drydock/node/transport"
+	"drydock/node/worker"
 	"drydock/node/world"
 )
 
@@ -197,6 +198,7 @@ func (m *member) serve(clients, peers listeners, s *secrets) {
 	(&peerServer{cluster: m.identity.Cluster, host: m.host}).register(mux)
 	m.front = m.newFront().Serve(m.clientListeners(clients, s)...)
 	old := legacy.Peer(m.host, legacy.Options{Guard: m.guard, Stop: m.ending})
+	mux.Handle(worker.PathJoin, worker.JoinHandler(m.host, m.identity.Cluster, m.cfg.JoinToken))
 	for _, path := range legacy.PeerPaths() {
 		mux.Handle(path, old)
 	}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"drydock/node/discovery"
+	"drydock/node/ui"
 )
 
 func TestMain(m *testing.M) {
@@ -347,5 +348,33 @@ func TestPortInUse(t *testing.T) {
 	_, err := start(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
 	if !errors.Is(err, ErrListen) || !strings.Contains(err.Error(), "--listen-client-urls") {
 		t.Fatalf("a port that is taken: %v", err)
+	}
+}
+
+// TestWorker lets a node without a vote in, and passes its clients on.
+func TestWorker(t *testing.T) {
+	one := newPlace(t, "one").mustStart(t, map[string]string{"join-token": "open sesame"})
+	put(t, one.clientURL(), "/a", "1")
+	for _, tc := range []struct{ token, want string }{{"open sesame", "1"}, {"let me in", ""}} {
+		p := newPlace(t, "worker-"+tc.want)
+		_ = p.client.Close()
+		cfg := p.load(t, map[string]string{"join": one.clientURL(), "join-token": tc.token})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- Run(ctx, cfg, &ui.Env{Stdout: io.Discard, Stderr: testWriter{t}, Getenv: env()})
+		}()
+		if tc.want == "" {
+			if err := <-done; err == nil {
+				t.Error("a worker with a wrong token was let in")
+			}
+		} else {
+			eventually(t, "the worker's answer", func() bool { return value(p.clientURL(), "/a") == tc.want })
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		stop()
 	}
 }

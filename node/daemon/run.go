@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"drydock/node/discovery"
 	"drydock/node/ui"
 )
 
@@ -22,11 +21,9 @@ func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 		return err
 	}
 	m, err := start(ctx, cfg, log, held)
-	if errors.Is(err, discovery.ErrFull) && cfg.DiscoveryFallback == "proxy" {
-		log.Warn("the discovered cluster is full: this node becomes a worker", "why", err)
-		var full *fullError
-		errors.As(err, &full)
-		return runWorker(ctx, cfg, env, log, full)
+	if found, ok := errors.AsType[*fullError](err); ok && cfg.DiscoveryFallback == "proxy" {
+		log.Warn("this node becomes a worker: it serves clients and has no vote", "why", err)
+		return runWorker(ctx, cfg, env, log, found)
 	}
 	if err != nil {
 		if ctx.Err() != nil {

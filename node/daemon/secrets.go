@@ -18,7 +18,7 @@ import (
 // secrets are the certificates of both faces, ready for use. A configuration is
 // nil where a face has none.
 type secrets struct {
-	clientServer, peerServer, peerClient *tls.Config
+	clientServer, clientClient, peerServer, peerClient *tls.Config
 }
 
 // loadSecrets reads and checks what the options of both faces name.
@@ -65,7 +65,10 @@ func loadSecrets(cfg *Config, log *slog.Logger) (*secrets, error) {
 			}
 		}
 	}
-	return &secrets{clientServer: clients.Server(), peerServer: peers.Server(), peerClient: peers.Client()}, nil
+	return &secrets{
+		clientServer: clients.Server(), clientClient: clients.Client(),
+		peerServer: peers.Server(), peerClient: peers.Client(),
+	}, nil
 }
 
 // peerHTTP asks other members' peer ports.

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"drydock/node/discovery"
+	"drydock/node/ui"
+	"drydock/node/worker"
+)
+
+// fullError is what becomes of a discovery that needs no more members; whoever
+// gets it may serve those as a worker.
+type fullError struct {
+	peers []string // URLs of the members' peer ports
+	err   error
+}
+
+// Error implements error.
+func (e *fullError) Error() string { return e.err.Error() }
+
+// Unwrap gives discovery.ErrFull.
+func (e *fullError) Unwrap() error { return e.err }
+
+func full(res *discovery.Result, err error) error {
+	if !errors.Is(err, discovery.ErrFull) {
+		return err
+	}
+	e := &fullError{err: err}
+	for _, p := range res.Founders {
+		e.peers = append(e.peers, p.PeerURLs...)
+	}
+	return e
+}
+
+// runWorker runs the node without a vote: for the cluster at --join, or for the
+// members that a discovery has named.
+func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, found *fullError) error {
+	s, err := loadSecrets(cfg, log)
+	if err != nil {
+		return err
+	}
+	held, err := heldSockets()
+	if err != nil {
+		return err
+	}
+	sockets, err := listen(ctx, "listen-client-urls", cfg.ListenClientURLs, held)
+	if err != nil {
+		return err
+	}
+	o := worker.Options{
+		Name: cfg.Name, DataDir: cfg.DataDir, Token: cfg.JoinToken,
+		TLS: s.clientClient, PeerTLS: s.peerClient, Logger: log,
+		Ready: func(st worker.Status) {
+			notify(log, daemon.SdNotifyReady)
+			workerBanner(env.Stderr, cfg, &st)
+		},
+	}
+	if cfg.Join != "" {
+		o.Join = strings.Split(cfg.Join, ",")
+	}
+	if found != nil {
+		o.Peers = found.peers
+	}
+	for _, l := range sockets {
+		var ln net.Listener = l.Listener
+		if l.secure {
+			ln = tls.NewListener(ln, s.clientServer)
+		}
+		o.Listeners = append(o.Listeners, ln)
+	}
+	return worker.Run(ctx, o)
+}
+
+func workerBanner(w io.Writer, cfg *Config, st *worker.Status) {
+	fmt.Fprintf(w, "\n  %s   worker %s of cluster %s   members %s\n\n", cfg.Name, st.Worker, st.Cluster, strings.Join(st.Members, ", "))
+	fmt.Fprintf(w, "  clients    %s   (passed on to the members)\n\n", strings.Join(cfg.ListenClientURLs, "  "))
+}
