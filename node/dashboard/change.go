@@ -191,14 +191,14 @@ func (d *dashboard) changeStream(w http.ResponseWriter, r *http.Request) {
 	if last, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64); err == nil {
 		since = last + 1
 	}
-	watch, refused := d.watch(r.Context(), r, key, since)
+	watch, refused := d.watch(s.ctx, r, key, since)
 	if refused != nil {
 		s.refuse(refused)
 		return
 	}
 	defer watch.Close()
 	t := teller{s: s, key: key, brief: r.FormValue("brief") == "1"}
-	if err := t.tell(watch); err != nil && r.Context().Err() == nil {
+	if err := t.tell(watch); err != nil && s.ctx.Err() == nil {
 		s.send("over", 0, []byte(unwatched(err).Text))
 	}
 }

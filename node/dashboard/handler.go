@@ -66,6 +66,9 @@ type Options struct {
 	Links Links
 	// Guard may be nil: then everything is allowed.
 	Guard Guard
+	// Stop, if not nil, ends the streams when it is done: a server that waits for
+	// its requests would wait for them as well.
+	Stop context.Context
 	// Streams bounds the pages that are kept current at once (default 256).
 	Streams int
 	// Log takes what goes wrong in serving; nil for slog.Default.

@@ -35,7 +35,9 @@ type spot struct {
 // wire is a link in the drawing.
 type wire struct {
 	X1, Y1, X2, Y2, TextX, TextY string
-	Text, Class                  string
+	// PlateX, PlateY and PlateWidth are of what keeps the line off the text.
+	PlateX, PlateY, PlateWidth string
+	Text, Class                string
 }
 
 // ring places the members; this one is at the top.
@@ -71,9 +73,12 @@ func (s *sample) ring() ring {
 		if row.Self {
 			continue
 		}
+		textX, textY := x0+(x-x0)*0.56, y0+(y-y0)*0.56
+		width := 6.2*float64(utf8.RuneCountInString(row.Link)) + 6
 		r.Wires = append(r.Wires, wire{
 			X1: coordinate(x0), Y1: coordinate(y0), X2: coordinate(x), Y2: coordinate(y),
-			TextX: coordinate(x0 + (x-x0)*0.56), TextY: coordinate(y0 + (y-y0)*0.56 + 4), Text: row.Link, Class: row.LinkClass,
+			TextX: coordinate(textX), TextY: coordinate(textY + 4), Text: row.Link, Class: row.LinkClass,
+			PlateX: coordinate(textX - width/2), PlateY: coordinate(textY - 8), PlateWidth: coordinate(width),
 		})
 		said = append(said, fmt.Sprintf("%s: %s", row.Name, row.Link))
 	}

@@ -1,12 +1,15 @@
 package dashboard
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
 	"drydock/node"
 	"drydock/node/consensus"
 	"drydock/node/keys"
+	"drydock/node/state"
 	"drydock/node/world"
 )
 
@@ -106,6 +109,7 @@ func (f *feed) glance() sample {
 	var progress []consensus.Progress
 	err := f.h.Look(func(n *node.Node) {
 		view := n.View()
+		slices.SortFunc(view.Members, byName)
 		s.view, s.stats, progress = &view, n.State().Keys().Stats(), n.Progress()
 	})
 	select {
@@ -129,6 +133,11 @@ func (f *feed) glance() sample {
 		}
 	}
 	return s
+}
+
+// byName is the order in which people look for members.
+func byName(a, b state.Member) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 }
 
 // missing says whether a member that was heard before is not now.

@@ -14,9 +14,11 @@ const pulse = 15 * time.Second
 // stream sends server-sent events (HTML standard, "Server-sent events") to one
 // page.
 type stream struct {
-	w   http.ResponseWriter
-	c   *http.ResponseController
+	w http.ResponseWriter
+	c *http.ResponseController
+	// ctx is over when the reader has gone or the member stops.
 	ctx context.Context
+	end func()
 	d   *dashboard
 	// begun says that the head is out.
 	begun bool
@@ -36,10 +38,22 @@ func (d *dashboard) openStream(w http.ResponseWriter, r *http.Request) (*stream,
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil, false
 	}
-	return &stream{w: w, c: http.NewResponseController(w), ctx: r.Context(), d: d}, true
+	s := &stream{w: w, c: http.NewResponseController(w), d: d}
+	var cancel context.CancelFunc
+	s.ctx, cancel = context.WithCancel(r.Context())
+	stopped := func() bool { return true }
+	if d.o.Stop != nil {
+		stopped = context.AfterFunc(d.o.Stop, cancel)
+	}
+	s.end = func() {
+		stopped()
+		cancel()
+		d.streams.Add(-1)
+	}
+	return s, true
 }
 
-func (s *stream) close() { s.d.streams.Add(-1) }
+func (s *stream) close() { s.end() }
 
 // refuse answers a stream that could not begin; a browser doesn't try again.
 func (s *stream) refuse(p *problem) {

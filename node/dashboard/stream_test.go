@@ -176,6 +176,28 @@ func TestStreamsAreBounded(t *testing.T) {
 	})
 }
 
+func TestStopEndsStreams(t *testing.T) {
+	stop, end := context.WithCancel(t.Context())
+	s := newSite(t, Options{Stop: stop})
+	_, live := s.subscribe("live")
+	_, changes := s.subscribe("changes/")
+	if live().name != "live" || changes().name != "begin" {
+		t.Fatal("the streams did not begin")
+	}
+	end()
+	for _, next := range []func() event{live, changes} {
+		for e := next(); e.name != ""; e = next() {
+			if e.name != "live" {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	if a := s.ask("GET", Base+"live", nil); a.Status != 200 && a.Status != 503 {
+		t.Errorf("%+v", a)
+	}
+	s.ask("GET", Base, nil).has(t, "as the only voter")
+}
+
 // guard lets nobody write or see below /secret without the password.
 type guard struct{}
 
