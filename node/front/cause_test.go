@@ -10,6 +10,7 @@ import (
 )
 
 func TestCause(t *testing.T) {
+	t.Parallel()
 	began := time.Unix(100, 0)
 	before, after := began.Add(-time.Second), began.Add(time.Second)
 	for name, tc := range map[string]struct {
@@ -32,6 +33,7 @@ func TestCause(t *testing.T) {
 }
 
 func TestConnected(t *testing.T) {
+	t.Parallel()
 	f := &Front{links: someLinks{{ID: 1, Connected: true}, {ID: 2}}}
 	for lead, want := range map[world.MemberID]bool{1: true, 2: false, 3: true} {
 		if got := f.connected(node.Role{Lead: lead}); got != want {
@@ -48,6 +50,7 @@ type someLinks []Link
 func (l someLinks) Links() []Link { return l }
 
 func TestRates(t *testing.T) {
+	t.Parallel()
 	var x rates
 	at := time.Unix(100, 0)
 	for i, tc := range []struct {

@@ -40,24 +40,25 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	lead := h.Leadership()
 	inner, outer := h.QueueDepths()
+	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	for _, x := range []sample{
-		{"etcd_server_has_leader", "Whether the member knows a leader.", prometheus.GaugeValue, truth(v.Role.Lead != 0)},
-		{"etcd_server_is_leader", "Whether the member leads.", prometheus.GaugeValue, truth(v.Role.Leader)},
-		{"etcd_server_leader_changes_seen_total", "Changes of the leader that were seen.", prometheus.CounterValue, float64(lead.Changes)},
-		{"etcd_server_proposals_committed_total", "The highest index that a majority holds.", prometheus.GaugeValue, float64(v.Committed)},
-		{"etcd_server_proposals_applied_total", "The highest index that is applied.", prometheus.GaugeValue, float64(v.Applied)},
-		{"etcd_server_proposals_pending", "Requests that are being carried out.", prometheus.GaugeValue, float64(c.f.inFlight.Load())},
-		{"etcd_debugging_store_expires_total", "Keys that expired.", prometheus.CounterValue, float64(s.ExpireCount)},
-		{"etcd_debugging_store_watchers", "Watches that are open.", prometheus.GaugeValue, float64(s.Watchers)},
-		{"drydock_node_term", "The term of consensus.", prometheus.GaugeValue, float64(v.Role.Term)},
-		{"drydock_node_revision", "The commands that were applied.", prometheus.CounterValue, float64(v.Revision)},
-		{"drydock_node_etcd_index", "The index of the keyspace.", prometheus.CounterValue, float64(v.EtcdIndex)},
-		{"drydock_node_checkpoint_index", "The index of the last durable checkpoint.", prometheus.GaugeValue, float64(v.Checkpointed)},
-		{"drydock_node_members", "Members of the cluster.", prometheus.GaugeValue, float64(len(v.Members))},
-		{"drydock_host_queue_cluster", "Inputs of the cluster's own that wait.", prometheus.GaugeValue, float64(inner)},
-		{"drydock_host_queue_clients", "Inputs of clients that wait.", prometheus.GaugeValue, float64(outer)},
-		{"drydock_host_frames_dropped_total", "Frames that came while the queue was full.", prometheus.CounterValue, float64(h.DroppedFrames())},
-		{"drydock_http_body_bytes", "Bytes of bodies of requests that are being carried out.", prometheus.GaugeValue, float64(c.f.bodies.Load())},
+		{"etcd_server_has_leader", "Whether the member knows a leader.", gauge, truth(v.Role.Lead != 0)},
+		{"etcd_server_is_leader", "Whether the member leads.", gauge, truth(v.Role.Leader)},
+		{"etcd_server_leader_changes_seen_total", "Changes of the leader that were seen.", counter, float64(lead.Changes)},
+		{"etcd_server_proposals_committed_total", "The highest index that a majority holds.", gauge, float64(v.Committed)},
+		{"etcd_server_proposals_applied_total", "The highest index that is applied.", gauge, float64(v.Applied)},
+		{"etcd_server_proposals_pending", "Requests that are being carried out.", gauge, float64(c.f.inFlight.Load())},
+		{"etcd_debugging_store_expires_total", "Keys that expired.", counter, float64(s.ExpireCount)},
+		{"etcd_debugging_store_watchers", "Watches that are open.", gauge, float64(s.Watchers)},
+		{"drydock_node_term", "The term of consensus.", gauge, float64(v.Role.Term)},
+		{"drydock_node_revision", "The commands that were applied.", counter, float64(v.Revision)},
+		{"drydock_node_etcd_index", "The index of the keyspace.", counter, float64(v.EtcdIndex)},
+		{"drydock_node_checkpoint_index", "The index of the last durable checkpoint.", gauge, float64(v.Checkpointed)},
+		{"drydock_node_members", "Members of the cluster.", gauge, float64(len(v.Members))},
+		{"drydock_host_queue_cluster", "Inputs of the cluster's own that wait.", gauge, float64(inner)},
+		{"drydock_host_queue_clients", "Inputs of clients that wait.", gauge, float64(outer)},
+		{"drydock_host_frames_dropped_total", "Frames that came to a full queue.", counter, float64(h.DroppedFrames())},
+		{"drydock_http_body_bytes", "Bytes of the bodies of requests at work.", gauge, float64(c.f.bodies.Load())},
 	} {
 		out <- prometheus.MustNewConstMetric(desc(x.name, x.help), x.kind, x.value)
 	}
@@ -111,11 +112,12 @@ func (c *collector) operations(out chan<- prometheus.Metric, s *keys.Stats) {
 func (c *collector) peers(out chan<- prometheus.Metric, others []consensus.Progress) {
 	for _, l := range c.f.peers() {
 		id := hexID(l.ID)
+		const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 		for _, x := range []sample{
-			{"etcd_network_peer_sent_bytes_total", "Bytes sent to the member.", prometheus.CounterValue, float64(l.SentBytes)},
-			{"etcd_network_peer_sent_failures_total", "Frames to the member that were dropped.", prometheus.CounterValue, float64(l.Failed)},
-			{"etcd_network_active_peers", "Whether the member is connected.", prometheus.GaugeValue, truth(l.Connected)},
-			{"drydock_peer_round_trip_seconds", "The latest round trip to the member.", prometheus.GaugeValue, l.Latency.Current.Seconds()},
+			{"etcd_network_peer_sent_bytes_total", "Bytes sent to the member.", counter, float64(l.SentBytes)},
+			{"etcd_network_peer_sent_failures_total", "Frames to the member that were dropped.", counter, float64(l.Failed)},
+			{"etcd_network_active_peers", "Whether the member is connected.", gauge, truth(l.Connected)},
+			{"drydock_peer_round_trip_seconds", "The latest round trip.", gauge, l.Latency.Current.Seconds()},
 		} {
 			out <- prometheus.MustNewConstMetric(desc(x.name, x.help, "To"), x.kind, x.value, id)
 		}

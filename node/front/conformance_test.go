@@ -107,6 +107,7 @@ const hold = "^(err-bad-form|keys-path-cleaning|keys-value-invalid-utf8|watch-wi
 
 // TestRecordedConversations plays what was recorded from etcd 3.4.
 func TestRecordedConversations(t *testing.T) {
+	t.Parallel()
 	var p replays
 	p.runner, p.cases = replay(t)
 	p.noLeader(t)
@@ -127,6 +128,7 @@ func TestRecordedConversations(t *testing.T) {
 
 // TestAccidentsOfEtcd keeps the list of what differs honest.
 func TestAccidentsOfEtcd(t *testing.T) {
+	t.Parallel()
 	runner, cases := replay(t)
 	url := cluster(t, 1, nil)[0].url
 	for name := range strings.SplitSeq(strings.Trim(differ, "^()$"), "|") {

@@ -165,7 +165,8 @@ func (f *Front) failed(w *writer, r *http.Request, bug any) {
 	if bug == http.ErrAbortHandler {
 		panic(bug) // how a handler cuts a connection off
 	}
-	f.log.Error("a request's handler panicked", "method", r.Method, "path", r.URL.Path, "panic", bug, "stack", string(debug.Stack()))
+	f.log.Error("a request's handler panicked",
+		"method", r.Method, "path", r.URL.Path, "panic", bug, "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer must not look whole
 	}
@@ -183,7 +184,8 @@ func (f *Front) finish(w *writer, r *http.Request, name string) {
 	}
 	f.meter.served(name, r.Method, w)
 	if f.log.Enabled(r.Context(), slog.LevelDebug) {
-		f.log.Debug("answered", "method", r.Method, "path", r.URL.Path, "status", w.status, "took", time.Since(w.began), "from", r.RemoteAddr)
+		f.log.Debug("answered", "method", r.Method, "path", r.URL.Path, "status", w.status,
+			"took", time.Since(w.began), "from", r.RemoteAddr)
 	}
 }
 
@@ -222,7 +224,8 @@ func (f *Front) serve(w *writer, r *http.Request, e *endpoint) {
 func (f *Front) refuseHead(w *writer, r *http.Request) bool {
 	if len(r.RequestURI) > f.limits.TargetBytes {
 		f.meter.refuse(limitTarget)
-		w.text(http.StatusRequestURITooLong, "the request's path and query are too long; send parameters as a form in the body\n")
+		const why = "the request's path and query are too long; send parameters as a form in the body\n"
+		w.text(http.StatusRequestURITooLong, why)
 		return true
 	}
 	size := len(r.RequestURI)
@@ -252,7 +255,8 @@ func (w *writer) enter(r *http.Request, e *endpoint) bool {
 	f.inFlight.Add(-1)
 	f.meter.refuse(limitRequests)
 	if e.name == "keys" {
-		resp := api.EncodeFailure(&api.Call{Head: r.Method == "HEAD"}, api.Refused, consensus.ReasonBusy, api.Meta{ClusterID: f.cluster})
+		call, meta := api.Call{Head: r.Method == "HEAD"}, api.Meta{ClusterID: f.cluster}
+		resp := api.EncodeFailure(&call, api.Refused, consensus.ReasonBusy, meta)
 		w.answer(&resp)
 		return false
 	}

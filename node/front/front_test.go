@@ -37,6 +37,7 @@ func says(text string) http.Handler {
 }
 
 func TestRoutes(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, func(x *member) {
 		x.options = front.Options{
 			Pprof: true,
@@ -92,6 +93,7 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, nil)[0]
 	s := served{member: x}
 	s.put(t, "a", "1")
@@ -133,6 +135,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestCORSOfSomeOrigins(t *testing.T) {
+	t.Parallel()
 	h := cluster(t, 1, func(x *member) { x.options.CORS = "http://a.example, http://b.example" })[0].handler.Load()
 	for origin, want := range map[string]string{
 		"": "", "http://a.example": "http://a.example", "http://b.example": "http://b.example", "http://c.example": "", "*": "",
@@ -150,6 +153,7 @@ func TestCORSOfSomeOrigins(t *testing.T) {
 }
 
 func TestPanicsAreAnswered(t *testing.T) {
+	t.Parallel()
 	var logged bytes.Buffer
 	x := serve(t, front.Options{
 		Log: slog.New(slog.NewTextHandler(&logged, nil)),
@@ -180,6 +184,7 @@ func TestPanicsAreAnswered(t *testing.T) {
 }
 
 func TestShutdownWaitsForRequests(t *testing.T) {
+	t.Parallel()
 	x := serve(t, front.Options{})
 	c, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
 	x.awaitFigure(t, "etcd_server_proposals_pending", "1")
@@ -204,6 +209,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 }
 
 func TestShutdownCutsOffInTheEnd(t *testing.T) {
+	t.Parallel()
 	x := serve(t, front.Options{})
 	_, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
 	x.awaitFigure(t, "etcd_server_proposals_pending", "1")
@@ -232,6 +238,7 @@ func (keyGuard) Admin(*http.Request) *api.Response {
 }
 
 func TestGuardIsAsked(t *testing.T) {
+	t.Parallel()
 	h := cluster(t, 1, func(x *member) { x.options.Guard = keyGuard{} })[0].handler.Load()
 	for _, tc := range []struct {
 		method, target string
@@ -257,6 +264,7 @@ func TestGuardIsAsked(t *testing.T) {
 }
 
 func TestStoppedNode(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, nil)[0]
 	h := x.handler.Load()
 	x.stop()
@@ -271,6 +279,7 @@ func TestStoppedNode(t *testing.T) {
 }
 
 func TestTLSListener(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, nil)[0]
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS()

@@ -95,6 +95,7 @@ func (s *served) awaitFigure(t *testing.T, name, want string) {
 func refusals(limit string) string { return fmt.Sprintf("drydock_http_refused_total{limit=%q}", limit) }
 
 func TestLimitsOfOneRequest(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{Limits: front.Limits{
 		TargetBytes: 1000, HeaderBytes: 2000, FormBytes: 3000, BodyTime: 50 * time.Millisecond,
 	}})
@@ -140,6 +141,7 @@ func TestLimitsOfOneRequest(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{Limits: front.Limits{Connections: 2, HeaderTime: 100 * time.Millisecond}})
 	const get = "GET /version HTTP/1.1\r\nHost: h\r\n\r\n"
 	first, r := s.dial(t, get)
@@ -167,6 +169,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 func TestRequestsAreBounded(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{Limits: front.Limits{Requests: 1}})
 	// A request whose body has not come yet is being carried out.
 	slow, _ := s.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
@@ -187,6 +190,7 @@ func TestRequestsAreBounded(t *testing.T) {
 // TestMountsAreBounded has a handler of others read a body that does not come, and
 // write to a client that does not read.
 func TestMountsAreBounded(t *testing.T) {
+	t.Parallel()
 	wrote := make(chan error, 1)
 	s := serve(t, front.Options{
 		Limits: front.Limits{BodyTime: 50 * time.Millisecond, WriteTime: 50 * time.Millisecond, MinRate: 1 << 30, FormBytes: 100},
@@ -235,6 +239,7 @@ func TestMountsAreBounded(t *testing.T) {
 }
 
 func TestBodiesTogetherAreBounded(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{Limits: front.Limits{BodyBytes: 1000}})
 	form := "value=" + strings.Repeat("x", 1000)
 	if code, body := ask(t, "PUT", s.url+"/v2/keys/a", form); code != 500 || !strings.Contains(body, "too many requests") {

@@ -28,6 +28,7 @@ func tell(h http.Handler, method, target, body string) *httptest.ResponseRecorde
 }
 
 func TestMemberRequestsAreChecked(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, nil)[0]
 	h := x.handler.Load()
 	for _, tc := range []struct {
@@ -81,6 +82,7 @@ func TestMemberRequestsAreChecked(t *testing.T) {
 
 // TestMemberJoins adds a member, starts it, and sees that it votes.
 func TestMemberJoins(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, nil)[0]
 	h := x.handler.Load()
 	w := tell(h, "POST", "/v2/members", `{"peerURLs":["http://127.0.0.1:7"]}`)
@@ -153,6 +155,7 @@ type links []front.Link
 func (l links) Links() []front.Link { return l }
 
 func TestStatisticsOfLinks(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, func(x *member) {
 		x.options.Links = links{
 			{ID: 0x2bbb, Connected: true, Sent: 5, Received: 7, SentBytes: 50, ReceivedBytes: 70, Failed: 2, Latency: front.Latency{
@@ -191,6 +194,7 @@ func TestStatisticsOfLinks(t *testing.T) {
 
 // TestCausesOfTimeOuts takes a majority away and looks at what is said of it.
 func TestCausesOfTimeOuts(t *testing.T) {
+	t.Parallel()
 	all := cluster(t, 3, func(x *member) { x.cfg.RequestTimeout = 700 * time.Millisecond })
 	x := all[0]
 	all[1].stop()

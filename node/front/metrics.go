@@ -71,7 +71,8 @@ func newMetrics(version string) *metrics {
 
 func (m *metrics) all() []prometheus.Collector {
 	return []prometheus.Collector{
-		m.etcd.received, m.etcd.failed, m.etcd.took, m.etcd.version, m.requests, m.durations, m.refused, m.undone, m.watches, m.events, m.rejected, m.build, m.conns,
+		m.etcd.received, m.etcd.failed, m.etcd.took, m.etcd.version, m.requests,
+		m.durations, m.refused, m.undone, m.watches, m.events, m.rejected, m.build, m.conns,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 }

@@ -34,6 +34,7 @@ func (s *served) watchers(t *testing.T) int {
 }
 
 func TestWatchAnswersAtOnceAndEndsWithItsClient(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{})
 	for name, request := range map[string]string{
 		"long poll":       "GET /v2/keys/w?wait=true HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -61,6 +62,7 @@ func TestWatchAnswersAtOnceAndEndsWithItsClient(t *testing.T) {
 }
 
 func TestStreamDeliversOneByOne(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{})
 	_, r := s.dial(t, "GET /v2/keys/w?wait=true&stream=true HTTP/1.1\r\nHost: h\r\n\r\n")
 	resp, err := http.ReadResponse(r, nil)
@@ -109,6 +111,7 @@ func (s *served) block(t *testing.T) *bufio.Reader {
 }
 
 func TestSlowReaderIsCutOff(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{Limits: front.Limits{WriteTime: 20 * time.Millisecond, MinRate: 1 << 30}})
 	s.block(t)
 	s.awaitFigure(t, refusals("slow_reader"), "1")
@@ -116,6 +119,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 }
 
 func TestLaggingStreamEnds(t *testing.T) {
+	t.Parallel()
 	s := serve(t, front.Options{})
 	r := s.block(t)
 	for i := range 120 {
@@ -134,6 +138,7 @@ func TestLaggingStreamEnds(t *testing.T) {
 }
 
 func TestWatchesAreBounded(t *testing.T) {
+	t.Parallel()
 	x := cluster(t, 1, func(x *member) { x.cfg.MaxWatches = 1 })[0]
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
