@@ -27,25 +27,39 @@ func main() {
 func run(env *ui.Env, worlds ...runner.World) int {
 	root := &cobra.Command{
 		Use:           "drydock",
-		Short:         "Simulate clusters, break them, and prove what held",
-		Example:       "  drydock run leader-crash\n  drydock scenario list",
+		Short:         "Run cluster nodes, and the dock that tests them to destruction",
+		Example:       "  drydock node\n  drydock etcdctl set /message Hello\n  drydock run leader-crash",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetArgs(env.Args)
+	root.SetArgs(arguments(env))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
-	root.AddCommand(nodecmd.Node(env, revision()))
+	root.AddCommand(nodecmd.Node(env, revision(), nodecmd.Inspect(env), nodecmd.Backup(env), nodecmd.Restore(env)))
+	root.AddCommand(nodecmd.Etcdctl(env))
 	root.AddCommand(newVersion(env))
 	err := root.ExecuteContext(context.Background())
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(env.Stderr, err)
 	}
 	return ui.Code(err)
+}
+
+// arguments are the words of the command line as the commands take them. Called as
+// etcdctl the program is that command; the flags of a node may have one dash, as
+// they had in 2014.
+func arguments(env *ui.Env) []string {
+	switch {
+	case env.Program == "etcdctl":
+		return append([]string{"etcdctl"}, env.Args...)
+	case len(env.Args) > 0 && env.Args[0] == "node":
+		return append([]string{"node"}, nodecmd.LongDashes(env.Args[1:])...)
+	}
+	return env.Args
 }
 
 // worlds are the places where scenarios can run; the first is the default.

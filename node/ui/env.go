@@ -12,7 +12,9 @@ import (
 
 // Env is the process as commands see it.
 type Env struct {
-	// Args are the arguments without the program's name.
+	// Program is the name that the program was called by, without its folder.
+	Program string
+	// Args are the arguments without it.
 	Args []string
 	// Getenv reads an environment variable; "" if absent.
 	Getenv func(string) string
@@ -34,7 +36,7 @@ type Env struct {
 // OSEnv returns the environment of this process.
 func OSEnv() *Env {
 	e := &Env{
-		Args: os.Args[1:], Getenv: os.Getenv, Width: 80, Color: "auto",
+		Program: strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"), Args: os.Args[1:], Getenv: os.Getenv, Width: 80, Color: "auto",
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		OutTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTTY: term.IsTerminal(int(os.Stderr.Fd())),
