@@ -21,7 +21,6 @@ type Config struct {
 
 	InitialCluster, InitialClusterState, InitialClusterToken string
 	Discovery, DiscoveryProxy, DiscoveryFallback             string
-	StrictReconfigCheck                                      bool
 
 	// Peers are addresses of members to join, 2014's way.
 	Peers []string

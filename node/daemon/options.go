@@ -65,7 +65,6 @@ func Options() []Option {
 		str(groupCluster, "discovery", "URL", "", "find the other founders by this discovery URL", func(c *Config) *string { return &c.Discovery }),
 		str(groupCluster, "discovery-proxy", "URL", "", "HTTP proxy for the discovery", func(c *Config) *string { return &c.DiscoveryProxy }),
 		str(groupCluster, "discovery-fallback", "WHAT", "proxy", "when the discovered cluster is full: be a worker (proxy), or exit", func(c *Config) *string { return &c.DiscoveryFallback }),
-		flag(groupCluster, "strict-reconfig-check", true, "refuse changes of membership that would cost the majority", func(c *Config) *bool { return &c.StrictReconfigCheck }),
 		str(groupCluster, "join", "URL", "", "be a worker: run units and pass clients on to the cluster at URL, without a vote", func(c *Config) *string { return &c.Join }),
 		str(groupCluster, "join-token", "SECRET", "", "what workers must know to join; give the same to every member", func(c *Config) *string { return &c.JoinToken }),
 
