@@ -41,6 +41,12 @@ const (
 	writePatience = 30 * time.Second
 )
 
+// How long a client may take to send a body; each bodyRate bytes add a second.
+const (
+	bodyTime = 30 * time.Second
+	bodyRate = 64 << 10
+)
+
 // proxy passes requests on to members.
 type proxy struct {
 	balance *balance
@@ -53,10 +59,11 @@ type proxy struct {
 	endWatches context.CancelFunc
 
 	readPatience, writePatience time.Duration
+	bodyTime                    time.Duration
 }
 
 func newProxy(b *balance, via http.RoundTripper, log *slog.Logger) *proxy {
-	p := &proxy{balance: b, via: via, log: log, readPatience: readPatience, writePatience: writePatience}
+	p := &proxy{balance: b, via: via, log: log, readPatience: readPatience, writePatience: writePatience, bodyTime: bodyTime}
 	p.closing, p.endWatches = context.WithCancel(context.Background())
 	p.reverse = httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
@@ -83,6 +90,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.flight.Add(-1)
+	if r.ContentLength != 0 {
+		r.Body = newTimedBody(w, r, p.bodyTime)
+	}
 	if isWatch(r) {
 		ctx, end := context.WithCancel(r.Context())
 		defer end()
@@ -207,6 +217,32 @@ func isWatch(r *http.Request) bool {
 		return true
 	}
 	return false
+}
+
+// timedBody is a client's body with a time limit. When it has come the limit goes:
+// the connection is then read to notice that the client has gone.
+type timedBody struct {
+	io.ReadCloser
+	done func()
+}
+
+func newTimedBody(w http.ResponseWriter, r *http.Request, limit time.Duration) *timedBody {
+	rc := http.NewResponseController(w)
+	if r.ContentLength > 0 {
+		limit += time.Duration(r.ContentLength/bodyRate) * time.Second
+	}
+	// A connection without deadlines is a test's.
+	_ = rc.SetReadDeadline(time.Now().Add(limit))
+	return &timedBody{ReadCloser: r.Body, done: func() { _ = rc.SetReadDeadline(time.Time{}) }}
+}
+
+// Read implements io.Reader.
+func (t *timedBody) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		t.done()
+	}
+	return n, err
 }
 
 // body is what a request carries, kept so that it can be sent again.

@@ -245,3 +245,34 @@ func TestWatchThroughAProxy(t *testing.T) {
 		t.Errorf("when the worker stops: %q, %v", rest, err)
 	}
 }
+
+// TestBodyThatDoesNotCome sends the head of a write and half of its body.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	member := newFake(t, says("well"))
+	p, s := serveProxy(t, member.URL)
+	p.bodyTime = 100 * time.Millisecond
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nvalue")
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 503") {
+		t.Errorf("%q, %v", text, err)
+	}
+	if n := member.asked.Load(); n != 0 {
+		t.Errorf("the member was asked %d times", n)
+	}
+	// Whoever sends it in time may take longer for the answer.
+	slow := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(300 * time.Millisecond)
+		says("slow")(w, r)
+	})
+	p.balance.set([]string{slow.URL})
+	if a := do(t, "PUT", s.URL+"/v2/keys/a", "value=1"); a.status != 200 {
+		t.Errorf("%+v", a)
+	}
+}

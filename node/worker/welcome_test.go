@@ -100,3 +100,29 @@ func TestGuessingIsSlow(t *testing.T) {
 		}
 	})
 }
+
+func FuzzWelcome(f *testing.F) {
+	f.Add("Bearer secret", `{"name":"w"}`)
+	f.Add("Bearer secret", `{"name":"w","worker":"abc","cluster":"c1"}`)
+	f.Add("", `{`)
+	h := newWelcome("secret")
+	f.Fuzz(func(t *testing.T, token, body string) {
+		if strings.ContainsAny(token, "\r\n") {
+			return
+		}
+		w := post(h, token, body)
+		if w.Code != http.StatusOK {
+			return
+		}
+		if token != "Bearer secret" {
+			t.Fatalf("%q was let in", token)
+		}
+		var a joinAnswer
+		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseID(a.Worker); err != nil || a.Cluster != "c1" {
+			t.Fatalf("%+v: %v", a, err)
+		}
+	})
+}
