@@ -206,14 +206,15 @@ func TestWatchThroughAProxy(t *testing.T) {
 		}
 	})
 	p, s := serveProxy(t, member.URL)
-	p.readPatience = 50 * time.Millisecond // for the head, not for events
+	p.readPatience = 500 * time.Millisecond // for the head, not for events
 	for _, tt := range []struct {
 		path, last string
 		clean      bool
+		pause      time.Duration
 	}{
-		{"/v2/keys/a?wait=true&stream=true", "{}\n", true},
-		{"/v2/keys/a?wait=true", "{", false},
-		{"/v2/keys/a", "{}\n", false}, // no watch
+		{"/v2/keys/a?wait=true&stream=true", "{}\n", true, 250 * time.Millisecond},
+		{"/v2/keys/a?wait=true", "{", false, 0},
+		{"/v2/keys/a", "{}\n", false, 0}, // no watch
 	} {
 		resp, err := http.DefaultClient.Get(s.URL + tt.path)
 		if err != nil || resp.Header.Get("X-Etcd-Index") != "7" {
@@ -225,7 +226,7 @@ func TestWatchThroughAProxy(t *testing.T) {
 			if line, err := r.ReadString('\n'); err != nil || line != "{\"event\":1}\n" {
 				t.Fatalf("%s: %q, %v", tt.path, line, err)
 			}
-			<-time.After(30 * time.Millisecond)
+			<-time.After(tt.pause)
 		}
 		events <- tt.last
 		events <- ""
