@@ -105,7 +105,9 @@ type evidence struct {
 	entries []history.Entry
 	// missing are entries that were committed and are on no disk.
 	missing []uint64
-	commit  uint64
+	// commit is the last entry that some disk says is committed, revision the
+	// count of commands to there.
+	commit, revision uint64
 }
 
 // evidence puts the logs together. The members must have stopped and been read.
@@ -138,7 +140,7 @@ func (d *disks) evidence() (*evidence, error) {
 			return nil, fmt.Errorf("entry %d: %w", index, err)
 		}
 	}
-	out.truth = t.list
+	out.truth, out.revision = t.list, t.revision
 	return out, nil
 }
 

@@ -190,14 +190,8 @@ func (r *run) judge() (*Result, error) {
 	if n := len(found.missing); n > 0 {
 		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.missing[0]))
 	}
-	for i := range r.c.Size() {
-		report, err := archive.Inspect(r.c.DataDir(i))
-		if err != nil {
-			return nil, err
-		}
-		if report.Verdict != archive.OK {
-			out.Problems = append(out.Problems, fmt.Sprintf("the directory of %s is %s: %+v", r.c.Name(i), report.Verdict, report.Damage))
-		}
+	if err := r.inspect(out, found); err != nil {
+		return nil, err
 	}
 	replay := keyspace.NewReplay(found.truth)
 	out.Verdicts = []checker.Verdict{
@@ -209,6 +203,31 @@ func (r *run) judge() (*Result, error) {
 		keyspace.CheckWatches(replay, r.rec.sessions(), keyspace.WatchOptions{}),
 	}
 	return out, r.keep(out, ops)
+}
+
+// inspect verifies the members' directories, and that states at the same entry
+// are the same, and where the disks say that they should be.
+func (r *run) inspect(out *Result, found *evidence) error {
+	digests := map[uint64]string{}
+	for i := range r.c.Size() {
+		report, err := archive.Inspect(r.c.DataDir(i))
+		if err != nil {
+			return err
+		}
+		name, s := r.c.Name(i), report.State
+		if report.Verdict != archive.OK || s == nil {
+			out.Problems = append(out.Problems, fmt.Sprintf("the directory of %s is %s: %+v", name, report.Verdict, report.Damage))
+			continue
+		}
+		if other, known := digests[s.Index]; known && other != s.Digest {
+			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s has the digest %s and another member %s", s.Index, name, s.Digest, other))
+		}
+		digests[s.Index] = s.Digest
+		if s.Index == found.commit && s.Revision != found.revision {
+			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s is at revision %d, by the disks it is %d", s.Index, name, s.Revision, found.revision))
+		}
+	}
+	return nil
 }
 
 func count(out *Result, ops []history.Op) {
