@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,37 +55,46 @@ func (a *asker) join(ctx context.Context, c *http.Client, url string, m *memory)
 
 // members asks a client URL for the members. cluster, unless empty, is the one
 // that they must be of.
-func (a *asker) members(ctx context.Context, url, cluster string) ([]memberJSON, error) {
+func (a *asker) members(ctx context.Context, url, cluster string) (roster, error) {
 	var ans struct {
 		Members []memberJSON `json:"members"`
 	}
 	head, err := exchange(ctx, a.client, http.MethodGet, trim(url)+"/v2/members", nil, nil, &ans)
 	if err != nil {
-		return nil, err
+		return roster{}, err
 	}
 	return ours(url, head, cluster, ans.Members)
 }
 
 // peers asks a peer URL.
-func (a *asker) peers(ctx context.Context, url, cluster string) ([]memberJSON, error) {
+func (a *asker) peers(ctx context.Context, url, cluster string) (roster, error) {
 	var list []memberJSON
 	head, err := exchange(ctx, a.peer, http.MethodGet, trim(url)+"/members", nil, nil, &list)
 	if err != nil {
-		return nil, err
+		return roster{}, err
 	}
 	return ours(url, head, cluster, list)
 }
 
+// roster is a list of members and the cluster that they are of; "" if nobody said.
+type roster struct {
+	cluster string
+	members []memberJSON
+}
+
 // ours takes a list of members if it is this cluster's.
-func ours(url string, head http.Header, cluster string, list []memberJSON) ([]memberJSON, error) {
-	if got := head.Get("X-Etcd-Cluster-Id"); cluster != "" && got != "" && strings.TrimLeft(got, "0") != cluster {
-		return nil, fmt.Errorf("%s: %w: %s, not %s", url, errElsewhere, got, cluster)
+func ours(url string, head http.Header, cluster string, list []memberJSON) (roster, error) {
+	r := roster{members: sound(list)}
+	if id, err := parseID(head.Get("X-Etcd-Cluster-Id")); err == nil {
+		r.cluster = strconv.FormatUint(id, 16)
 	}
-	list = sound(list)
-	if len(clientURLs(list)) == 0 {
-		return nil, fmt.Errorf("%s: no member says where it is for clients", url)
+	if cluster != "" && r.cluster != "" && r.cluster != cluster {
+		return roster{}, fmt.Errorf("%s: %w: %s, not %s", url, errElsewhere, r.cluster, cluster)
 	}
-	return list, nil
+	if len(clientURLs(r.members)) == 0 {
+		return roster{}, fmt.Errorf("%s: no member says where it is for clients", url)
+	}
+	return r, nil
 }
 
 // exchange sends a request and decodes the answer's JSON. A refusal for good

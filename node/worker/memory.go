@@ -26,7 +26,8 @@ var ErrMemory = errors.New("worker: bad " + memoryFile)
 // memory is what a worker keeps over restarts.
 type memory struct {
 	Version int `json:"version"`
-	// Cluster and Worker are ids in hex; empty if it was never let in.
+	// Cluster and Worker are ids in hex; the second is empty if it was never let
+	// in, the first too if nobody has told it.
 	Cluster string `json:"cluster,omitempty"`
 	Worker  string `json:"worker,omitempty"`
 	Name    string `json:"name"`
@@ -59,6 +60,13 @@ func readMemory(dir, name string) (*memory, error) {
 	return m, nil
 }
 
+// Remembers says whether a directory is a worker's that knows where the members of
+// its cluster are. Whoever starts it again needs no discovery.
+func Remembers(dir string) bool {
+	m, err := readMemory(dir, "")
+	return err == nil && len(clientURLs(m.Members)) > 0
+}
+
 func decodeMemory(text []byte) (*memory, error) {
 	var m memory
 	if err := json.Unmarshal(text, &m); err != nil {
@@ -67,8 +75,8 @@ func decodeMemory(text []byte) (*memory, error) {
 	if m.Version != memoryVersion {
 		return nil, fmt.Errorf("version %d, this release reads %d", m.Version, memoryVersion)
 	}
-	if (m.Cluster == "") != (m.Worker == "") {
-		return nil, errors.New("cluster and worker belong together")
+	if m.Cluster == "" && m.Worker != "" {
+		return nil, errors.New("a worker without a cluster")
 	}
 	for field, id := range map[string]string{"cluster": m.Cluster, "worker": m.Worker} {
 		if id == "" {

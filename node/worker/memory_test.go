@@ -26,6 +26,9 @@ func TestMemory(t *testing.T) {
 	if diff := cmp.Diff(m, back); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
+	if !Remembers(dir) || Remembers(t.TempDir()) {
+		t.Error("who remembers, and who doesn't")
+	}
 	if info, err := os.Stat(filepath.Join(dir, memoryFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
@@ -33,7 +36,7 @@ func TestMemory(t *testing.T) {
 		"empty":                   ``,
 		"not JSON":                `worker`,
 		"another version":         `{"version":2}`,
-		"a cluster and no worker": `{"version":1,"cluster":"c1"}`,
+		"a worker and no cluster": `{"version":1,"worker":"c1"}`,
 		"an id that is none":      `{"version":1,"cluster":"c1","worker":"0"}`,
 		"a cluster that is none":  `{"version":1,"cluster":"xyz","worker":"1"}`,
 	} {

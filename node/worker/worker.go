@@ -44,7 +44,8 @@ type Options struct {
 	// DataDir is where the worker keeps who it is and where the members are.
 	DataDir string
 	// Join are URLs of the cluster, of client or peer ports; one that answers is
-	// enough. Peers are URLs of peer ports, as a discovery tells them.
+	// enough. Peers are URLs of peer ports, as a discovery tells them. A worker that
+	// Remembers its cluster needs neither.
 	Join, Peers []string
 	// Token is the cluster's join token. Without one the worker has no identity,
 	// and passes requests on as any client may.
@@ -129,7 +130,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: --name: want 1 to %d bytes", ErrOptions, maxNameBytes)
 	case o.DataDir == "":
 		return fmt.Errorf("%w: --data-dir is missing", ErrOptions)
-	case len(o.Join)+len(o.Peers) == 0:
+	case len(o.Join)+len(o.Peers) == 0 && !Remembers(o.DataDir):
 		return fmt.Errorf("%w: --join: give the URL of a member", ErrOptions)
 	case len(o.Listeners) == 0:
 		return fmt.Errorf("%w: --listen-client-urls: there is nowhere to listen", ErrOptions)
@@ -292,9 +293,12 @@ func (w *worker) refresh(ctx context.Context) {
 func (w *worker) look(ctx context.Context) error {
 	m := w.memory()
 	var failures []error
-	take := func(list []memberJSON, err error) bool {
+	take := func(r roster, err error) bool {
 		if err == nil {
-			err = w.take(m, list)
+			if m.Cluster == "" {
+				m.Cluster = r.cluster
+			}
+			err = w.take(m, r.members)
 		}
 		if err != nil {
 			failures = append(failures, err)

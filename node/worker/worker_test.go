@@ -74,6 +74,7 @@ func newMember(t *testing.T, secret string) *member {
 	mux := http.NewServeMux()
 	mux.Handle(PathJoin, join)
 	mux.HandleFunc("GET /members", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Etcd-Cluster-ID", "00c1")
 		_ = json.NewEncoder(w).Encode([]memberJSON{{ID: "7", Name: "one", ClientURLs: founder.ClientURLs}})
 	})
 	var clientHandler, peerHandler http.Handler = f, mux
@@ -207,6 +208,10 @@ func TestJoinServeAndStartAgain(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	w.end(t)
+	// What it remembers is way in enough.
+	w = run(t, Options{DataDir: dir, Token: "secret"})
+	w.wait(t)
+	w.end(t)
 }
 
 func TestWaysIn(t *testing.T) {
@@ -225,7 +230,7 @@ func TestWaysIn(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := run(t, tt.o)
-			if s := w.wait(t); (s.Worker != "") != tt.worker || len(s.Endpoints) != 1 || s.Endpoints[0].URL != m.url {
+			if s := w.wait(t); (s.Worker != "") != tt.worker || s.Cluster != "c1" || len(s.Endpoints) != 1 || s.Endpoints[0].URL != m.url {
 				t.Errorf("%+v", s)
 			}
 			if a := do(t, "GET", w.url+"/version", ""); a.status != 200 {
