@@ -90,6 +90,7 @@ type dashboard struct {
 	h       member
 	o       Options
 	feed    *feed
+	live    liveCache
 	streams atomic.Int64
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -103,6 +104,28 @@ func piece(page, name string, data any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// liveCache holds what of the first page changes, as it is now: all who read it
+// read the same.
+type liveCache struct {
+	mu sync.Mutex
+	of time.Time
+	b  []byte
+}
+
+func (c *liveCache) render(d *dashboard, samples []sample) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := samples[len(samples)-1].at
+	if c.of.Equal(at) {
+		return c.b, nil
+	}
+	b, err := piece("overview", "live", d.summarize(samples))
+	if err == nil {
+		c.of, c.b = at, b
+	}
+	return b, err
+}
+
 // overviewStream keeps the first page current.
 func (d *dashboard) overviewStream(w http.ResponseWriter, r *http.Request) {
 	s, ok := d.openStream(w, r)
@@ -112,7 +135,7 @@ func (d *dashboard) overviewStream(w http.ResponseWriter, r *http.Request) {
 	defer s.close()
 	for {
 		samples, next := d.feed.all()
-		b, err := piece("overview", "live", d.summarize(samples))
+		b, err := d.live.render(d, samples)
 		if err != nil {
 			d.o.Log.Error("dashboard: cannot render the overview", "err", err)
 			return
