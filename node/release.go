@@ -59,10 +59,11 @@ func (n *Node) greet() {
 }
 
 // receiveHello takes another member's word, if it is for this term's leader.
+// Nobody else has one, so that the table is as long as the members at most.
 func (n *Node) receiveHello(from world.MemberID, h *wire.Hello) {
 	r := &n.releases
 	_, term := n.core.Lead()
-	if !n.core.IsLeader() || h.Term != term {
+	if !n.core.IsLeader() || h.Term != term || !n.state.HasMember(from) {
 		return
 	}
 	if r.heardTerm != term {
@@ -75,7 +76,7 @@ func (n *Node) receiveHello(from world.MemberID, h *wire.Hello) {
 			return
 		}
 	}
-	if len(r.heard) < state.MaxMembers {
+	if len(r.heard) < state.MaxMembers { // of those that were members in this term
 		r.heard = append(r.heard, word)
 	}
 }
