@@ -47,6 +47,9 @@ type Result struct {
 	Problems []string
 	// Silence is the longest time in which nobody was answered.
 	Silence time.Duration
+	// Stalled is the longest time in which this process got no turn: the machine
+	// was busy with something else, and no member is to blame for that long.
+	Stalled time.Duration
 	// History is the operations' file, for drydock check.
 	History string
 
@@ -101,6 +104,15 @@ type run struct {
 	disks   *disks
 	nemesis *nemesis
 	problem []string
+	stalled time.Duration
+}
+
+// heed watches how long the machine lets this process wait, until ctx ends.
+func (r *run) heed(ctx context.Context) {
+	const turn = 20 * time.Millisecond
+	for last := time.Now(); pause(ctx, turn) == nil; last = time.Now() {
+		r.stalled = max(r.stalled, time.Since(last)-turn)
+	}
 }
 
 // load runs clients while the nemesis strikes, heals, and stops everything.
@@ -108,6 +120,7 @@ func (r *run) load(ctx context.Context) error {
 	clients, calm := context.WithCancel(ctx)
 	defer calm()
 	var load sync.WaitGroup
+	load.Go(func() { r.heed(clients) })
 	for i := range r.o.Clients {
 		cl := newClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, r.o.Seed, r.o.Think)
 		load.Go(func() { cl.run(clients) })
@@ -179,7 +192,7 @@ func (r *run) judge() (*Result, error) {
 		return nil, err
 	}
 	ops := history.Settle(r.rec.operations(), found.truth)
-	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Silence: cluster.Silence(ops)}
+	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Silence: cluster.Silence(ops), Stalled: r.stalled}
 	for _, s := range r.nemesis.strikes {
 		out.Strikes = append(out.Strikes, fmt.Sprintf("%9.3fs  %s", s.at.Seconds(), s.text))
 	}
