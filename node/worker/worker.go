@@ -252,11 +252,15 @@ func (w *worker) tryEnter(ctx context.Context) error {
 		return w.look(ctx)
 	}
 	var failures []error
+	var silent []string // URLs that may be of peer ports
 	try := func(c *http.Client, urls []string) (bool, error) {
 		for _, url := range urls {
 			ans, err := w.ask.join(ctx, c, url, w.memory())
 			if err != nil {
 				failures = append(failures, err)
+				if !errors.Is(err, ErrRefused) {
+					silent = append(silent, url)
+				}
 				continue
 			}
 			m := w.memory()
@@ -271,10 +275,10 @@ func (w *worker) tryEnter(ctx context.Context) error {
 	if done, err := try(w.ask.client, slices.Concat(w.balance.order(), w.o.Join)); done {
 		return err
 	}
-	if done, err := try(w.ask.peer, slices.Concat(w.o.Join, w.o.Peers)); done {
+	if done, err := try(w.ask.peer, slices.Concat(silent, w.o.Peers)); done {
 		return err
 	}
-	return errors.Join(failures...)
+	return oneLine(failures)
 }
 
 // refresh reads the list of members again and again.
@@ -330,7 +334,25 @@ func (w *worker) look(ctx context.Context) error {
 			return nil
 		}
 	}
-	return errors.Join(failures...)
+	return oneLine(failures)
+}
+
+// oneLine joins errors, each of them once, so that a log's line is one.
+func oneLine(failures []error) error {
+	var all error
+	var seen []string
+	for _, err := range failures {
+		switch {
+		case slices.Contains(seen, err.Error()):
+			continue
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+		seen = append(seen, err.Error())
+	}
+	return all
 }
 
 // memory copies what is known.
