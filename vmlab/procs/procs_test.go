@@ -46,17 +46,13 @@ func binary(t testing.TB) string {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)
 	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	if err := goleak.Find(); err != nil {
+		panic(err)
 	}
-	os.Exit(code)
 }
 
 // keptDir is a directory that stays when the test fails.
