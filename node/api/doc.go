@@ -8,6 +8,9 @@
 // encoded by Encode (done), EncodeFailure (refused or unknown), or, for a
 // watch, by EncodeWatchHead once and EncodeWatchEvent for each event.
 //
+// The members API, /v2/members, has its rules here as well: DecodePeerURLs, Admit
+// and Dismiss. It has no simulated clients.
+//
 // Invariants:
 //
 //   - Every path of a Call is clean (keys.IsClean) and within bounds, and every

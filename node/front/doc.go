@@ -26,8 +26,9 @@
 //   - /version has etcd's two fields alone, since clients compare; the product's
 //     own version is in the header X-Drydock-Version.
 //   - /debug/vars shows the program's name without its arguments.
-//   - A member that was added must have started before the next one is added;
-//     etcd asks for this by asking that all be connected.
+//   - A member that was added must have started before the next one is added, and
+//     a removal must leave a majority that is up; etcd asks for more, that all
+//     have been connected for 5 s, since there a new member votes at once.
 //   - In-order errors of time-outs: a request that waited in vain for a leader
 //     "timed out", as etcd says, although it is known not to have been done;
 //     X-Drydock-Outcome tells the difference.

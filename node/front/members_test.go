@@ -37,14 +37,6 @@ func TestMemberRequestsAreChecked(t *testing.T) {
 		want                string
 	}{
 		{"POST", "", ``, 400, `unexpected end of JSON input`},
-		{"POST", "", `[]`, 400, `cannot unmarshal array`},
-		{"POST", "", `{}`, 400, `no valid URLs given`},
-		{"POST", "", `{"peerURLs":[]}`, 400, `no valid URLs given`},
-		{"POST", "", `{"peerURLs":["ftp://h:1"]}`, 400, `URL scheme must be http, https, unix, or unixs: ftp://h:1`},
-		{"POST", "", `{"peerURLs":["h:1"]}`, 400, `URL scheme must be`},
-		{"POST", "", `{"peerURLs":["http://h"]}`, 400, `URL address does not have the form \"host:port\": http://h`},
-		{"POST", "", `{"peerURLs":["http://h:1/x"]}`, 400, `URL must not contain a path: http://h:1/x`},
-		{"POST", "", `{"peerURLs":["http://h%zz:1"]}`, 400, `invalid URL escape`},
 		{"POST", "", `{"peerURLs":["http://h:1","http://127.0.0.1:1"]}`, 409, `membership: peerURL exists`},
 		{"POST", "", `{"peerURLs":["` + strings.Repeat("x", 70000) + `"]}`, 413, `larger than 65536 bytes`},
 		{"POST", "", `{"peerURLs":["http://` + strings.Repeat("h", 2000) + `:1"]}`, 500, `Internal Server Error`},
@@ -146,6 +138,23 @@ func join(t *testing.T, x *member, id world.MemberID) (stop func()) {
 		if err := errors.Join(h.Stop(), disk.Close()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestRemovalKeepsAMajority has one of three that is down, and removes another.
+func TestRemovalKeepsAMajority(t *testing.T) {
+	t.Parallel()
+	all := cluster(t, 3, func(x *member) {
+		x.options.Links = links{{ID: ids[1], Connected: true}, {ID: ids[2]}}
+	})
+	all[2].stop()
+	h := all[0].handler.Load()
+	w := tell(h, "DELETE", "/v2/members/2bbb", "")
+	if w.Code != 500 || !strings.Contains(w.Header().Get(front.HeaderReason), "no majority") {
+		t.Errorf("a second: %d %s %v", w.Code, w.Body, w.Header())
+	}
+	if w := tell(h, "DELETE", "/v2/members/3ccc", ""); w.Code != 204 {
+		t.Errorf("the one that is down: %d %s", w.Code, w.Body)
 	}
 }
 
