@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"drydock/node/checkpoint"
 	"drydock/node/host"
+	"drydock/node/state"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected reports in testdata")
@@ -70,7 +72,7 @@ func TestDamageIsNamed(t *testing.T) {
 	}
 	half := func(b []byte) []byte { return b[:len(b)/2] }
 	gone := func([]byte) []byte { return nil }
-	const state, oldest = "ckpt/state.db", "wal/OLDEST"
+	const tree, oldest = "ckpt/state.db", "wal/OLDEST"
 	for _, tc := range []struct {
 		name, file string
 		damage     func([]byte) []byte
@@ -81,18 +83,18 @@ func TestDamageIsNamed(t *testing.T) {
 		{"a record in the middle", oldest, flip(3000), oldest, "the log was durable up to", false},
 		{"a segment cut in half", oldest, half, oldest, "the log was durable up to", false},
 		{"a segment gone", "wal/SECOND", gone, oldest, "the log was durable up to", false},
-		{"the heads of pages", state, func(b []byte) []byte {
+		{"the heads of pages", tree, func(b []byte) []byte {
 			for at := 2*4096 + 11; at < len(b); at += 4096 {
 				b[at] ^= 0x70
 			}
 			return b
-		}, state, "elements", false},
-		{"both descriptions of the tree", state, func(b []byte) []byte { return flip(30)(flip(4096 + 30)(b)) }, state, "corrupt", false},
-		{"values in pages", state, func(b []byte) []byte {
+		}, tree, "elements", false},
+		{"both descriptions of the tree", tree, func(b []byte) []byte { return flip(30)(flip(4096 + 30)(b)) }, tree, "corrupt", false},
+		{"values in pages", tree, func(b []byte) []byte {
 			return bytes.ReplaceAll(b, []byte("-xxxxxx"), []byte("-xxyxxx"))
-		}, state, "corrupt", false},
-		{"a checkpoint cut in half", state, half, state, "", false},
-		{"a checkpoint gone", state, gone, state, "missing", false},
+		}, tree, "corrupt", false},
+		{"a checkpoint cut in half", tree, half, tree, "", false},
+		{"a checkpoint gone", tree, gone, tree, "missing", false},
 		{"an identity of another", "member.json", func(b []byte) []byte { return bytes.Replace(b, []byte("7a"), []byte("7b"), 1) }, "member.json", "the log is of member 7a", true},
 		{"an identity cut", "member.json", half, "member.json", "bad identity file", true},
 		{"a snapshot file", "snap/one.snap", flip(-100), "snap/one.snap", "", true},
@@ -228,6 +230,30 @@ func TestInspectAnUnfinishedDirectory(t *testing.T) {
 	r, err = Inspect(dir)
 	if err != nil || r.Verdict != Unfinished || r.Member != "7a" || r.Next == "" {
 		t.Errorf("without a log: %+v, %v", r, err)
+	}
+}
+
+// TestALaterReleaseIsNotCalledDamaged: its operator needs another program.
+func TestALaterReleaseIsNotCalledDamaged(t *testing.T) {
+	dir := grown(t)
+	disk, err := host.OpenDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := checkpoint.Load(disk, func(checkpoint.Record) error { return nil })
+	if err == nil {
+		m.Extra = laterRelease(m.Extra)
+		err = checkpoint.Write(disk, m, nil)
+	}
+	if err = errors.Join(err, disk.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Inspect(dir)
+	if err != nil || r.Verdict != Newer || len(r.Damage) > 0 || r.Next == "" || len(r.Notes) == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := Backup(dir, filepath.Join(t.TempDir(), "b"), noon); !errors.Is(err, state.ErrRelease) || errors.Is(err, ErrDamaged) {
+		t.Errorf("backup: %v", err)
 	}
 }
 

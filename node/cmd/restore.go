@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,9 +49,21 @@ empty, 4 a file can't be read or written.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "", "the member's name (default: the name in the backup)")
-	f.StringSliceVar(&o.urls, "initial-advertise-peer-urls", []string{"http://localhost:2380"}, "where other members will reach it")
+	f.StringSliceVar(&o.urls, "initial-advertise-peer-urls", []string{peerURL}, "where other members will reach it")
 	f.BoolVar(&o.json, "json", false, "print what was made as JSON, errors included")
 	return c
+}
+
+// peerURL is where a node is reached by its peers if nobody says otherwise.
+const peerURL = "http://localhost:2380"
+
+// start is the command that runs what was restored.
+func (o *restoreOptions) start(r *archive.Restored) string {
+	text := fmt.Sprintf("drydock node --name %s --data-dir %s", r.Name, r.Directory)
+	if urls := strings.Join(o.urls, ","); urls != peerURL {
+		text += " --listen-peer-urls " + urls + " --initial-advertise-peer-urls " + urls
+	}
+	return text
 }
 
 func runRestore(out io.Writer, file, dir string, o restoreOptions) error {
@@ -67,8 +80,8 @@ func runRestore(out io.Writer, file, dir string, o restoreOptions) error {
 	if o.json {
 		err = writeJSON(out, r)
 	} else {
-		_, err = fmt.Fprintf(out, "%s   member %s (%q) of the new cluster %s, at index %d: etcd index %d, %d keys\nstart it with: drydock node --name %s --data-dir %s\n",
-			r.Directory, r.Member, r.Name, r.Cluster, r.Index, r.EtcdIndex, r.Keys, r.Name, r.Directory)
+		_, err = fmt.Fprintf(out, "%s   member %s (%q) of the new cluster %s, at index %d: etcd index %d, %d keys\nstart it with: %s\n",
+			r.Directory, r.Member, r.Name, r.Cluster, r.Index, r.EtcdIndex, r.Keys, o.start(r))
 	}
 	if err != nil {
 		return ui.Exit(ui.WorldFailed, err)
