@@ -14,8 +14,10 @@ type View struct {
 	// Applied is the index of the last applied entry, Committed of the last that
 	// a majority is known to hold, Revision the commands so far.
 	Applied, Committed, Revision uint64
-	// EtcdIndex is the keyspace's index, Keys how many nodes it holds.
+	// EtcdIndex is the keyspace's index, Keys how many files and directories it
+	// holds beside the root.
 	EtcdIndex uint64
+	Keys      int
 	Members   []state.Member
 	// Checkpointed is the index of the last durable checkpoint.
 	Checkpointed uint64
@@ -29,7 +31,7 @@ func (n *Node) View() View {
 	return View{
 		ID: n.cfg.ID, Name: n.cfg.Name, Role: n.role,
 		Applied: applied, Committed: n.core.Committed(), Revision: n.state.Revision(),
-		EtcdIndex: n.state.Keys().Index(), Members: n.state.Members(),
+		EtcdIndex: n.state.Keys().Index(), Keys: n.state.Keys().Len(), Members: n.state.Members(),
 		Checkpointed: n.checkpointed, Watches: len(n.watchers.byID),
 	}
 }
