@@ -3,14 +3,15 @@ package dashboard
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -19,12 +20,12 @@ type tab struct {
 	t   *testing.T
 	s   *site
 	ctx context.Context
-}
 
-// watchful notes in every page what must not happen in any.
-const watchful = `window.wrong = [];
-addEventListener("securitypolicyviolation", (e) => wrong.push("policy: " + e.violatedDirective + " " + e.blockedURI));
-addEventListener("error", (e) => wrong.push("error: " + e.message));`
+	mu sync.Mutex
+	// wrong is what the browser complained about: scripts that failed, and what
+	// the page's policy forbids.
+	wrong []string
+}
 
 // browse opens a browser of its own, or skips the test where there is none.
 func browse(t *testing.T, s *site) *tab {
@@ -39,27 +40,43 @@ func browse(t *testing.T, s *site) *tab {
 	if program == "" {
 		t.Skip("no Chromium or Chrome is on the PATH, so no browser has tried the dashboard")
 	}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU)
-	for _, name := range []string{"disable-quic", "disable-component-update", "disable-background-networking", "disable-sync"} {
-		flags = append(flags, chromedp.Flag(name, true))
-	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program),
+		chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true))
 	if os.Geteuid() == 0 {
 		flags = append(flags, chromedp.NoSandbox)
 	}
 	ctx, endAllocator := chromedp.NewExecAllocator(t.Context(), flags...)
 	ctx, endTab := chromedp.NewContext(ctx)
 	ctx, endTime := context.WithTimeout(ctx, 60*time.Second)
+	b := &tab{t: t, s: s, ctx: ctx}
+	b.size(1280, 800)
+	var listener sync.WaitGroup
+	complaints := chromedp.Console(ctx)
+	listener.Go(func() { b.listen(complaints) })
 	t.Cleanup(func() {
 		endTime()
 		endTab()
 		endAllocator()
+		listener.Wait()
 	})
-	b := &tab{t: t, s: s, ctx: ctx}
-	b.size(1280, 800)
-	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watchful}); err != nil {
-		t.Fatal(err)
-	}
 	return b
+}
+
+// listen notes what the browser complains about, but for answers that are errors:
+// those are tested for what they are.
+func (b *tab) listen(complaints iter.Seq2[chromedp.ConsoleMessage, error]) {
+	for m, err := range complaints {
+		if err != nil {
+			return
+		}
+		if (m.Type != chromedp.ConsoleError && !m.IsException()) || m.Source == "network" {
+			continue
+		}
+		b.mu.Lock()
+		b.wrong = append(b.wrong, m.Text)
+		b.mu.Unlock()
+	}
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -109,14 +126,19 @@ func (b *tab) untilText(text string) {
 // error, ask another host, or be wider than the window.
 func (b *tab) fine(where string) {
 	b.t.Helper()
-	if wrong := b.says(`wrong.join("; ")`); wrong != "" {
-		b.t.Errorf("%s: %s", where, wrong)
+	b.mu.Lock()
+	wrong := b.wrong
+	b.wrong = nil
+	b.mu.Unlock()
+	if len(wrong) > 0 {
+		b.t.Errorf("%s: the browser complains: %q", where, wrong)
 	}
-	if b.says(`performance.getEntriesByType("resource").filter((e) => !e.name.startsWith(location.origin)).map((e) => e.name)`) != "" {
-		b.t.Errorf("%s: asks other hosts", where)
+	elsewhere := b.says(`performance.getEntriesByType("resource").map((e) => e.name).filter((n) => !n.startsWith(location.origin))`)
+	if elsewhere != "" {
+		b.t.Errorf("%s: asks %s", where, elsewhere)
 	}
-	if wide := b.says(`document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth + " of " + innerWidth : ""`); wide != "" {
-		b.t.Errorf("%s: wider than the window: %s", where, wide)
+	if wide := b.says(`document.documentElement.scrollWidth - innerWidth`); wide != "0" && wide[0] != '-' {
+		b.t.Errorf("%s: wider than the window by %s", where, wide)
 	}
 }
 
@@ -133,6 +155,7 @@ func (b *tab) click(selector string) {
 func TestInABrowser(t *testing.T) {
 	s := newSite(t, Options{})
 	b := browse(t, s)
+	t.Run("complaints are heard", func(t *testing.T) { b.t = t; b.complain() })
 	t.Run("overview is live", func(t *testing.T) { b.t = t; b.overview() })
 	t.Run("create, edit, delete", func(t *testing.T) { b.t = t; b.edit() })
 	t.Run("lost race", func(t *testing.T) { b.t = t; b.race() })
@@ -143,12 +166,28 @@ func TestInABrowser(t *testing.T) {
 	t.Run("markup is text", func(t *testing.T) { b.t = t; b.markup() })
 }
 
+// complain holds that the policy is in force, and that fine would notice.
+func (b *tab) complain() {
+	b.open("")
+	b.says(`(() => { const s = document.createElement("script");
+		s.textContent = "document.title = 'run'"; document.body.append(s); })()`)
+	eventually(b.t, "a complaint", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return len(b.wrong) == 1 && strings.Contains(b.wrong[0], "Content Security Policy")
+	})
+	if b.says("document.title") == "run" {
+		b.t.Error("a script of the page's own was run")
+	}
+	b.wrong = nil
+}
+
 func (b *tab) overview() {
 	b.open("")
 	b.untilText("as the only voter")
 	b.until(`document.getElementById("stream").textContent === "live"`)
 	index := func() string {
-		return b.says(`[...document.querySelectorAll(".facts div")].find((d) => d.innerText.includes("etcd index")).querySelector("dd").textContent`)
+		return b.says(`[...document.querySelectorAll(".facts div")].find((d) => d.innerText.includes("etcd index")).lastElementChild.textContent`)
 	}
 	before := index()
 	// What is focused stays so while the numbers change.
@@ -204,8 +243,9 @@ func (b *tab) race() {
 	if v, _ := b.s.value("/race"); v != "theirs 2" {
 		b.t.Errorf("overwritten by %q", v)
 	}
-	if got := b.says(`document.querySelector("pre.value").textContent + " | " + document.getElementById("value").value`); got != "theirs 2 | mine" {
-		b.t.Errorf("shows %q", got)
+	shown, typed := b.says(`document.querySelector("pre.value").textContent`), b.says(`document.getElementById("value").value`)
+	if shown != "theirs 2" || typed != "mine" {
+		b.t.Errorf("shows %q and %q", shown, typed)
 	}
 	b.click("form.edit button.main")
 	b.untilText("Saved.")
@@ -280,8 +320,14 @@ func (b *tab) keyboard() {
 
 // described says what has the focus: its kind, and its name for people.
 const described = `(() => { const e = document.activeElement;
-	const kind = { A: "link", BUTTON: "button", SUMMARY: "summary" }[e.tagName] || (e.labels && e.labels.length ? "field" : e.tagName);
-	return kind + " " + (e.labels && e.labels.length ? e.labels[0].innerText : e.innerText || e.getAttribute("aria-label") || "").trim().split("\n")[0]; })()`
+	const label = e.labels && e.labels.length ? e.labels[0].innerText : "";
+	const kind = { A: "link", BUTTON: "button", SUMMARY: "summary" }[e.tagName] || (label ? "field" : e.tagName);
+	return kind + " " + (label || e.innerText || e.getAttribute("aria-label") || "").trim().split("\n")[0]; })()`
+
+// visible says whether one can see what has the focus, and that it has.
+const visible = `(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
+	return e === document.body ||
+		(s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 1 && r.width > 0 && r.left >= 0); })()`
 
 // reach presses Tab until the focus is where it should go, and holds that it can
 // be seen on the way.
@@ -296,8 +342,7 @@ func (b *tab) reach(what string) {
 			return
 		}
 		way = append(way, at)
-		if b.says(`(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
-			return e === document.body || (s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 1 && r.width > 0 && r.left >= 0); })()`) != "true" {
+		if b.says(visible) != "true" {
 			b.t.Errorf("the focus cannot be seen on %q", at)
 		}
 	}
@@ -310,13 +355,16 @@ func (b *tab) phone() {
 	b.s.set("/phone/blob", strings.Repeat("\x00\xff", 60))
 	b.size(360, 640)
 	defer b.size(1280, 800)
-	for _, target := range []string{"", "keys/", "keys/phone", "keys" + long, "keys/phone/blob", "watch/phone", "keys/none/at/all", "keys/phone/blob/x"} {
+	for _, target := range []string{
+		"", "keys/", "keys/phone", "keys" + long, "keys/phone/blob", "watch/phone", "keys/none/at/all", "keys/phone/blob/x",
+	} {
 		b.open(target)
 		b.until(`document.readyState === "complete"`)
 		b.fine("on a phone, " + target)
 		// What is to be hit with a finger has some size.
-		small := b.says(`[...document.querySelectorAll("button, input:not([type=hidden]):not([type=checkbox]), select, .top nav a, .keys .name a")]
-			.filter((e) => e.offsetParent && e.getBoundingClientRect().height < 36).map((e) => e.outerHTML.slice(0, 80)).join("; ")`)
+		small := b.says(`[...document.querySelectorAll("button, input:not([type=checkbox]), select, .top nav a, .keys .name a")]
+			.filter((e) => e.offsetParent && e.getBoundingClientRect().height < 36)
+			.map((e) => e.outerHTML.slice(0, 80)).join("; ")`)
 		if small != "" {
 			b.t.Errorf("%s: too small for fingers: %s", target, small)
 		}
@@ -325,9 +373,9 @@ func (b *tab) phone() {
 
 // markup holds that names and values are never more than text.
 func (b *tab) markup() {
-	evil := `<img src=x onerror="wrong.push('run')">`
+	evil := `<img src=x onerror="alert(1)">`
 	b.s.set("/"+evil, evil)
-	b.s.set(`/evil"'&?#%25`, `</textarea></pre><script>wrong.push('run')</script>`)
+	b.s.set(`/evil"'&?#%25`, `</textarea></pre><script>alert(1)</script>`)
 	for _, target := range []string{"keys/", "watch/", "keys/" + escapeKey(evil), "keys/" + escapeKey(`evil"'&?#%25`)} {
 		b.open(target)
 		b.untilText("live")
@@ -336,7 +384,7 @@ func (b *tab) markup() {
 			b.t.Errorf("%s: %s elements come from keys", target, n)
 		}
 	}
-	if got := b.says(`document.getElementById("value").value`); got != `</textarea></pre><script>wrong.push('run')</script>` {
+	if got := b.says(`document.getElementById("value").value`); got != `</textarea></pre><script>alert(1)</script>` {
 		b.t.Errorf("the field has %q", got)
 	}
 	b.open("watch/")

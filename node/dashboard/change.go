@@ -128,7 +128,9 @@ func (d *dashboard) recent(r *http.Request, p *watchPage) ([]*keys.Event, uint64
 
 // since returns what the history holds from an index on, and the last index; or
 // says that it doesn't go back so far.
-func (d *dashboard) since(r *http.Request, key string, from uint64) (events []*keys.Event, last uint64, cleared bool, refused *problem) {
+func (d *dashboard) since(r *http.Request, key string, from uint64) (
+	events []*keys.Event, last uint64, cleared bool, refused *problem,
+) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	watch, refused := d.watch(ctx, r, key, from)

@@ -81,7 +81,8 @@ func draw(name string, points []point) chart {
 	var line strings.Builder
 	for i, p := range points {
 		x := chartWidth * (1 - float64(last.at.Sub(p.at))/float64(span))
-		fmt.Fprintf(&line, "%s%s %s", [...]string{"M", "L"}[min(i, 1)], coordinate(max(x, 0)), coordinate(chartHeight-2-p.value*scale))
+		y := chartHeight - 2 - p.value*scale
+		fmt.Fprintf(&line, "%s%s %s", [...]string{"M", "L"}[min(i, 1)], coordinate(max(x, 0)), coordinate(y))
 	}
 	c.Line = line.String()
 	first := chartWidth * (1 - float64(last.at.Sub(points[0].at))/float64(span))

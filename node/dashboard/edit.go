@@ -61,7 +61,9 @@ func (d *dashboard) badBody(w http.ResponseWriter, err error) {
 		})
 		return
 	}
-	d.fail(w, http.StatusBadRequest, trouble{Title: "The form can't be read", Text: "Nothing was changed. Go back and send it again."})
+	d.fail(w, http.StatusBadRequest, trouble{
+		Title: "The form can't be read", Text: "Nothing was changed. Go back and send it again.",
+	})
 }
 
 // showAgain shows the page as it is now, with what was typed.

@@ -40,7 +40,8 @@ func pieces(u string) []string {
 	var list []string
 	from := 0
 	for i := 1; i < len(u); i++ {
-		if (u[i] == ':' && !strings.HasPrefix(u[i:], "://")) || u[i-1] == '.' || u[i-1] == '-' || (u[i-1] == '/' && u[i] != '/') {
+		port := u[i] == ':' && !strings.HasPrefix(u[i:], "://")
+		if port || u[i-1] == '.' || u[i-1] == '-' || (u[i-1] == '/' && u[i] != '/') {
 			list = append(list, u[from:i])
 			from = i
 		}

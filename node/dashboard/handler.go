@@ -254,7 +254,9 @@ type asset struct {
 var assets = loadAssets()
 
 func loadAssets() map[string]asset {
-	kinds := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+	kinds := map[string]string{
+		"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
+	}
 	list := make(map[string]asset)
 	entries, err := fs.ReadDir(staticFiles, "static")
 	if err != nil {

@@ -86,7 +86,8 @@ func judge(s *sample) health {
 	case s.stopped != nil:
 		return health{
 			Class: "bad", Word: "stopped", Sentence: fmt.Sprintf("%s has stopped: %v.", s.view.Name, s.stopped),
-			Advice: "Nothing that was acknowledged depends on it alone if the cluster has more members. What is shown here is what it said last.",
+			Advice: "Nothing that was acknowledged depends on it alone if the cluster has more members. " +
+				"What is shown here is what it said last.",
 		}
 	case !c.known:
 		return health{
@@ -106,7 +107,8 @@ func (c *situation) need() int { return len(c.voters)/2 + 1 }
 
 func (c *situation) leaderless() health {
 	h := health{Class: "bad", Word: "no leader"}
-	h.Sentence = fmt.Sprintf("Nobody leads in term %d, as far as %s can see: writes wait, reads here may be old.", c.view.Role.Term, c.view.Name)
+	h.Sentence = fmt.Sprintf("Nobody leads in term %d, as far as %s can see: writes wait, reads here may be old.",
+		c.view.Role.Term, c.view.Name)
 	switch {
 	case c.self.Learner:
 		h.Advice = fmt.Sprintf("%s has no vote. See whether the voters are up and can reach it.", c.view.Name)
@@ -134,7 +136,8 @@ func (c *situation) leading() health {
 		h.Advice = fmt.Sprintf("A majority is %d. Start or reconnect %s.", c.need(), list(c.lost))
 	case len(c.lost) > 0:
 		h.Class, h.Word = "unsure", "degraded"
-		h.Sentence = fmt.Sprintf("%s and hears %d of the %d voters: writes work, without %s.", lead, there, len(c.voters), list(c.lost))
+		h.Sentence = fmt.Sprintf("%s and hears %d of the %d voters: writes work, without %s.",
+			lead, there, len(c.voters), list(c.lost))
 		h.Advice = c.margin(there)
 	default:
 		h.Sentence = fmt.Sprintf("%s and hears all %d voters.", lead, len(c.voters))
@@ -160,7 +163,8 @@ func (c *situation) following() health {
 	h.Sentence = fmt.Sprintf("%s leads in term %d and %s follows it.", lead, c.view.Role.Term, c.view.Name)
 	if c.self.Learner {
 		h.Word = "learning"
-		h.Sentence = fmt.Sprintf("%s leads in term %d; %s copies its log and has no vote yet.", lead, c.view.Role.Term, c.view.Name)
+		h.Sentence = fmt.Sprintf("%s leads in term %d; %s copies its log and has no vote yet.",
+			lead, c.view.Role.Term, c.view.Name)
 	}
 	if len(c.lost) > 0 {
 		h.Class, h.Word = "unsure", "degraded"

@@ -146,7 +146,7 @@ func (d *dashboard) keyPage(r *http.Request, key string, q url.Values) (*keyPage
 	}
 	p.News = changesURL(key) + fmt.Sprintf("?since=%d&brief=1", a.Meta.EtcdIndex+1)
 	if refused != nil {
-		p.New = &newForm{Action: keyURL(p.Parent), Name: strings.TrimPrefix(strings.TrimPrefix(key, p.Parent), "/"), Kind: kindKey}
+		p.New = &newForm{Action: keyURL(p.Parent), Name: lastOf(key), Kind: kindKey}
 		return p, refused
 	}
 	n := a.Event.Node
@@ -226,7 +226,8 @@ func (d *dashboard) call(r *http.Request, method, key string, params url.Values)
 		if refusal = d.o.Guard.Keys(r, &call); refusal != nil && refusal.Status == http.StatusUnauthorized {
 			return nil, &problem{
 				Status: http.StatusUnauthorized, Login: true, Title: "This needs a login that may do it",
-				Text: fmt.Sprintf("Not every user of this cluster may %s %s. Reload the page to be asked for a name and password.", verb(&call), key),
+				Text: fmt.Sprintf("Not every user of this cluster may %s %s. Reload the page to be asked for a name and password.",
+					verb(&call), key),
 			}
 		}
 	}
@@ -264,7 +265,8 @@ func (d *dashboard) do(r *http.Request, method, key string, params url.Values) (
 	}
 	return a, &problem{
 		Status: http.StatusGatewayTimeout, Title: "It is not known whether this was done",
-		Text: fmt.Sprintf("The cluster did not answer in time (%s). The change may take effect yet: look at the key again before you repeat it.", a.Reason),
+		Text: fmt.Sprintf("The cluster did not answer in time (%s). The change may take effect yet: "+
+			"look at the key again before you repeat it.", a.Reason),
 	}
 }
 
@@ -299,7 +301,8 @@ func explain(err *keys.Error) *problem {
 	case keys.CodeRootReadOnly:
 		p.Title, p.Text = "The root can't be changed", "Make keys below it."
 	case keys.CodeDirNotEmpty:
-		p.Title, p.Text = "The directory is not empty", "Nothing was deleted. Tick “with everything below it” if that is what you want. Hidden keys count, too."
+		p.Title, p.Text = "The directory is not empty", "Nothing was deleted. Tick “with everything below it” if that is what you want. "+
+			"Hidden keys count, too."
 	case keys.CodeTTLNaN:
 		p.Title, p.Text = "The time to live is not a number", "Give whole seconds, or leave it empty for a key that stays."
 	}

@@ -63,7 +63,9 @@ func (d *dashboard) list(r *http.Request, dir *keys.Node, now keys.Stamp, q url.
 	if l.Query != "" {
 		want := strings.ToLower(l.Query)
 		nodes = slices.Clone(nodes)
-		nodes = slices.DeleteFunc(nodes, func(n *keys.Node) bool { return !strings.Contains(strings.ToLower(lastOf(n.Key)), want) })
+		nodes = slices.DeleteFunc(nodes, func(n *keys.Node) bool {
+			return !strings.Contains(strings.ToLower(lastOf(n.Key)), want)
+		})
 	}
 	l.Matching = len(nodes)
 	page, _ := strconv.Atoi(q.Get("page"))
@@ -108,7 +110,10 @@ func (l *listing) link(dir string, page int) {
 }
 
 func row(n *keys.Node, now keys.Stamp) listRow {
-	r := listRow{Name: lastOf(n.Key), Href: keyURL(n.Key), Dir: n.Dir, HasTTL: n.HasTTL, Left: n.TTL(now.Cluster), Modified: n.Modified}
+	r := listRow{
+		Name: lastOf(n.Key), Href: keyURL(n.Key), Dir: n.Dir,
+		HasTTL: n.HasTTL, Left: n.TTL(now.Cluster), Modified: n.Modified,
+	}
 	if !n.Dir {
 		r.Glimpse = glimpse(n.Value)
 	}
@@ -134,7 +139,8 @@ func (d *dashboard) hidden(r *http.Request, dir string) ([]*keys.Node, error) {
 			return
 		}
 		for _, rec := range store.Records() {
-			if name, ok := strings.CutPrefix(string(rec.Key), prefix); ok && rec.Bucket == keys.BucketNodes && !strings.Contains(name, "/") {
+			name, below := strings.CutPrefix(string(rec.Key), prefix)
+			if rec.Bucket == keys.BucketNodes && below && !strings.Contains(name, "/") {
 				names = append(names, prefix+name)
 			}
 		}

@@ -42,8 +42,9 @@ type sample struct {
 // writes counts the writes that were applied, on whichever member they came in.
 func (s *sample) writes() uint64 {
 	c := &s.stats
-	return c.SetsSuccess + c.DeleteSuccess + c.UpdateSuccess + c.CreateSuccess + c.CompareAndSwapSuccess + c.CompareAndDeleteSuccess +
-		c.SetsFail + c.DeleteFail + c.UpdateFail + c.CreateFail + c.CompareAndSwapFail + c.CompareAndDeleteFail
+	return c.SetsSuccess + c.SetsFail + c.CreateSuccess + c.CreateFail + c.UpdateSuccess + c.UpdateFail +
+		c.DeleteSuccess + c.DeleteFail + c.CompareAndSwapSuccess + c.CompareAndSwapFail +
+		c.CompareAndDeleteSuccess + c.CompareAndDeleteFail
 }
 
 // reads counts those of this member.

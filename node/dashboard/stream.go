@@ -30,8 +30,8 @@ func (d *dashboard) openStream(w http.ResponseWriter, r *http.Request) (*stream,
 	if d.streams.Add(1) > int64(d.o.Streams) {
 		d.streams.Add(-1)
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, fmt.Sprintf("more than %d pages are being kept current; close some, or reload this one by hand", d.o.Streams),
-			http.StatusServiceUnavailable)
+		why := fmt.Sprintf("more than %d pages are being kept current; close some, or reload this one by hand", d.o.Streams)
+		http.Error(w, why, http.StatusServiceUnavailable)
 		return nil, false
 	}
 	if r.Method == http.MethodHead {
