@@ -29,9 +29,10 @@
 //   - A member that was added must have started before the next one is added, and
 //     a removal must leave a majority that is up; etcd asks for more, that all
 //     have been connected for 5 s, since there a new member votes at once.
-//   - In-order errors of time-outs: a request that waited in vain for a leader
-//     "timed out", as etcd says, although it is known not to have been done;
-//     X-Drydock-Outcome tells the difference.
+//   - A request that waited in vain for a leader "timed out", as etcd says, though
+//     it is known not to have been done; X-Drydock-Outcome tells the difference.
+//   - Where etcd says no more than "Internal Server Error" of members that were not
+//     changed, X-Drydock-Reason says why.
 //
 // Files: front.go (routes), options.go (what it is given), limits.go, keys.go
 // (the keyspace and watches), members.go and reconfigure.go, stats.go, status.go (health, version,

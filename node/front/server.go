@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// backstopTime ends answers that no deadline of their own bounds.
-const backstopTime = time.Minute
+// backstopTime ends answers that no deadline of their own bounds. It is far above
+// what the node takes at the slowest settings.
+const backstopTime = 5 * time.Minute
 
 // Server serves a Front on listeners.
 type Server struct {
@@ -40,7 +41,7 @@ func (f *Front) Serve(listeners ...Listener) *Server {
 		Handler:           f,
 		Protocols:         protocols,
 		ReadHeaderTimeout: f.limits.HeaderTime,
-		WriteTimeout:      f.limits.BodyTime + backstopTime,
+		WriteTimeout:      backstopTime,
 		IdleTimeout:       f.limits.IdleTime,
 		// The Front's own bound answers in words; this one is behind it.
 		MaxHeaderBytes: 2 * f.limits.HeaderBytes,

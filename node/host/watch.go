@@ -29,9 +29,7 @@ type Watch struct {
 	queue  []node.WatchNews
 	head   int
 	past   int // how many of the queue came with the head
-	begun  bool
 	over   error
-	refuse *node.Answer
 	signal chan struct{}
 }
 
