@@ -29,6 +29,9 @@
 //   - The modules' GET is a linearizable read.
 //   - /v2/peers and its like name the leader first, as then: go-etcd takes the
 //     first for the leader.
+//   - A v1 read that finds nothing at all of its path, not even the first component,
+//     is 404 in the words of a server without v1, as 3.4 is; one that finds a part
+//     of it is error 100, as then.
 //   - One speed test at a time; it ends when its client goes.
 //   - /v2/admin's configuration is stored and validated as then, in /_etcd/config.
 //     Members do not come and go by it: workers take the place of standbys.

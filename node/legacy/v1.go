@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"drydock/node/api"
@@ -88,6 +89,10 @@ func (s *server) v1Keys(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	a, err := s.do(r.Context(), r, call)
+	if call.Kind == api.Read && nothingThere(err) {
+		http.NotFound(w, r)
+		return
+	}
 	if err != nil {
 		s.v1Fail(w, r, err)
 		return
@@ -98,6 +103,13 @@ func (s *server) v1Keys(w http.ResponseWriter, r *http.Request, key string) {
 		index, at = a.Meta.EtcdIndex, a.Now.Cluster
 	}
 	s.v1Send(w, r, v1Event(a.Event, index, at))
+}
+
+// nothingThere says whether a read has found nothing at all of its path. That is
+// answered as by a server that has no v1.
+func nothingThere(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.Code == keys.CodeKeyNotFound && strings.LastIndexByte(f.Cause, '/') == 0
 }
 
 // v1Write is the write that a v1 form asks for.

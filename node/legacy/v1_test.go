@@ -48,7 +48,10 @@ func TestV1(t *testing.T) {
 		{"POST", "/keys/d/a", "value=%zz", 400, `.*"errorCode":210.*`},
 		{"POST", "/keys/d", form("value", "1"), 403, `.*"errorCode":102.*`},
 		{"PATCH", "/keys/d", "", 404, `404 page not found\n`},
-		{"GET", "/keys/none", "", 404, `\{"errorCode":100,"message":"Key not found","cause":"/none","index":5\}` + "\n"},
+		{"GET", "/keys/d/none", "", 404, `\{"errorCode":100,"message":"Key not found","cause":"/d/none","index":5\}` + "\n"},
+		{"GET", "/keys/none", "", 404, `404 page not found\n`},
+		{"GET", "/keys/none/deep", "", 404, `404 page not found\n`},
+		{"DELETE", "/keys/none", "", 404, `\{"errorCode":100,.*`},
 		{"POST", "/watch/d/a", form("index", "2"), 200, `\{"action":"set","key":"/d/a","prevValue":"1","value":"2","index":2\}`},
 		{"POST", "/watch/d/b", form("index", "5"), 200, `\{"action":"delete","key":"/d/b","prevValue":"4","index":5\}`},
 		{"POST", "/watch/d/a", form("index", "x"), 400, `.*"errorCode":203.*"cause":"Watch From Index".*`},
@@ -62,7 +65,7 @@ func TestV1(t *testing.T) {
 		{"POST", "/leader", "", 404, `404 page not found\n`},
 		{"GET", "/none", "", 404, `404 page not found\n`},
 	})
-	if a := do(t, "GET", m.client+"/v1/keys/none", ""); a.head.Get("X-Etcd-Index") != "5" || a.head.Get("Content-Type") != "application/json" {
+	if a := do(t, "GET", m.client+"/v1/keys/d/none", ""); a.head.Get("X-Etcd-Index") != "5" || a.head.Get("Content-Type") != "application/json" {
 		t.Errorf("headers of an error: %v", a.head)
 	}
 }
