@@ -179,7 +179,9 @@ func (b *tab) complain() {
 	if b.says("document.title") == "run" {
 		b.t.Error("a script of the page's own was run")
 	}
+	b.mu.Lock()
 	b.wrong = nil
+	b.mu.Unlock()
 }
 
 func (b *tab) overview() {
