@@ -119,7 +119,7 @@ func TestKilledProcesses(t *testing.T) {
 	if r.Answered < 200 {
 		t.Errorf("only %d operations were answered", r.Answered)
 	}
-	if len(r.Strikes) < 4 {
+	if len(r.Strikes) < 3 { // the healing is one
 		t.Errorf("only %d faults took effect", len(r.Strikes))
 	}
 }

@@ -166,20 +166,34 @@ func (r *run) settle(ctx context.Context) error {
 // epilogue has every member answer a write and then a read: what was promised
 // before is by then known to be committed, and on the disks.
 func (r *run) epilogue(ctx context.Context) {
-	for range 2 {
+	ctx, cancel := context.WithTimeout(ctx, healTime)
+	defer cancel()
+	for round := range 2 {
 		for i := range r.c.Size() {
-			cl := newClient("end-"+r.c.Name(i), r.c, r.rec, r.o.Seed, 0)
-			cl.count = len(r.rec.ops)
-			cl.target = i
-			put := &history.Op{Kind: history.Put, Key: "/end", Value: fmt.Sprintf("%s.%d", cl.name, cl.count)}
-			cl.do(ctx, put)
-			get := &history.Op{Kind: history.Get, Key: "/end"}
-			cl.do(ctx, get)
-			if put.Status != history.OK || get.Status != history.OK {
-				r.problem = append(r.problem, fmt.Sprintf("healed, %s answers a write with %s (%s) and a read with %s (%s)",
-					r.c.Name(i), put.Status, put.Error, get.Status, get.Error))
+			cl := newClient(fmt.Sprintf("end%d-%s", round+1, r.c.Name(i)), r.c, r.rec, r.o.Seed, 0)
+			for _, kind := range []history.Kind{history.Put, history.Get} {
+				if op := cl.insist(ctx, i, kind); op.Status != history.OK {
+					r.problem = append(r.problem, fmt.Sprintf("healed, %s answers no %s within %v: %s, %s",
+						r.c.Name(i), kind, healTime, op.Status, op.Error))
+				}
 			}
 			cl.http.CloseIdleConnections()
+		}
+	}
+}
+
+// insist asks a member, again and again if need be, until there is an answer or
+// the context ends.
+func (c *client) insist(ctx context.Context, member int, kind history.Kind) *history.Op {
+	for {
+		op := &history.Op{Kind: kind, Key: "/end"}
+		if kind == history.Put {
+			op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
+		}
+		c.target = member
+		c.do(context.WithoutCancel(ctx), op)
+		if op.Status == history.OK || pause(ctx, retryEvery) != nil {
+			return op
 		}
 	}
 }
