@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 )
 
 // recordWith names the folder with the original's etcd and etcdctl: the
@@ -73,6 +74,8 @@ func (l *locked) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/golden/*.txt")
@@ -283,7 +286,7 @@ func (p *player) request(words []string) {
 		p.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := plain.Do(req)
 	if err != nil {
 		p.t.Fatal(err)
 	}

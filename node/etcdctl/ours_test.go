@@ -75,16 +75,16 @@ func ourCluster(t *testing.T, n int) *cluster {
 	}
 	for i, f := range founders {
 		cfg := node.Config{Cluster: 0xc1, ID: f.ID, Name: f.Name, SegmentBytes: 1 << 20}
-		handlers[i], c.members[i].stop = ourMember(t, m, cfg, founders)
+		handlers[i], c.members[i].stop = ourMember(t, t.TempDir(), m, cfg, founders)
 		t.Cleanup(c.members[i].stop)
 	}
 	return c
 }
 
 // ourMember founds a member, starts it and returns its face to clients.
-func ourMember(t *testing.T, m *mesh, cfg node.Config, founders []state.Member) (http.Handler, func()) {
+func ourMember(t *testing.T, dir string, m *mesh, cfg node.Config, founders []state.Member) (http.Handler, func()) {
 	t.Helper()
-	disk, err := host.OpenDisk(t.TempDir())
+	disk, err := host.OpenDisk(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,4 +108,22 @@ func ourMember(t *testing.T, m *mesh, cfg node.Config, founders []state.Member) 
 			t.Error(err)
 		}
 	})
+}
+
+func handlerIs(h http.Handler) func() http.Handler { return func() http.Handler { return h } }
+
+// hanging answers nobody.
+type hanging struct{}
+
+// ServeHTTP implements http.Handler.
+func (hanging) ServeHTTP(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// noting keeps the user, password and value of a request.
+type noting struct{ got string }
+
+// ServeHTTP implements http.Handler.
+func (n *noting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	user, password, _ := r.BasicAuth()
+	n.got = user + " " + password + " " + r.FormValue("value")
+	fmt.Fprint(w, `{"action":"set","node":{"key":"/k"}}`)
 }

@@ -21,6 +21,9 @@ import (
 	"time"
 )
 
+// plain keeps no connections, so that none are left when a test ends.
+var plain = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+
 // member is one server of a cluster under test, behind a proxy whose URL is the
 // one it advertises, so that watches can be seen to begin.
 type member struct {
@@ -105,14 +108,14 @@ func (n *names) learnIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the first write is done", func() error {
-			resp, err := http.DefaultClient.Do(req)
+			resp, err := plain.Do(req)
 			if err == nil {
 				resp.Body.Close()
 			}
 			return err
 		})
 	}
-	resp, err := http.Get(n.clients[0] + "/v2/keys/?quorum=true")
+	resp, err := plain.Get(n.clients[0] + "/v2/keys/?quorum=true")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +126,7 @@ func (n *names) learnIndex(t *testing.T) {
 }
 
 func get(base, path string) []byte {
-	resp, err := http.Get(base + path)
+	resp, err := plain.Get(base + path)
 	if err != nil {
 		return nil
 	}
