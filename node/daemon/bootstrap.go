@@ -7,9 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/renameio/v2"
 
 	"drydock/node"
 	"drydock/node/checkpoint"
@@ -223,7 +227,18 @@ func (b *bootstrap) discover(ctx context.Context) (host.Identity, error) {
 	token := b.cfg.Discovery
 	self := state.Member{Name: b.cfg.Name, PeerURLs: slices.Sorted(slices.Values(b.cfg.AdvertisePeerURLs))}
 	self.ID = memberID(token, self.Name, self.PeerURLs)
-	res, err := discovery.Join(ctx, b.discoveryOptions(self))
+	o := discoveryOptions(b.cfg, b.log)
+	mark := fmt.Sprintf("%s\n%x\n", token, o.ID)
+	path := filepath.Join(b.cfg.DataDir, discoveryFile)
+	// A start that was cut short while it waited has registered this member: the
+	// next one must know that it was itself.
+	before, err := os.ReadFile(path)
+	if o.Again = err == nil && string(before) == mark; !o.Again {
+		if err := renameio.WriteFile(path, []byte(mark), 0o600); err != nil {
+			return host.Identity{}, fmt.Errorf("discovery: %w", err)
+		}
+	}
+	res, err := discovery.Join(ctx, o)
 	if err != nil {
 		return host.Identity{}, full(&res, err)
 	}
@@ -249,9 +264,23 @@ func (b *bootstrap) discover(ctx context.Context) (host.Identity, error) {
 	return b.found(ctx, founders, clusterID(token, founders))
 }
 
-func (b *bootstrap) discoveryOptions(self state.Member) discovery.Options {
+// discoveryFile is where a node notes that it has registered with a discovery.
+const discoveryFile = "discovery"
+
+func discoveryOptions(cfg *Config, log *slog.Logger) discovery.Options {
+	self := slices.Sorted(slices.Values(cfg.AdvertisePeerURLs))
 	return discovery.Options{
-		URL: b.cfg.Discovery, Proxy: b.cfg.DiscoveryProxy, Logger: b.log,
-		ID: uint64(self.ID), Name: self.Name, PeerURLs: self.PeerURLs,
+		URL: cfg.Discovery, Proxy: cfg.DiscoveryProxy, Logger: log,
+		ID: uint64(memberID(cfg.Discovery, cfg.Name, self)), Name: cfg.Name, PeerURLs: self,
+	}
+}
+
+// keepRegistered renews what 2014's discovery would forget in a week.
+func keepRegistered(ctx context.Context, cfg *Config, log *slog.Logger) {
+	if cfg.Discovery == "" {
+		return
+	}
+	if err := discovery.Keep(ctx, discoveryOptions(cfg, log)); err != nil {
+		log.Warn("the registration with the discovery is not renewed", "why", err)
 	}
 }

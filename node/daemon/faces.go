@@ -21,7 +21,7 @@ func (m *member) newFront() *front.Front {
 	m.guard = authcheck.New(m.host.Book, authcheck.Options{Cluster: m.identity.Cluster, Cost: int(m.cfg.BcryptCost), CertUsers: m.cfg.ClientTLS.ClientCertAuth})
 	board := dashboard.Handler(m.host, dashboard.Options{
 		ClusterID: m.identity.Cluster, ClusterName: m.cfg.InitialClusterToken, Version: m.cfg.Version,
-		Links: boardLinks{links}, Guard: m.guard, Log: m.log,
+		Links: boardLinks{links}, Guard: m.guard, Stop: m.ending, Log: m.log,
 	})
 	var f *front.Front
 	// Some of what is mounted goes through the face itself.
@@ -89,7 +89,7 @@ func (l links) Links() []front.Link {
 		}
 		list = append(list, front.Link{
 			ID: s.ID, Connected: s.Connected,
-			Sent: s.Success, Received: s.Received.Frames, SentBytes: s.Sent.Bytes, ReceivedBytes: s.Received.Bytes,
+			Sent: s.Success, Received: s.Received.Appends, SentBytes: s.Sent.Bytes, ReceivedBytes: s.Received.Bytes,
 			Failed: s.Fail,
 			Latency: front.Latency{
 				Current: s.Latency.Current, Average: s.Latency.Average, Deviation: s.Latency.StdDev,

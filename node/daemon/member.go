@@ -100,6 +100,7 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 	m.serve(clients, peers, secrets)
 	warnOpen(cfg, log)
 	go giveBack(m.ending)
+	go keepRegistered(m.ending, cfg, log)
 	return m, nil
 }
 

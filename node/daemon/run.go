@@ -7,13 +7,14 @@ import (
 	"log/slog"
 
 	"drydock/node/ui"
+	"drydock/node/worker"
 )
 
 // Run runs a node until ctx ends (then it stops in good order and returns nil) or
 // it can't go on.
 func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 	log := newLogger(cfg, env.Stderr, env.ErrTTY && env.Getenv("NO_COLOR") == "" && env.Color != "never")
-	if cfg.Join != "" {
+	if cfg.Join != "" || (cfg.Discovery != "" && cfg.DiscoveryFallback == "proxy" && worker.Remembers(cfg.DataDir)) {
 		return runWorker(ctx, cfg, env, log, nil)
 	}
 	held, err := heldSockets()

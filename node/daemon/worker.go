@@ -81,6 +81,10 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 }
 
 func workerBanner(w io.Writer, cfg *Config, st *worker.Status) {
-	fmt.Fprintf(w, "\n  %s   worker %s of cluster %s   members %s\n\n", cfg.Name, st.Worker, st.Cluster, strings.Join(st.Members, ", "))
+	who := "a proxy"
+	if st.Worker != "" {
+		who = "worker " + st.Worker
+	}
+	fmt.Fprintf(w, "\n  %s   %s of cluster %s   members %s\n\n", cfg.Name, who, st.Cluster, strings.Join(st.Members, ", "))
 	fmt.Fprintf(w, "  clients    %s   (passed on to the members)\n\n", strings.Join(cfg.ListenClientURLs, "  "))
 }
