@@ -77,7 +77,8 @@ func (t *Transport) open(ctx context.Context, raw string) (conn net.Conn, host s
 	ctx, cancel := context.WithTimeout(ctx, t.t.handshake)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, "", errors.Join(fmt.Errorf("TLS: %w", err), conn.Close())
+		_ = conn.Close() // closed already, if time ran out
+		return nil, "", fmt.Errorf("TLS: %w", err)
 	}
 	return secure, host, nil
 }
@@ -110,13 +111,7 @@ func (t *Transport) connect(ctx context.Context, raw string, to world.MemberID, 
 	if err != nil {
 		return nil, err
 	}
-	l = &link{
-		conn: conn, in: in, url: raw, since: time.Now(), release: head.release, life: head.life,
-		broken: make(chan struct{}), heard: make(chan struct{}), pinged: time.Now(),
-	}
-	if l.tcp, _ = conn.(*net.TCPConn); l.tcp == nil {
-		l.out = bufio.NewWriterSize(conn, 32<<10)
-	}
+	l = newLink(conn, in, raw, head)
 	return l, conn.SetDeadline(time.Time{})
 }
 

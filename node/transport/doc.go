@@ -46,8 +46,8 @@
 // that is known to be removed is refused.
 //
 // Files: transport.go (address book, sending, end), peer.go and stream.go (a
-// member and a stream to it), dial.go, accept.go and handshake.go (how a
-// connection comes to be), record.go (what flows over it), envelope.go (what is
-// read of a frame), queue.go, pace.go, stats.go, server.go (the HTTP server of a
-// peer port), socket_*.go.
+// member and a stream to it), link.go (a connection that goes out), dial.go,
+// accept.go and handshake.go (how a connection comes to be), record.go (what flows
+// over it), envelope.go (what is read of a frame), queue.go, pace.go, stats.go,
+// server.go (the HTTP server of a peer port), socket.go.
 package transport

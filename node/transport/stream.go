@@ -1,14 +1,10 @@
 package transport
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -182,47 +178,6 @@ func plain(err error) string {
 // errIdle ends a snapshot stream that has nothing to send.
 var errIdle = errors.New("idle")
 
-// link is one connection that goes out.
-type link struct {
-	conn    net.Conn
-	tcp     *net.TCPConn  // conn itself if it is bare TCP
-	out     *bufio.Writer // over conn if it is not
-	in      *bufio.Reader
-	url     string
-	life    uint64 // of the process at the other end
-	release string
-	since   time.Time
-
-	once   sync.Once
-	broken chan struct{} // closed when the link is of no more use
-	err    error         // why; set before
-	heard  chan struct{} // closed when listen has ended
-	bufs   net.Buffers
-
-	pinged   time.Time
-	unpinged int // bytes since
-}
-
-// fail has the link end with err.
-func (l *link) fail(err error) {
-	l.once.Do(func() {
-		l.err = err
-		close(l.broken)
-		_ = l.conn.SetDeadline(time.Unix(1, 0)) // what blocks returns
-	})
-}
-
-// close ends the connection and waits for the listener.
-func (l *link) close() {
-	l.fail(net.ErrClosed)
-	if l.tcp == nil {
-		// A TLS connection says goodbye, which must not take long.
-		_ = l.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
-	}
-	_ = l.conn.Close()
-	<-l.heard
-}
-
 // pump writes what is queued, and pings, until the connection or the peer ends.
 func (s *stream) pump(l *link) error {
 	t := s.p.t
@@ -258,23 +213,30 @@ func (s *stream) pump(l *link) error {
 // flush writes until the queue is empty.
 func (s *stream) flush(l *link, b *batch, ping bool) error {
 	for {
-		b.reset()
 		if s.pace != nil && !s.pace.wait(s.p.ctx.Done(), l.broken) {
 			return nil
 		}
-		s.q.take(b)
-		now := time.Now()
-		if l.unpinged += b.bytes; ping || l.unpinged >= batchBytes && now.Sub(l.pinged) > 20*time.Millisecond {
-			b.ping(s.p.t.stamp())
-			l.unpinged, l.pinged, ping = 0, now, false
-		}
-		if len(b.pieces) == 0 {
-			return nil
-		}
-		if err := s.write(l, b); err != nil {
+		wrote, err := s.writeBatch(l, b, ping)
+		if err != nil || !wrote {
 			return err
 		}
+		ping = false
 	}
+}
+
+// writeBatch writes what one batch takes from the queue, if anything.
+func (s *stream) writeBatch(l *link, b *batch, ping bool) (wrote bool, err error) {
+	b.reset()
+	s.q.take(b)
+	now := time.Now()
+	if l.unpinged += b.bytes; ping || l.unpinged >= batchBytes && now.Sub(l.pinged) > 20*time.Millisecond {
+		b.ping(s.p.t.stamp())
+		l.unpinged, l.pinged = 0, now
+	}
+	if len(b.pieces) == 0 {
+		return false, nil
+	}
+	return true, s.write(l, b)
 }
 
 // write sends a batch and counts it.
@@ -290,45 +252,6 @@ func (s *stream) write(l *link, b *batch) error {
 		s.pace.spend(b.bytes)
 	}
 	return nil
-}
-
-// write sends a batch. Both a failure of the link and the peer's end cut it short.
-func (l *link) write(ctx context.Context, b *batch, t *timing) error {
-	err := l.conn.SetWriteDeadline(time.Now().Add(t.stall))
-	if ctx.Err() != nil {
-		err = l.conn.SetWriteDeadline(time.Now().Add(t.farewell))
-	}
-	// In this order: fail closes broken, and then sets a deadline in the past.
-	select {
-	case <-l.broken:
-		return l.err
-	default:
-	}
-	if err == nil {
-		err = l.push(b)
-	}
-	select {
-	case <-l.broken:
-		if err != nil {
-			return l.err
-		}
-	default:
-	}
-	return err
-}
-
-func (l *link) push(b *batch) error {
-	if l.tcp != nil {
-		l.bufs = b.pieces
-		_, err := l.bufs.WriteTo(l.tcp)
-		return err
-	}
-	for _, piece := range b.pieces {
-		if _, err := l.out.Write(piece); err != nil {
-			return err
-		}
-	}
-	return l.out.Flush()
 }
 
 // listen takes what the other side sends back.
@@ -363,16 +286,13 @@ func (s *stream) listen(l *link) {
 func (s *stream) farewell(l *link, b *batch) error {
 	err := errors.New(s.p.why)
 	limit := time.Now().Add(s.p.t.t.farewell)
-	if s.pace == nil {
-		for time.Now().Before(limit) {
-			b.reset()
-			s.q.take(b)
-			if len(b.pieces) == 0 {
-				break
-			}
-			if s.write(l, b) != nil {
-				return err
-			}
+	for s.pace == nil && time.Now().Before(limit) {
+		wrote, failed := s.writeBatch(l, b, false)
+		if failed != nil {
+			return err
+		}
+		if !wrote {
+			break
 		}
 	}
 	b.reset()

@@ -121,7 +121,7 @@ func New(o Options) *Transport {
 	t := &Transport{
 		o: o, log: o.Logger, start: time.Now(), inbound: make(map[inboundKey]*inbound),
 		t: timing{
-			ping: o.Stall / 6, stall: o.Stall, dial: time.Second, handshake: 2 * time.Second,
+			ping: o.Stall / 3, stall: o.Stall, dial: time.Second, handshake: 2 * time.Second,
 			backoffLeast: 50 * time.Millisecond, backoffMax: time.Second, steady: time.Second,
 			idle: 30 * time.Second, farewell: 200 * time.Millisecond,
 		},
