@@ -143,8 +143,10 @@ func TestDiscover(t *testing.T) {
 	}{
 		{srvRecords{"etcd-client-ssl": secure, "etcd-client": plain}, false, []string{"https://a.example:2379"}, ""},
 		{
-			srvRecords{"etcd-client-ssl": secure, "etcd-client": plain}, true,
-			[]string{"https://a.example:2379", "http://b.example:80", "http://[::1]:81"}, "",
+			srvRecords{"etcd-client-ssl": secure, "etcd-client": plain},
+			true,
+			[]string{"https://a.example:2379", "http://b.example:80", "http://[::1]:81"},
+			"",
 		},
 		{srvRecords{"etcd-client": plain}, false, nil, "--insecure-discovery"},
 		{nil, true, nil, "dns lookup errors"},

@@ -23,6 +23,11 @@ import (
 // transcripts are then written anew from what those print.
 var recordWith = flag.String("record", "", "folder of the original's programs, to record the transcripts from")
 
+// against names the same folder: our command is then played against the original's
+// servers. What our servers do otherwise, which is to say at the end of members.txt,
+// fails.
+var against = flag.String("against", "", "folder of the original's programs, to play our command against its servers")
+
 // rewrite puts down what we print where that is not what the original does. Each
 // such line is a decision: package etcdctl's comment has to name it.
 var rewrite = flag.Bool("rewrite", false, "write our own output into the transcripts where it differs")
@@ -100,8 +105,12 @@ func playFile(t *testing.T, file string) {
 		p.cluster = realCluster(t, filepath.Join(*recordWith, "etcd"), size)
 		p.run = realRun(filepath.Join(*recordWith, "etcdctl"))
 	} else {
-		p.cluster = ourCluster(t, size)
 		p.run = ourRun
+		if *against != "" {
+			p.cluster = realCluster(t, filepath.Join(*against, "etcd"), size)
+		} else {
+			p.cluster = ourCluster(t, size)
+		}
 	}
 	p.names = p.cluster.names(t)
 	p.names.learnIndex(t)
