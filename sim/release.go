@@ -146,8 +146,8 @@ func (t *truth) later(e *history.Committed, c *state.Command, term uint64) {
 	}
 	switch c.Kind {
 	case state.KindRelease:
-		// any order: sorted below
 		var members []world.MemberID
+		// any order: sorted below
 		for id := range t.voters {
 			members = append(members, id)
 		}
