@@ -25,8 +25,8 @@ func (r *Result) Held() bool {
 // violation the evidence.
 func (r *Result) Text(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "procs   seed %d   %.1fs   %d operations: %d answered, %d refused, %d unknown; nobody answered for %.3fs at most (the machine stood still for %.3fs)\n",
-		r.Seed, r.Took.Seconds(), r.Answered+r.Refused+r.Unknown, r.Answered, r.Refused, r.Unknown, r.Silence.Seconds(), r.Stalled.Seconds())
+	fmt.Fprintf(&b, "procs   seed %d   %.1fs   %d operations: %d answered, %d refused, %d unknown; nobody answered for %.3fs from %.3fs on (the machine stood still for %.3fs)\n",
+		r.Seed, r.Took.Seconds(), r.Answered+r.Refused+r.Unknown, r.Answered, r.Refused, r.Unknown, r.Silence.Seconds(), r.SilentFrom.Seconds(), r.Stalled.Seconds())
 	var kinds []string
 	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, r.Kinds[kind]))

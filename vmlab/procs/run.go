@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,8 +46,9 @@ type Result struct {
 	// Verdicts are what the checkers found; Problems are what is wrong beside.
 	Verdicts []checker.Verdict
 	Problems []string
-	// Silence is the longest time in which nobody was answered.
-	Silence time.Duration
+	// Silence is the longest time in which nobody was answered, SilentFrom when on
+	// the run's clock it began.
+	Silence, SilentFrom time.Duration
 	// Stalled is the longest time in which this process got no turn: the machine
 	// was busy with something else, and no member is to blame for that long.
 	Stalled time.Duration
@@ -206,7 +208,8 @@ func (r *run) judge() (*Result, error) {
 		return nil, err
 	}
 	ops := history.Settle(r.rec.operations(), found.truth)
-	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Silence: cluster.Silence(ops), Stalled: r.stalled}
+	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Stalled: r.stalled}
+	out.SilentFrom, out.Silence = silence(ops)
 	for _, s := range r.nemesis.strikes {
 		out.Strikes = append(out.Strikes, fmt.Sprintf("%9.3fs  %s", s.at.Seconds(), s.text))
 	}
@@ -255,6 +258,23 @@ func (r *run) inspect(out *Result, found *evidence) error {
 		}
 	}
 	return nil
+}
+
+// silence is the longest time between two answers.
+func silence(ops []history.Op) (from, longest time.Duration) {
+	var at []int64
+	for i := range ops {
+		if ops[i].Status == history.OK && !ops[i].Stale {
+			at = append(at, ops[i].Return)
+		}
+	}
+	slices.Sort(at)
+	for i := 1; i < len(at); i++ {
+		if d := time.Duration(at[i] - at[i-1]); d > longest {
+			from, longest = time.Duration(at[i-1]), d
+		}
+	}
+	return from, longest
 }
 
 func count(out *Result, ops []history.Op) {
