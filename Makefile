@@ -8,14 +8,17 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 # The packages that start goroutines or processes; the rest has one thread by
 # rule (node/purity_test.go), so that the race detector could only cost time.
-RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants
+RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
+	./node/host ./node/transport ./node/front ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
+	./node/client ./node/daemon ./node/dashboard
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
+SOAK ?= 10m
 BUDGET ?= 30m
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fmt-check vet staticcheck race fuzz sim mutants bench golden install clean demo help
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak mutants bench golden install clean demo help
 
 build: ## build bin/drydock
 	$(GO) build -trimpath -o bin/drydock .
@@ -57,6 +60,9 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 
 sim: ## run every scenario on SEEDS seeds each (default 200)
 	$(GO) run . run --seeds $(SEEDS) scenarios
+
+soak: ## kill, pause and restart three real processes under load for SOAK (default 10m), and judge what clients saw
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestKilledProcesses ./vmlab/procs
 
 mutants: ## plant bugs in a copy of the tree and see which the simulator finds (BUDGET of CPU, default 30m)
 	$(GO) run ./bench/mutants --budget $(BUDGET)
