@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,45 @@ func TestDeafMember(t *testing.T) {
 	}
 	if a.log.count("lost connection to member", "nothing was heard in time") == 0 {
 		t.Errorf("log:\n%s", a.log)
+	}
+}
+
+// TestHastyCaller: frames may come in one piece with the handshake.
+func TestHastyCaller(t *testing.T) {
+	m := startMember(t, 2, "")
+	m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
+	h := goodHello()
+	var b bytes.Buffer
+	req := &http.Request{Method: http.MethodGet, URL: pathURL("m"), Host: "m", Header: h.header(), ProtoMajor: 1, ProtoMinor: 1}
+	if err := req.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(100) {
+		b.Write(record(appendFrame(1, 2, i, 1000)))
+	}
+	conn, err := net.Dial("tcp", m.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(b.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all frames", func() bool { return len(m.frames()) == 100 })
+}
+
+// TestNoHijack: a server that can't give its connection away, as with HTTP/2, says
+// so.
+func TestNoHijack(t *testing.T) {
+	m := startMember(t, 2, "")
+	m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
+	h := goodHello()
+	req := httptest.NewRequest(http.MethodGet, Path, nil)
+	req.Header = h.header()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, req)
+	if w.Code != http.StatusHTTPVersionNotSupported || !strings.Contains(w.Body.String(), "HTTP/1.1") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

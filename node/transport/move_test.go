@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"drydock/node/wire"
+	"drydock/node/world"
 )
 
 // addr is where a member listens.
@@ -250,5 +252,40 @@ func TestCloseSendsWhatIsQueued(t *testing.T) {
 	a.SetPeers([]Peer{b.entry()})
 	if _, known := a.Stats(2); known {
 		t.Error("a closed transport has peers")
+	}
+}
+
+// TestOneConnectionEach: a newer connection takes the older one's place, and there
+// is room for so many unknown members.
+func TestOneConnectionEach(t *testing.T) {
+	m := startMember(t, 2, "")
+	m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
+	_, first := call(t, m)
+	rr := recordReader{r: first}
+	_, second := call(t, m)
+	if _, err := rr.next(); !errors.Is(err, errBye) || !strings.Contains(err.Error(), "a newer connection has come") {
+		t.Errorf("the older connection ended with %v", err)
+	}
+	if n := m.Totals().Inbound; n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	m.SetPeers(nil)
+	rr.r = second
+	if _, err := rr.next(); !errors.Is(err, errBye) || !strings.Contains(err.Error(), "no longer a member") {
+		t.Errorf("a former member's connection ended with %v", err)
+	}
+	for i := range maxGuests + 1 {
+		h := goodHello()
+		h.From, h.URLs = world.MemberID(100+i), []string{"http://127.0.0.1:1"}
+		conn, err := net.Dial("tcp", m.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _, err = shake(conn, "m", &h)
+		var refusal *Refusal
+		if i < maxGuests && err != nil || i == maxGuests && (!errors.As(err, &refusal) || refusal.Why != WhyBusy) {
+			t.Errorf("guest %d: %v", i, err)
+		}
 	}
 }

@@ -328,3 +328,21 @@ func TestQueueBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestFifo: the list gives its room back as it is taken from.
+func TestFifo(t *testing.T) {
+	var f fifo
+	next := 0
+	for i := range 10000 {
+		f.push(item{appends: i})
+		if i > 100 {
+			if got := f.pop().appends; got != next {
+				t.Fatalf("item %d, want %d", got, next)
+			}
+			next++
+		}
+	}
+	if f.len() != 101 || cap(f.items) > 2000 {
+		t.Errorf("%d items in room for %d", f.len(), cap(f.items))
+	}
+}

@@ -142,7 +142,8 @@ func (s *stream) failed(err error) {
 	refused := errors.As(err, &refusal) && refusal.Why != WhyBusy
 	// The first failure is said, and every refusal for another reason; what
 	// follows a loss is its consequence.
-	if s.said != "" && (!refused || s.said == text) {
+	consequence := s.said != "" && (!refused || s.said == text)
+	if consequence || s.pace != nil && s.p.messages.link.Load() == nil {
 		s.p.t.log.Debug("can't connect to member", s.p.who("stream", s.name, "reason", text)...)
 		return
 	}

@@ -227,6 +227,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 
 func TestSnapshotsHaveTheirOwnStream(t *testing.T) {
 	a, b := startMember(t, 1, ""), startMember(t, 2, "")
+	a.t.idle, a.t.ping = 300*time.Millisecond, 20*time.Millisecond
 	meet(a, b)
 	eventually(t, "a connection", func() bool { return a.Connected(2) && b.Connected(1) })
 	if n := b.Totals().Inbound; n != 1 {
@@ -239,11 +240,49 @@ func TestSnapshotsHaveTheirOwnStream(t *testing.T) {
 	if n := b.Totals().Inbound; n != 2 {
 		t.Fatalf("%d connections", n)
 	}
+	// The connection goes when it is idle, and comes again.
+	eventually(t, "an end of the idle connection", func() bool { return b.Totals().Inbound == 1 })
+	if n := a.log.count("lost connection"); n != 0 {
+		t.Errorf("that was said:\n%s", a.log)
+	}
+	a.Send(2, chunk(1, 2, 10<<16, 1<<16))
+	eventually(t, "the last chunk", func() bool { return len(b.frames()) == 11 })
 	for i, f := range b.frames() {
 		c, err := wire.Decode(f)
 		if err != nil || c.Chunk.Offset != uint64(i)<<16 {
 			t.Fatalf("chunk %d: %v %v", i, c, err)
 		}
+	}
+}
+
+func TestAllIsSorted(t *testing.T) {
+	a := startMember(t, 5, "")
+	a.SetPeers([]Peer{{ID: 9}, {ID: 1}, {ID: 5}, {ID: 0}, {ID: 3, Name: "three"}})
+	var ids []world.MemberID
+	for _, s := range a.All() {
+		ids = append(ids, s.ID)
+	}
+	if fmt.Sprint(ids) != "[1 3 9]" || a.All()[1].Name != "three" {
+		t.Errorf("%v", ids)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	deliver := func([]byte) {}
+	for _, o := range []Options{{ID: 1, Deliver: deliver}, {Cluster: 1, Deliver: deliver}, {Cluster: 1, ID: 1}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v was taken", o)
+				}
+			}()
+			New(o).Close()
+		}()
+	}
+	m := New(Options{Cluster: 1, ID: 1, Deliver: deliver})
+	defer m.Close()
+	if m.t.stall != 3*time.Second || m.o.SnapshotRate != 32<<20 {
+		t.Errorf("defaults %+v", m.o)
 	}
 }
 
