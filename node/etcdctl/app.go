@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -82,13 +83,18 @@ func Run(ctx context.Context, env *ui.Env) int {
 	return inv.dispatch(commands(), nil, rest)
 }
 
-// fromEnvironment takes global flags that were not given from ETCDCTL_NAME.
+// fromEnvironment takes global flags that were not given from ETCDCTL_NAME. The names
+// for endpoints are one: none is taken if any was given.
 func fromEnvironment(global *values, getenv func(string) string) error {
+	placed := slices.ContainsFunc(endpointFlags, global.has)
 	for i := range globalFlags {
 		f := &globalFlags[i]
 		name := "ETCDCTL_" + strings.ToUpper(strings.ReplaceAll(f.names[0], "-", "_"))
 		value := getenv(name)
-		if value == "" || global.has(f.names[0]) || f.names[0] == "version" || f.names[0] == "help" {
+		switch {
+		case value == "" || global.has(f.names[0]) || f.names[0] == "version" || f.names[0] == "help":
+			continue
+		case placed && slices.Contains(endpointFlags, f.names[0]):
 			continue
 		}
 		if err := global.set(f, f.names[0], value); err != nil {

@@ -102,7 +102,7 @@ func (inv *invocation) bounded() (context.Context, context.CancelFunc) {
 // the default.
 func (inv *invocation) endpoints() ([]string, error) {
 	list := ""
-	for _, name := range []string{"endpoints", "endpoint", "peers"} {
+	for _, name := range endpointFlags {
 		if list == "" {
 			list = inv.global.text(name)
 		}

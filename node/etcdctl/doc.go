@@ -3,9 +3,10 @@
 // client.
 //
 // What the original prints was recorded, command by command, and is what the tests
-// hold this one to (testdata/golden; `go test -record DIR` with the folder of the
-// original's programs records again). It differs where that is friendlier, which the
-// transcripts show by lines that begin with a plus:
+// hold this one to (testdata/golden). `go test -record DIR`, with the folder of the
+// original's programs, records again; `-against DIR` plays this one against the
+// original's servers. It differs where that is friendlier, which the transcripts show
+// by lines that begin with a plus:
 //
 //   - Help is in words of our own, with examples; an unknown command names what may
 //     have been meant.
@@ -28,6 +29,7 @@
 //   - Refusals for want of a login say so instead of giving a status code.
 //   - A write that may have taken effect although no answer came is said to be one,
 //     and sent to a second endpoint only if that can do no harm.
+//   - All errors end in a newline.
 //   - Arguments are looked at before the cluster is asked for its members.
 //   - backup makes the data directory of a new cluster's only member; it refuses a
 //     directory that exists, and the flags for a log elsewhere.

@@ -38,6 +38,9 @@ var globalFlags = []flag{
 	{names: []string{"version", "v"}, usage: "say which version this is"},
 }
 
+// endpointFlags are the names that --endpoints has had, the one that counts first.
+var endpointFlags = []string{"endpoints", "endpoint", "peers"}
+
 // Flags that several commands have.
 var (
 	ttlFlag    = flag{names: []string{"ttl"}, kind: number, value: "0", usage: "seconds to live; 0 is for ever"}
