@@ -331,8 +331,10 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.write(t, "server.crt", cert)
-	if name() != "first" || name() != "first" {
-		t.Fatal("half a pair was taken")
+	for range 2 { // and complained of once
+		if name() != "first" {
+			t.Fatal("half a pair was taken")
+		}
 	}
 	l.write(t, "server.key", key)
 	if name() != "the second" {

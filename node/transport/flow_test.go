@@ -103,8 +103,10 @@ func TestPacerGivesWay(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	tm := timing{backoffLeast: 50 * time.Millisecond, backoffMax: time.Second}
 	var b backoff
-	if b.step(&tm) != 0 || b.step(&tm) != 0 {
-		t.Error("the first attempt and the first repetition must come at once")
+	for i := range 2 {
+		if d := b.step(&tm); d != 0 {
+			t.Errorf("attempt %d comes after %v, want at once", i, d)
+		}
 	}
 	for i, most := range []time.Duration{50, 100, 200, 400, 800, 1000, 1000, 1000} {
 		most *= time.Millisecond
