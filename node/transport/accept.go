@@ -33,6 +33,8 @@ type inbound struct {
 	peer *peer
 	conn net.Conn
 	once sync.Once
+
+	life, attempt uint64 // of the caller
 }
 
 // cut ends the connection with a word, without waiting.
@@ -146,7 +148,7 @@ func (t *Transport) take(w http.ResponseWriter, h *hello) {
 		http.Error(w, "members connect by HTTP/1.1: "+err.Error(), http.StatusHTTPVersionNotSupported)
 		return
 	}
-	in := &inbound{t: t, key: inboundKey{h.From, h.Stream}, conn: conn}
+	in := &inbound{t: t, key: inboundKey{h.From, h.Stream}, conn: conn, life: h.Life, attempt: h.Attempt}
 	if !t.enter(in) {
 		_ = conn.Close()
 		return
@@ -172,7 +174,9 @@ func (t *Transport) take(w http.ResponseWriter, h *hello) {
 	}
 }
 
-// enter registers a connection. An older one of the same kind goes.
+// enter registers a connection. An older one of the same kind goes. Which is older
+// is by the caller's count: a member that stood still for a while finds attempts
+// before its door that were given up long ago.
 func (t *Transport) enter(in *inbound) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,6 +185,9 @@ func (t *Transport) enter(in *inbound) bool {
 		return false
 	}
 	if old := t.inbound[in.key]; old != nil {
+		if old.life == in.life && old.attempt > in.attempt {
+			return false
+		}
 		old.cut("a newer connection has come")
 	}
 	t.inbound[in.key] = in

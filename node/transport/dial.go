@@ -104,8 +104,8 @@ func (t *Transport) connect(ctx context.Context, raw string, to world.MemberID, 
 		return nil, err
 	}
 	h := hello{
-		Low: LowestProtocol, High: HighestProtocol, Cluster: t.o.Cluster, From: t.o.ID, To: to, Life: t.life,
-		Stream: stream, Name: t.o.Name, Release: t.o.Release, URLs: t.o.URLs,
+		Low: LowestProtocol, High: HighestProtocol, Cluster: t.o.Cluster, From: t.o.ID, To: to,
+		Life: t.life, Attempt: t.attempts.Add(1), Stream: stream, Name: t.o.Name, Release: t.o.Release, URLs: t.o.URLs,
 	}
 	head, in, err := shake(conn, host, &h)
 	if err != nil {

@@ -21,6 +21,7 @@ const (
 	headFrom     = "Drydock-From"
 	headTo       = "Drydock-To"
 	headLife     = "Drydock-Life"
+	headAttempt  = "Drydock-Attempt"
 	headStream   = "Drydock-Stream"
 	headName     = "Drydock-Name"
 	headURLs     = "Drydock-Urls"
@@ -46,6 +47,7 @@ type hello struct {
 	Cluster       uint64
 	From, To      world.MemberID
 	Life          uint64 // of the process
+	Attempt       uint64 // grows with each that a life makes
 	Stream        string
 	Name, Release string
 	URLs          []string
@@ -59,7 +61,7 @@ func (h *hello) header() http.Header {
 		"Connection": {"Upgrade"}, "Upgrade": {upgradeTo},
 		headProtocol: {fmt.Sprintf("%d-%d", h.Low, h.High)},
 		headCluster:  {hex(h.Cluster)}, headFrom: {hex(uint64(h.From))}, headTo: {hex(uint64(h.To))},
-		headLife: {hex(h.Life)}, headStream: {h.Stream},
+		headLife: {hex(h.Life)}, headAttempt: {hex(h.Attempt)}, headStream: {h.Stream},
 	}
 	// What is for people travels escaped: a header can't hold every character.
 	for name, text := range map[string]string{headName: h.Name, headRelease: h.Release} {
@@ -89,7 +91,13 @@ func parseHello(head http.Header) (h hello, err error) {
 	for _, f := range [...]struct {
 		name string
 		to   *uint64
-	}{{headCluster, &h.Cluster}, {headFrom, (*uint64)(&h.From)}, {headTo, (*uint64)(&h.To)}, {headLife, &h.Life}} {
+	}{
+		{headCluster, &h.Cluster},
+		{headFrom, (*uint64)(&h.From)},
+		{headTo, (*uint64)(&h.To)},
+		{headLife, &h.Life},
+		{headAttempt, &h.Attempt},
+	} {
 		if *f.to, err = strconv.ParseUint(head.Get(f.name), 16, 64); err != nil || *f.to == 0 {
 			return h, &fieldError{f.name, printable(head.Get(f.name)), "a hexadecimal number above zero"}
 		}

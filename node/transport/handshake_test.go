@@ -18,7 +18,7 @@ import (
 
 func goodHello() hello {
 	return hello{
-		Low: 1, High: 1, Cluster: testCluster, From: 1, To: 2, Life: 77, Stream: streamMessages,
+		Low: 1, High: 1, Cluster: testCluster, From: 1, To: 2, Life: 77, Attempt: 3, Stream: streamMessages,
 		Name: "nörd 1", Release: "1.2.3", URLs: []string{"http://127.0.0.1:7001", "https://[::1]:2380"},
 	}
 }
@@ -47,6 +47,7 @@ func TestBadHello(t *testing.T) {
 		{headTo, "-1", "Drydock-To"},
 		{headTo, "11112222333344445", "Drydock-To"},
 		{headLife, "", "Drydock-Life"},
+		{headAttempt, "0", "Drydock-Attempt"},
 		{headStream, "gossip", "want messages or snapshots"},
 		{headName, "%zz", "escaped text"},
 		{headName, strings.Repeat("n", maxText+1), "at most 256 bytes"},

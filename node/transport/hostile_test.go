@@ -16,8 +16,9 @@ import (
 	"drydock/node/wire"
 )
 
-// call connects to m as member 1 would, and leaves the rest to the test.
-func call(t testing.TB, m *member) (net.Conn, *bufio.Reader) {
+// call connects to m as member 1 would, in the given attempt, and leaves the rest
+// to the test.
+func call(t testing.TB, m *member, attempt uint64) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.Dial("tcp", m.http.Listener.Addr().String())
 	if err != nil {
@@ -25,10 +26,10 @@ func call(t testing.TB, m *member) (net.Conn, *bufio.Reader) {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(8 * time.Second))
-	h := hello{Low: 1, High: 1, Cluster: testCluster, From: 1, To: m.o.ID, Life: 5, Stream: streamMessages, URLs: []string{"http://127.0.0.1:1"}}
+	h := hello{Low: 1, High: 1, Cluster: testCluster, From: 1, To: m.o.ID, Life: 5, Attempt: attempt, Stream: streamMessages, URLs: []string{"http://127.0.0.1:1"}}
 	_, in, err := shake(conn, "m", &h)
 	if err != nil {
-		t.Fatal(err)
+		return conn, nil
 	}
 	return conn, in
 }
@@ -68,7 +69,7 @@ func TestHostileCaller(t *testing.T) {
 	} {
 		m := startMember(t, 2, "")
 		m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
-		conn, in := call(t, m)
+		conn, in := call(t, m, 1)
 		if _, err := conn.Write(append(bytes.Clone(tc.send), record(heartbeat(1, 2, 9))...)); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func TestSilentCaller(t *testing.T) {
 	for _, begun := range [][]byte{nil, appendRecordHead(nil, recordFrame, 1000)} {
 		m := startMember(t, 2, "", func(o *Options) { o.Stall = 60 * time.Millisecond })
 		m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
-		conn, in := call(t, m)
+		conn, in := call(t, m, 1)
 		if _, err := conn.Write(begun); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +117,7 @@ func TestSilentCaller(t *testing.T) {
 func TestCallerThatTakesNoAnswers(t *testing.T) {
 	m := startMember(t, 2, "", func(o *Options) { o.Stall = 100 * time.Millisecond })
 	m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
-	conn, _ := call(t, m)
+	conn, _ := call(t, m, 1)
 	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	pings := bytes.Repeat(appendPing(nil, recordPing, 1), 10000)
 	for {

@@ -260,11 +260,14 @@ func TestCloseSendsWhatIsQueued(t *testing.T) {
 func TestOneConnectionEach(t *testing.T) {
 	m := startMember(t, 2, "")
 	m.SetPeers([]Peer{{ID: 1, URLs: []string{"http://127.0.0.1:1"}}})
-	_, first := call(t, m)
+	_, first := call(t, m, 1)
 	rr := recordReader{r: first}
-	_, second := call(t, m)
+	_, second := call(t, m, 3)
 	if _, err := rr.next(); !errors.Is(err, errBye) || !strings.Contains(err.Error(), "a newer connection has come") {
 		t.Errorf("the older connection ended with %v", err)
+	}
+	if _, late := call(t, m, 2); late != nil {
+		t.Error("an attempt that is older than the connection was let in")
 	}
 	if n := m.Totals().Inbound; n != 1 {
 		t.Errorf("%d connections", n)

@@ -79,6 +79,8 @@ type Transport struct {
 	log  *slog.Logger
 	life uint64 // names this life of the process
 
+	attempts atomic.Uint64 // to connect
+
 	ctx  context.Context // ends when the transport is closed
 	end  context.CancelFunc
 	wait sync.WaitGroup // streams and connections that came in
