@@ -47,8 +47,6 @@ type invocation struct {
 	args   []string
 	// client is made by connect.
 	client *client.Client
-	// password has been asked for.
-	password string
 }
 
 // Main runs the program with the arguments of env, which begin with a global flag

@@ -169,6 +169,21 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestHealthForever asks again until it is interrupted, and ends with what it found
+// last.
+func TestHealthForever(t *testing.T) {
+	url := (&cluster{}).front(t, handlerIs(&noting{})).URL
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	var stdout bytes.Buffer
+	code := ourRun(ctx, call{
+		args: []string{"--endpoints", url, "cluster-health", "--forever"}, stdout: &stdout, stderr: &bytes.Buffer{},
+	})
+	if want := "cluster is unavailable\n\nnext check after 10 second...\n\n"; code != 5 || stdout.String() != want {
+		t.Errorf("code %d, %q", code, &stdout)
+	}
+}
+
 func TestEnvironmentIsChecked(t *testing.T) {
 	var stderr bytes.Buffer
 	code := ourRun(t.Context(), call{

@@ -258,7 +258,7 @@ func (p *player) directive(name, rest string) []string {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		for deadline := time.After(5 * time.Second); ; {
+		for deadline := time.After(patience()); ; {
 			if strings.Count(p.behind.stdout.String(), "\n") >= want {
 				return nil
 			}
@@ -273,7 +273,7 @@ func (p *player) directive(name, rest string) []string {
 	case "wait":
 		select {
 		case <-p.behind.ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience()):
 			p.behind.cancel()
 			<-p.behind.ended
 			return append(p.show(printed{p.behind.stdout.String(), p.behind.stderr.String(), p.behind.code}), "! timed out")
@@ -283,6 +283,15 @@ func (p *player) directive(name, rest string) []string {
 		p.t.Fatalf("no such directive: %s", name)
 	}
 	return nil
+}
+
+// patience is how long output is waited for. The original has cases where none
+// comes; ours has none, and a busy machine may take its time.
+func patience() time.Duration {
+	if *recordWith != "" {
+		return 3 * time.Second
+	}
+	return 20 * time.Second
 }
 
 func (p *player) request(words []string) {

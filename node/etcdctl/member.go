@@ -166,11 +166,11 @@ func (inv *invocation) healthOnce() int {
 		}
 	}
 	switch healthy {
+	case 0:
+		fmt.Fprintln(out, "cluster is unavailable")
 	case len(members):
 		fmt.Fprintln(out, "cluster is healthy")
 		return exitOK
-	case 0:
-		fmt.Fprintln(out, "cluster is unavailable")
 	default:
 		fmt.Fprintln(out, "cluster is degraded")
 	}
