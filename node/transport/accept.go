@@ -43,7 +43,7 @@ func (in *inbound) cut(why string) {
 		in.t.wait.Go(func() { // in's own goroutine is still counted
 			_ = in.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
 			_, _ = in.conn.Write(appendBye(nil, why))
-			_ = in.conn.Close()
+			hangUp(in.conn)
 		})
 	})
 }
@@ -166,7 +166,7 @@ func (t *Transport) take(w http.ResponseWriter, h *hello) {
 		delete(t.inbound, in.key)
 	}
 	t.mu.Unlock()
-	in.once.Do(func() { _ = conn.Close() })
+	in.once.Do(func() { hangUp(conn) })
 	if errors.Is(err, errStream) {
 		t.log.Warn("a member's stream is broken", in.peer.who("stream", h.Stream, "reason", err.Error())...)
 	} else {

@@ -54,11 +54,7 @@ func (l *link) fail(err error) {
 // close ends the connection and waits for the listener.
 func (l *link) close() {
 	l.fail(net.ErrClosed)
-	if l.tcp == nil {
-		// A TLS connection says goodbye, which must not take long.
-		_ = l.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
-	}
-	_ = l.conn.Close()
+	hangUp(l.conn)
 	<-l.heard
 }
 

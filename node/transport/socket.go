@@ -22,6 +22,15 @@ func bareTCP(conn net.Conn) *net.TCPConn {
 	return tcp
 }
 
+// hangUp closes a connection at once: TLS would say goodbye first, and wait for
+// seconds for that to be taken. Streams have a goodbye of their own.
+func hangUp(conn net.Conn) {
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
+	_ = conn.Close()
+}
+
 // tune sets a connection's options. What a system doesn't have it does without.
 func tune(conn net.Conn) {
 	tcp := bareTCP(conn)
