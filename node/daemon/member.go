@@ -38,7 +38,8 @@ type member struct {
 	front    *front.Server
 	peerHTTP *http.Server
 
-	led     chan struct{} // closed when a leader is known for the first time
+	lead    world.MemberID // use: the reactor's goroutine only
+	led     chan struct{}  // closed when a leader is known for the first time
 	ledOnce sync.Once
 	removed chan struct{} // closed when this member is one no longer
 	goOnce  sync.Once
@@ -60,8 +61,9 @@ func (c *Config) node(id host.Identity) node.Config {
 	return node.Config{
 		Cluster: id.Cluster, ID: id.ID, Name: c.Name,
 		PeerURLs: c.AdvertisePeerURLs, ClientURLs: c.AdvertiseClientURLs, AutoPromote: true,
-		// Fewer wake-ups at rest; still ten choices of when to stand for election.
-		Tick: c.HeartbeatInterval / 2, Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
+		// As in etcd a tick is a heartbeat: at rest nothing wakes more often. Members'
+		// ticks fall apart, so that few stand for election at once all the same.
+		Tick: c.HeartbeatInterval, Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
 		CheckpointEntries: c.SnapshotCount, MaxWatches: int(c.MaxWatches),
 	}
 }
@@ -173,9 +175,12 @@ func (m *member) roleChanged(r node.Role) {
 		m.log.Info("this member leads", "term", r.Term)
 	case r.Lead != 0:
 		m.log.Info("there is a leader", "leader", fmt.Sprintf("%x", uint64(r.Lead)), "term", r.Term)
+	case m.lead != 0:
+		m.log.Warn("the leader is lost", "was", fmt.Sprintf("%x", uint64(m.lead)), "term", r.Term)
 	default:
-		m.log.Warn("there is no leader", "term", r.Term)
+		m.log.Debug("no leader yet", "term", r.Term)
 	}
+	m.lead = r.Lead
 	if r.Lead != 0 {
 		m.ledOnce.Do(func() { close(m.led) })
 	}
