@@ -35,7 +35,9 @@
 //   - A connection on which nothing has been heard for Options.Stall is cut and
 //     dialled anew: at once, then after 50 ms doubling up to 1 s, with jitter.
 //   - At most one connection of each stream comes in from a member; a newer one
-//     takes the older one's place.
+//     takes the older one's place, by the caller's own count of its attempts.
+//   - A member that calls from another life of its process than was known is dialled
+//     anew at once: the network may have swallowed the end of the former.
 //   - Deliver is called only with whole frames whose checksum holds, that name
 //     this cluster and this member, and that come from whom the connection does.
 //   - A member's coming and going is logged once each, and so is a refusal.

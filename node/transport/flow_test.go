@@ -154,8 +154,8 @@ func TestFlowRates(t *testing.T) {
 }
 
 // secure gives a member a certificate of its own by one authority, and has it trust
-// another.
-func secure(t *testing.T, m *member, by, trust *tlsconf.Authority, o tlsconf.Order) {
+// another. It returns the configuration that m serves with.
+func secure(t *testing.T, m *member, by, trust *tlsconf.Authority, o tlsconf.Order) *tls.Config {
 	t.Helper()
 	dir := t.TempDir()
 	c := tlsconf.Config{Prefix: tlsconf.ForPeers, TrustedCAFile: dir + "/ca.crt"}
@@ -186,6 +186,7 @@ func secure(t *testing.T, m *member, by, trust *tlsconf.Authority, o tlsconf.Ord
 	m.http.Start()
 	m.url = "https://" + m.addr()
 	m.o.URLs = []string{m.url}
+	return pair.Server()
 }
 
 func TestMutualTLS(t *testing.T) {

@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"drydock/node/tlsconf"
 	"drydock/node/wire"
 )
 
@@ -185,14 +187,20 @@ func TestSlowHandshake(t *testing.T) {
 	})
 }
 
-// TestDeafMember: a member whose process takes connections and then does nothing is
-// given up in Stall, dialled anew, and costs bounded memory meanwhile.
-func TestDeafMember(t *testing.T) {
+// deafPort is a peer port that welcomes everybody as member 2 and then does
+// nothing. It returns the connections that came.
+func deafPort(t *testing.T, config *tls.Config) (url string, conns chan net.Conn) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conns := make(chan net.Conn, 100)
+	url = "http://" + ln.Addr().String()
+	if config != nil {
+		url = "https://" + ln.Addr().String()
+		ln = tls.NewListener(ln, config)
+	}
+	conns = make(chan net.Conn, 100)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -206,16 +214,50 @@ func TestDeafMember(t *testing.T) {
 			conns <- conn
 		}
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		_ = ln.Close()
 		<-done
 		close(conns)
 		for c := range conns {
 			_ = c.Close()
 		}
-	}()
+	})
+	return url, conns
+}
+
+// TestCloseDoesNotWait for a member that reads nothing, with TLS or without.
+func TestCloseDoesNotWait(t *testing.T) {
+	for _, secured := range []bool{false, true} {
+		a := startMember(t, 1, "", func(o *Options) { o.Stall = time.Minute })
+		var config *tls.Config
+		if secured {
+			own, err := tlsconf.NewAuthority("own")
+			if err != nil {
+				t.Fatal(err)
+			}
+			config = secure(t, a, own, own, tlsconf.Order{CommonName: "peer", Hosts: []string{"127.0.0.1"}, Serves: true, Calls: true})
+		}
+		url, _ := deafPort(t, config)
+		a.SetPeers([]Peer{{ID: 2, URLs: []string{url}}})
+		eventually(t, "a connection", func() bool { return a.Connected(2) })
+		frame := appendFrame(1, 2, 1, 1<<20)
+		for range 30 {
+			a.Send(2, frame)
+		}
+		began := time.Now()
+		a.Close()
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("TLS %t: closing took %v", secured, took)
+		}
+	}
+}
+
+// TestDeafMember: a member whose process takes connections and then does nothing is
+// given up in Stall, dialled anew, and costs bounded memory meanwhile.
+func TestDeafMember(t *testing.T) {
+	url, conns := deafPort(t, nil)
 	a := startMember(t, 1, "", func(o *Options) { o.Stall = 100 * time.Millisecond })
-	a.SetPeers([]Peer{{ID: 2, URLs: []string{"http://" + ln.Addr().String()}}})
+	a.SetPeers([]Peer{{ID: 2, URLs: []string{url}}})
 	eventually(t, "a connection", func() bool { return a.Connected(2) })
 	frame := appendFrame(1, 2, 1, 1<<20)
 	began := time.Now()

@@ -244,9 +244,7 @@ func TestCloseSendsWhatIsQueued(t *testing.T) {
 		}
 		return len(seen) == 502
 	})
-	if b.log.count("lost connection", "this member stops") != 1 {
-		t.Errorf("log:\n%s", b.log)
-	}
+	eventually(t, "its last word", func() bool { return b.log.count("lost connection", "this member stops") == 1 })
 	a.Close()
 	a.Send(2, heartbeat(1, 2, 0))
 	a.SetPeers([]Peer{b.entry()})
@@ -290,5 +288,35 @@ func TestOneConnectionEach(t *testing.T) {
 		if i < maxGuests && err != nil || i == maxGuests && (!errors.As(err, &refusal) || refusal.Why != WhyBusy) {
 			t.Errorf("guest %d: %v", i, err)
 		}
+	}
+}
+
+// TestWaitsEndEarly: who waits long before the next attempt dials at once when the
+// member calls, or has another address.
+func TestWaitsEndEarly(t *testing.T) {
+	for name, end := range map[string]func(a, b *member){
+		"call":    func(a, b *member) { b.SetPeers([]Peer{a.entry()}) },
+		"address": func(a, b *member) { a.SetPeers([]Peer{{ID: 2, URLs: []string{"http://127.0.0.1:1", b.url}}}) },
+	} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := startMember(t, 1, "")
+		a.t.backoffLeast, a.t.backoffMax = time.Hour, time.Hour
+		a.SetPeers([]Peer{{ID: 2, URLs: []string{"http://" + ln.Addr().String()}}})
+		for range 2 { // the second attempt comes at once, the third in an hour
+			conn, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close()
+		}
+		_ = ln.Close()
+		b := startMember(t, 2, ln.Addr().String())
+		end(a, b)
+		eventually(t, "a connection after a new "+name, func() bool { return a.Connected(2) })
+		a.stop()
+		b.stop()
 	}
 }
