@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"drydock/node/wire"
 )
@@ -134,7 +135,7 @@ func (r *recordReader) part(kind recordKind, n int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: part of %d bytes where %d are left", errStream, n, r.total-len(r.parts))
 	}
 	at := len(r.parts)
-	r.parts = append(r.parts, make([]byte, n)...)
+	r.parts = slices.Grow(r.parts, n)[:at+n]
 	if _, err := io.ReadFull(r.r, r.parts[at:]); err != nil {
 		return nil, err
 	}
