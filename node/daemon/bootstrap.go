@@ -20,6 +20,7 @@ import (
 	"drydock/node/discovery"
 	"drydock/node/host"
 	"drydock/node/state"
+	"drydock/node/wal"
 	"drydock/node/world"
 )
 
@@ -37,6 +38,10 @@ type bootstrap struct {
 // directory whose founding was cut short is founded again under its identity.
 func (b *bootstrap) prepare(ctx context.Context) (host.Identity, error) {
 	id, err := host.ReadIdentity(b.cfg.DataDir)
+	if err == nil && id.Founding {
+		b.log.Info("the founding of this data directory was cut short: it begins again", "data-dir", b.cfg.DataDir)
+		err = fs.ErrNotExist
+	}
 	if err == nil {
 		if b.cfg.given("name") && id.Name != b.cfg.Name {
 			b.log.Info("the member's name changes", "was", id.Name, "is", b.cfg.Name)
@@ -95,21 +100,28 @@ func (b *bootstrap) found(ctx context.Context, founders []state.Member, cluster 
 	if err := b.unborn(ctx, founders, id); err != nil {
 		return id, err
 	}
+	id.Founding = true
 	if err := host.WriteIdentity(b.cfg.DataDir, id); err != nil {
 		return id, err
 	}
-	return id, node.Found(b.disk, b.nodeConfig(id), checkpoint.Store{}, founders)
+	err = node.Found(b.disk, b.nodeConfig(id), checkpoint.Store{}, founders)
+	if err != nil && !errors.Is(err, wal.ErrExists) { // a log of these ids: a founding that got that far
+		return id, err
+	}
+	id.Founding = false
+	return id, host.WriteIdentity(b.cfg.DataDir, id)
 }
 
-// finish completes a founding or joining that a crash has cut short: there is an
-// identity and no log. Nothing was promised under it yet.
+// finish completes a joining that a crash has cut short: there is an identity and
+// no log, and nothing was promised under it yet. A founder's identity without a
+// log is another matter: founding has its own mark, so that log is lost.
 func (b *bootstrap) finish(id host.Identity) error {
 	founder := slices.ContainsFunc(id.Bootstrap, func(a host.Address) bool { return a.ID == id.ID })
 	if !founder {
 		return node.Join(b.disk, b.nodeConfig(id))
 	}
-	return fmt.Errorf("%w: the data directory %s was cut short while it was made, or has lost its log; if this member never ran, remove the directory and start again",
-		node.ErrNotFounded, b.cfg.DataDir)
+	return fmt.Errorf("%w: the data directory %s has lost its log; drydock node inspect %s says what to do",
+		node.ErrNotFounded, b.cfg.DataDir, b.cfg.DataDir)
 }
 
 func addresses(members []state.Member) (list []host.Address) {

@@ -27,6 +27,10 @@ type Identity struct {
 	// Bootstrap are the addresses of members that were known when the directory
 	// was made: a joining member has to find the others before it has a state.
 	Bootstrap []Address
+	// Founding says that the directory is being made a founder's. Nothing has been
+	// promised under the identity as long as it stands there: after a crash the
+	// founding begins again, and may end in another identity.
+	Founding bool
 }
 
 // Address is where a member is reached by its peers.
@@ -41,6 +45,7 @@ type identityJSON struct {
 	Member    string        `json:"member"`
 	Name      string        `json:"name"`
 	Bootstrap []addressJSON `json:"bootstrap,omitempty"`
+	Founding  bool          `json:"founding,omitempty"`
 }
 
 type addressJSON struct {
@@ -82,7 +87,7 @@ func decodeIdentity(b []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	id := Identity{Cluster: cluster, ID: world.MemberID(member), Name: j.Name}
+	id := Identity{Cluster: cluster, ID: world.MemberID(member), Name: j.Name, Founding: j.Founding}
 	for _, a := range j.Bootstrap {
 		peer, err := parseID("bootstrap.member", a.Member)
 		if err != nil {
@@ -102,12 +107,13 @@ func parseID(field, s string) (uint64, error) {
 }
 
 // WriteIdentity writes whose the directory is, durably, before anything else of
-// the member is there. It refuses a directory that is somebody's.
+// the member is there. It refuses a directory that is somebody's; one that was
+// being founded is nobody's yet.
 func WriteIdentity(dir string, id Identity) error {
-	if _, err := os.Stat(filepath.Join(dir, identityFile)); !errors.Is(err, fs.ErrNotExist) {
+	if old, err := ReadIdentity(dir); !errors.Is(err, fs.ErrNotExist) && !old.Founding {
 		return fmt.Errorf("%s has an identity already (%w)", dir, errors.Join(err, fs.ErrExist))
 	}
-	j := identityJSON{Version: 1, Cluster: hex(id.Cluster), Member: hex(uint64(id.ID)), Name: id.Name}
+	j := identityJSON{Version: 1, Cluster: hex(id.Cluster), Member: hex(uint64(id.ID)), Name: id.Name, Founding: id.Founding}
 	for _, a := range id.Bootstrap {
 		j.Bootstrap = append(j.Bootstrap, addressJSON{Member: hex(uint64(a.ID)), PeerURLs: a.PeerURLs})
 	}

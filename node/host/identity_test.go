@@ -32,6 +32,30 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestFoundingIdentity: a directory that is being founded is nobody's yet.
+func TestFoundingIdentity(t *testing.T) {
+	dir := t.TempDir()
+	for _, id := range []Identity{
+		{Cluster: 1, ID: 2, Name: "cut short", Founding: true},
+		{Cluster: 3, ID: 4, Name: "again", Founding: true},
+		{Cluster: 3, ID: 4, Name: "again"},
+	} {
+		if err := WriteIdentity(dir, id); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadIdentity(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(id, got); d != "" {
+			t.Fatal(d)
+		}
+	}
+	if err := WriteIdentity(dir, Identity{Cluster: 5, ID: 6}); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("over a member's: %v", err)
+	}
+}
+
 func TestBadIdentity(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                             "unexpected end",

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"drydock/node"
+	"drydock/node/checkpoint"
+	"drydock/node/host"
+	"drydock/node/state"
+)
+
+// TestFoundingCutShort kills a founding at each of its steps: the next start must
+// begin it again, whatever the first has left.
+func TestFoundingCutShort(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		// left makes what the killed process has left in the directory.
+		left func(t *testing.T, p *place, id host.Identity, founders []state.Member)
+	}{
+		{"before its checkpoint", func(*testing.T, *place, host.Identity, []state.Member) {}},
+		{"in its log", func(t *testing.T, p *place, id host.Identity, founders []state.Member) {
+			foundIn(t, p, id, founders)
+			if err := os.RemoveAll(filepath.Join(p.dir, "wal")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(filepath.Join(p.dir, "wal"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(p.dir, "wal", "create.tmp"), make([]byte, 1<<20), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"with its log in place", foundIn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlace(t, "one")
+			founders := []state.Member{{Name: p.name, PeerURLs: []string{p.peerURL()}}}
+			id := host.Identity{Cluster: foundingIDs(t.Name(), founders), Name: p.name, Founding: true}
+			id.ID, id.Bootstrap = founders[0].ID, addresses(founders)
+			if err := os.MkdirAll(p.dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := host.WriteIdentity(p.dir, id); err != nil {
+				t.Fatal(err)
+			}
+			c.left(t, p, id, founders)
+			one := p.mustStart(t, nil)
+			put(t, one.clientURL(), "/a", "1")
+			if got, err := host.ReadIdentity(p.dir); err != nil || got.Founding || got.ID != id.ID {
+				t.Fatalf("the identity is %+v (%v)", got, err)
+			}
+		})
+	}
+}
+
+func foundIn(t *testing.T, p *place, id host.Identity, founders []state.Member) {
+	t.Helper()
+	disk, err := host.OpenDisk(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = node.Found(disk, p.load(t, nil).node(id), checkpoint.Store{}, founders)
+	if err := errors.Join(err, disk.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLostLog: a member whose log is gone is not founded again under its id.
+func TestLostLog(t *testing.T) {
+	p := newPlace(t, "one")
+	one := p.mustStart(t, nil)
+	put(t, one.clientURL(), "/a", "1")
+	one.stop()
+	if err := os.RemoveAll(filepath.Join(p.dir, "wal")); err != nil {
+		t.Fatal(err)
+	}
+	p.reopen(t)
+	if _, err := p.start(t, nil); !errors.Is(err, node.ErrNotFounded) {
+		t.Fatalf("started without its log: %v", err)
+	}
+}
