@@ -57,7 +57,8 @@ type Config struct {
 type TLS struct {
 	CertFile, KeyFile, TrustedCAFile string
 	ClientCertAuth, Auto             bool
-	AllowedCN                        string
+	CRLFile                          string
+	AllowedCN, AllowedHostname       string
 }
 
 // ErrConfig is matched by every error in a node's configuration.

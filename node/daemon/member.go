@@ -50,11 +50,8 @@ type member struct {
 	end    context.CancelFunc
 }
 
-// How long the parts of an orderly end may take.
-const (
-	drainTimeout    = 5 * time.Second
-	peerReadTimeout = 10 * time.Second
-)
+// drainTimeout is how long requests that are carried out may take at the end.
+const drainTimeout = 5 * time.Second
 
 // node is what the reactor is told.
 func (c *Config) node(id host.Identity) node.Config {
@@ -208,10 +205,7 @@ func (m *member) serve(clients, peers listeners, s *secrets) {
 	for _, path := range legacy.PeerPaths() {
 		mux.Handle(path, old)
 	}
-	m.peerHTTP = &http.Server{
-		Handler: mux, ReadHeaderTimeout: peerReadTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
-	}
+	m.peerHTTP = transport.NewServer(mux, nil, m.log)
 	for _, ln := range peers {
 		var l net.Listener = ln
 		if ln.secure {

@@ -97,12 +97,13 @@ func Options() []Option {
 
 func tlsOptions() (list []Option) {
 	for _, side := range []struct {
-		prefix, section, whose string
-		of                     func(*Config) *TLS
-		old                    map[string]string
+		// own begins the names that etcd has made for each side apart.
+		prefix, own, section, whose string
+		of                          func(*Config) *TLS
+		old                         map[string]string
 	}{
-		{"", "client-transport-security", "client", func(c *Config) *TLS { return &c.ClientTLS }, map[string]string{"trusted-ca-file": "ca-file"}},
-		{"peer-", "peer-transport-security", "peer", func(c *Config) *TLS { return &c.PeerTLS }, map[string]string{"trusted-ca-file": "peer-ca-file"}},
+		{"", "client-", "client-transport-security", "client", func(c *Config) *TLS { return &c.ClientTLS }, map[string]string{"trusted-ca-file": "ca-file"}},
+		{"peer-", "peer-", "peer-transport-security", "peer", func(c *Config) *TLS { return &c.PeerTLS }, map[string]string{"trusted-ca-file": "peer-ca-file"}},
 	} {
 		of := side.of
 		options := []Option{
@@ -111,15 +112,23 @@ func tlsOptions() (list []Option) {
 			str(groupSecurity, "trusted-ca-file", "FILE", "", "authorities whose "+side.whose+" certificates are trusted", func(c *Config) *string { return &of(c).TrustedCAFile }),
 			flag(groupSecurity, "client-cert-auth", false, "turn away whoever has no certificate of theirs ("+side.whose+" listener)", func(c *Config) *bool { return &of(c).ClientCertAuth }),
 			flag(groupSecurity, "auto-tls", false, "make certificates of its own ("+side.whose+" listener)", func(c *Config) *bool { return &of(c).Auto }),
-			str(groupSecurity, "cert-allowed-cn", "NAME", "", "the one common name that a "+side.whose+" certificate may have", func(c *Config) *string { return &of(c).AllowedCN }),
+			str(groupSecurity, side.own+"crl-file", "FILE", "", "certificates of "+side.whose+"s that were revoked", func(c *Config) *string { return &of(c).CRLFile }),
+			str(groupSecurity, side.own+"cert-allowed-hostname", "NAME", "", "the one name that a "+side.whose+"'s certificate may be for", func(c *Config) *string { return &of(c).AllowedHostname }),
+		}
+		if side.prefix != "" {
+			options = append(options, str(groupSecurity, "peer-cert-allowed-cn", "NAME", "", "the one common name that a peer's certificate may have", func(c *Config) *string { return &of(c).AllowedCN }))
 		}
 		for i := range options {
 			o := &options[i]
-			o.Section, o.Key = side.section, o.Name
+			if o.Name == "client-cert-auth" || !strings.HasPrefix(o.Name, side.own) {
+				o.Section, o.Key = side.section, o.Name
+			}
 			if old := side.old[o.Name]; old != "" {
 				o.Old = append(o.Old, old)
 			}
-			o.Name = side.prefix + o.Name
+			if !strings.HasPrefix(o.Name, side.own) {
+				o.Name = side.prefix + o.Name
+			}
 		}
 		list = append(list, options...)
 	}

@@ -32,7 +32,7 @@ func loadSecrets(cfg *Config, log *slog.Logger) (*secrets, error) {
 		}
 		p, err := tlsconf.Load(tlsconf.Config{
 			Prefix: prefix, CertFile: t.CertFile, KeyFile: t.KeyFile, TrustedCAFile: t.TrustedCAFile,
-			ClientCertAuth: t.ClientCertAuth, AllowedCN: t.AllowedCN,
+			ClientCertAuth: t.ClientCertAuth, CRLFile: t.CRLFile, AllowedCN: t.AllowedCN, AllowedHostname: t.AllowedHostname,
 			Auto: t.Auto, AutoDir: filepath.Join(cfg.DataDir, "certificates", cmp.Or(strings.TrimSuffix(prefix, "-"), "client")), AutoHosts: hosts, Logger: log,
 		})
 		if err != nil {
