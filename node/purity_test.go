@@ -41,7 +41,7 @@ var shell = map[string]string{
 var coreStd = []string{
 	"bytes", "cmp", "container/...", "encoding/...", "errors", "fmt", "hash/...", "io", "io/fs", "iter",
 	"maps", "math", "math/big", "math/bits", "mime", "net/url", "path", "slices", "sort", "strconv", "strings",
-	"time", "unicode", "unicode/...", "crypto/sha256",
+	"time", "unicode", "unicode/...", "crypto/sha256", "crypto/sha1",
 }
 
 // coreThirdParty is the one module that the core stands on, and the encoding of

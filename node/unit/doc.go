@@ -1,0 +1,2 @@
+// Package unit reads and writes unit files.
+package unit
