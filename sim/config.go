@@ -49,11 +49,11 @@ type Config struct {
 
 // Knobs are settings of every node; see node.Config.
 type Knobs struct {
-	Heartbeat, Election time.Duration
-	CheckpointEntries   uint64
-	CatchUpEntries      uint64
-	SegmentBytes        int64
-	MaxAppends          int
+	Tick, Heartbeat, Election time.Duration
+	CheckpointEntries         uint64
+	CatchUpEntries            uint64
+	SegmentBytes              int64
+	MaxAppends                int
 	// AutoPromote has leaders give a vote to learners that have caught up.
 	AutoPromote bool
 	// ChunkBytes is the size of a piece of a snapshot stream.

@@ -104,7 +104,7 @@ func (m *machine) config() node.Config {
 	k := m.w.cfg.Knobs
 	return node.Config{
 		Cluster: m.w.clusterID, ID: m.id, Name: m.name,
-		Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
+		Tick: k.Tick, Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
 		SegmentBytes: k.SegmentBytes, CheckpointEntries: k.CheckpointEntries,
 		CatchUpEntries: k.CatchUpEntries, ChunkBytes: k.ChunkBytes,
 		Release: m.release, AutoPromote: k.AutoPromote,

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -151,6 +152,10 @@ func (d *decoder) relations(s *Scenario) {
 	if k := s.Cluster.Knobs; k.Election < 2*k.Heartbeat {
 		at := cmp.Or(d.at["cluster.knobs.election"], d.at["cluster.knobs.heartbeat"])
 		d.fail(at, "five times is usual", "election: %s is less than two heartbeats of %s", k.Election, k.Heartbeat)
+	}
+	if k := s.Cluster.Knobs; k.Tick < time.Millisecond || k.Tick > k.Heartbeat {
+		at := cmp.Or(d.at["cluster.knobs.tick"], d.at["cluster.knobs.heartbeat"])
+		d.fail(at, "", "tick: %s is outside of 1ms to a heartbeat of %s", k.Tick, k.Heartbeat)
 	}
 	d.nodes(s)
 	d.stepNames(s)

@@ -46,6 +46,7 @@ type Cluster struct {
 
 // Knobs are a node's settings.
 type Knobs struct {
+	Tick            time.Duration `json:"tick,omitempty" doc:"unit of the timers below; a process has a heartbeat's" default:"10ms"`
 	Heartbeat       time.Duration `json:"heartbeat,omitempty" doc:"time between a leader's heartbeats" default:"50ms"`
 	Election        time.Duration `json:"election,omitempty" doc:"a follower campaigns after one to two such times without a leader" default:"250ms"`
 	CheckpointEvery int           `json:"checkpoint_every,omitempty" doc:"log entries between checkpoints" default:"500" min:"1" max:"1000000"`

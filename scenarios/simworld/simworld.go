@@ -45,7 +45,7 @@ func config(spec runner.Spec) sim.Config {
 		Voters: s.Voters(), Learners: s.Learners(), Nodes: s.Nodes(),
 		Releases: releases(s.Older(spec.Seed)), Upgrades: s.Upgrades(spec.Seed),
 		Knobs: sim.Knobs{
-			Heartbeat: k.Heartbeat, Election: k.Election,
+			Tick: k.Tick, Heartbeat: k.Heartbeat, Election: k.Election,
 			CheckpointEntries: uint64(k.CheckpointEvery), CatchUpEntries: uint64(k.CatchUpEntries),
 			SegmentBytes: int64(k.SegmentBytes), MaxAppends: k.MaxInFlight,
 			AutoPromote: k.AutoPromote,
