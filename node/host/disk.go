@@ -111,6 +111,9 @@ func (d *Disk) BoltPath(name string) (string, func(string, int, os.FileMode) (*o
 // file is an open file.
 type file struct{ *os.File }
 
+// Sync implements world.File.
+func (f file) Sync() error { return syncData(f.File) }
+
 // Size implements world.File.
 func (f file) Size() (int64, error) {
 	info, err := f.Stat()
