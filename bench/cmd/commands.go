@@ -14,8 +14,8 @@ func Commands(env *ui.Env, world runner.World) []*cobra.Command {
 	bench := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure",
-		Example: "  drydock bench sim --quick",
+		Example: "  drydock bench sim --quick\n  drydock bench consensus --quick",
 	}
-	bench.AddCommand(newSim(env, world))
+	bench.AddCommand(newSim(env, world), newConsensus(env))
 	return []*cobra.Command{bench}
 }

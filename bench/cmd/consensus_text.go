@@ -1,0 +1,93 @@
+package cmd
+
+import (
+	"fmt"
+
+	"drydock/bench/consensus"
+	"drydock/node/ui"
+)
+
+// printText writes a table for each kind of work.
+func (r *consensusReport) printText() error {
+	fmt.Fprintf(r.env.Stdout, "bench consensus   %d rounds of %v, median (least - most); CPU and allocations of this process, an operation\n",
+		r.o.rounds, r.o.round)
+	var work consensus.Work
+	var t *ui.Table
+	for i := range r.rows {
+		row := &r.rows[i]
+		if len(row.Rounds) == 0 {
+			continue
+		}
+		if row.Work != work {
+			if t != nil {
+				t.Flush()
+			}
+			work = row.Work
+			fmt.Fprintf(r.env.Stdout, "\n%s\n", work)
+			t = ui.NewTable(r.env.Stdout)
+			t.Row("system", "members", "storage", "links", "depth", "bytes", "a second", "", "CPU µs", "",
+				"allocs", "frames", "syncs", "p50 µs", "p99 µs", "p99.9 µs", "pressure")
+		}
+		r.row(t, row)
+	}
+	if t != nil {
+		t.Flush()
+	}
+	r.ratios()
+	return nil
+}
+
+func (r *consensusReport) row(t *ui.Table, row *consensus.Row) {
+	rate := row.Figure(func(s *consensus.Sample) float64 { return s.Rate })
+	cpu := row.Figure(func(s *consensus.Sample) float64 { return s.CPU })
+	median := func(of func(*consensus.Sample) float64) string { return short(row.Figure(of).Median) }
+	t.Row(row.System, fmt.Sprint(row.Members), string(row.Storage), string(row.Links), fmt.Sprint(row.Depth), fmt.Sprint(row.Value),
+		short(rate.Median), spread(rate), short(cpu.Median), spread(cpu),
+		median(func(s *consensus.Sample) float64 { return s.Allocs }),
+		median(func(s *consensus.Sample) float64 { return s.Frames }),
+		median(func(s *consensus.Sample) float64 { return s.Syncs }),
+		median(func(s *consensus.Sample) float64 { return s.P50 }),
+		median(func(s *consensus.Sample) float64 { return s.P99 }),
+		median(func(s *consensus.Sample) float64 { return s.P999 }),
+		median(func(s *consensus.Sample) float64 { return s.Pressure })+"%")
+}
+
+func spread(f consensus.Figure) string {
+	return fmt.Sprintf("(%s - %s)", short(f.Least), short(f.Most))
+}
+
+// short writes a figure with about three digits.
+func short(v float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case v < 0:
+		return "?"
+	case v < 0.1:
+		return fmt.Sprintf("%.4f", v)
+	case v < 10:
+		return fmt.Sprintf("%.2f", v)
+	case v < 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// ratios compares with the other library, round by round.
+func (r *consensusReport) ratios() {
+	for i := range r.rows {
+		own := &r.rows[i]
+		for k := range r.rows {
+			peer := &r.rows[k]
+			same := own.Case
+			same.System = peer.System
+			if own.System != consensus.Own || peer.System != consensus.Peer || peer.Case != same || len(peer.Rounds) == 0 {
+				continue
+			}
+			rate := consensus.Ratio(own, peer, func(s *consensus.Sample) float64 { return s.Rate })
+			cpu := consensus.Ratio(peer, own, func(s *consensus.Sample) float64 { return s.CPU })
+			fmt.Fprintf(r.env.Stdout, "\n%s\n  against %s: rate %s times %s, CPU an operation 1/%s %s\n",
+				own.Case, peer.System, short(rate.Median), spread(rate), short(cpu.Median), spread(cpu))
+		}
+	}
+}

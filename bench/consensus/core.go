@@ -1,0 +1,243 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.etcd.io/raft/v3/raftpb"
+
+	"drydock/node/consensus"
+	"drydock/node/keys"
+	"drydock/node/state"
+	"drydock/node/wire"
+	"drydock/node/world"
+)
+
+// cores are members that one goroutine steps in turn. Their disks take no time;
+// what they send goes through package wire.
+type cores struct {
+	list   []*consensus.Core
+	states []*state.State // nil: entries are not applied to anything
+	at     []uint64       // the index that each has applied
+	seen   []int          // bytes of entries that each has applied
+	kept   int            // bytes of the leader's entries since the last compaction
+	queue  []consensus.Message
+	frame  wire.Frame
+	seq    uint64 // of the leader's last command that was answered
+	frames int
+	sent   int
+}
+
+// newCores makes members of which the first leads.
+func newCores(n int, apply bool) (*cores, error) {
+	l := &cores{at: make([]uint64, n), seen: make([]int, n)}
+	var ids []world.MemberID
+	var members []state.Member
+	for i := range n {
+		ids = append(ids, world.MemberID(i+1))
+		members = append(members, state.Member{ID: world.MemberID(i + 1)})
+	}
+	conf, err := consensus.FoundingConf(ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		cfg := consensus.Config{ID: id, Incarnation: 1, HeartbeatTicks: 5, ElectionTicks: 25}
+		core, err := consensus.New(cfg, consensus.Start{Applied: 1, Term: 1, Conf: conf}, func() state.Header { return state.Header{} })
+		if err != nil {
+			return nil, err
+		}
+		l.list, l.at[i] = append(l.list, core), 1
+		if apply {
+			l.states = append(l.states, state.New(members))
+		}
+	}
+	if err := l.list[0].Campaign(); err != nil {
+		return nil, err
+	}
+	if err := l.settle(); err != nil {
+		return nil, err
+	}
+	if !l.list[0].IsLeader() {
+		return nil, errors.New("the first member was not elected")
+	}
+	return l, nil
+}
+
+// settle steps the members until none has anything to do.
+func (l *cores) settle() error {
+	for busy := true; busy; {
+		busy = false
+		for i := range l.list {
+			worked, err := l.step(i)
+			if err != nil {
+				return err
+			}
+			busy = busy || worked
+		}
+		for i := range l.queue {
+			if err := l.deliver(&l.queue[i]); err != nil {
+				return err
+			}
+		}
+		clear(l.queue)
+		l.queue = l.queue[:0]
+	}
+	return nil
+}
+
+// step carries out all that one member asks for.
+func (l *cores) step(i int) (worked bool, err error) {
+	c := l.list[i]
+	for {
+		o := c.Ready()
+		if o.Idle() {
+			return worked, nil
+		}
+		worked = true
+		l.queue = append(l.queue, o.Messages...)
+		for _, a := range o.Appends {
+			c.Persisted(a)
+		}
+		for _, e := range o.Committed {
+			if err := l.apply(i, e); err != nil {
+				return true, err
+			}
+		}
+		if n := len(o.Committed); n > 0 {
+			l.at[i] = o.Committed[n-1].GetIndex()
+			c.Applied(l.at[i])
+		}
+	}
+}
+
+func (l *cores) apply(i int, e *raftpb.Entry) error {
+	l.seen[i] += len(e.GetData())
+	if i == 0 {
+		l.kept += len(e.GetData())
+	}
+	if l.states == nil {
+		return nil
+	}
+	results, err := l.states[i].Apply(e.GetIndex(), e.GetTerm(), e.GetData())
+	if err != nil {
+		return err
+	}
+	for k := range results {
+		if results[k].Err != nil || results[k].Refusal != nil {
+			return fmt.Errorf("a command was refused: %v, %v", results[k].Err, results[k].Refusal)
+		}
+	}
+	return nil
+}
+
+func (l *cores) deliver(m *consensus.Message) error {
+	l.frame = wire.Frame{Kind: wire.KindRaft, To: m.To, Raft: append(l.frame.Raft[:0], m.Raft)}
+	b := l.frame.Encode()
+	l.frames, l.sent = l.frames+1, l.sent+len(b)
+	f, err := wire.Decode(b)
+	if err != nil {
+		return err
+	}
+	return l.list[m.To-1].Receive(f.Raft[0])
+}
+
+// batch commits n commands, and answers them, at every member.
+func (l *cores) batch(list []state.Command, n int) error {
+	lead, before := l.list[0], l.seen[0]
+	for i := range n {
+		if err := lead.Propose(list[(l.seq+uint64(i))%numKeys], 1); err != nil {
+			return err
+		}
+	}
+	if err := l.settle(); err != nil {
+		return err
+	}
+	for i := range l.seen {
+		if got, want := l.seen[i]-before, n*len(list[0].Keys.Value); got < want || got != l.seen[0]-before || l.at[i] != l.at[0] {
+			return fmt.Errorf("member %d has applied %d bytes of a batch of at least %d", i+1, got, want)
+		}
+	}
+	for range n {
+		l.seq++
+		if _, ok := lead.Settle(state.ID{Member: 1, Incarnation: 1, Seq: l.seq}); !ok {
+			return fmt.Errorf("command %d was not under way", l.seq)
+		}
+	}
+	return l.compact()
+}
+
+// compact forgets what a checkpoint would have covered.
+func (l *cores) compact() error {
+	const keepBytes, keepEntries = 16 << 20, 10
+	if l.kept < keepBytes {
+		return nil
+	}
+	l.kept = 0
+	for _, st := range l.states {
+		st.DrainDirty()
+	}
+	for i, c := range l.list {
+		if _, err := c.Compact(l.at[i], keepEntries, keepBytes/16, c.Conf()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// numKeys is how many keys the commands go round.
+const numKeys = 1000
+
+func commands(value int) []state.Command {
+	list := make([]state.Command, numKeys)
+	text := strings.Repeat("v", value)
+	for i := range list {
+		list[i] = state.Command{Kind: state.KindKeys, Keys: keys.Command{Kind: keys.Set, Path: fmt.Sprintf("/bench/%d", i), Value: text}}
+	}
+	return list
+}
+
+// measureCore runs one round of core or apply.
+func measureCore(ctx context.Context, c Case, t Times) (Sample, error) {
+	s := Sample{Pressure: pressure()}
+	l, err := newCores(c.Members, c.Work == Apply)
+	if err != nil {
+		return s, err
+	}
+	list := commands(c.Value)
+	run := func(d time.Duration) (n int, err error) {
+		for began := time.Now(); time.Since(began) < d; n += c.Depth {
+			if ctx.Err() != nil {
+				return n, ctx.Err()
+			}
+			if err := l.batch(list, c.Depth); err != nil {
+				return n, err
+			}
+		}
+		return n, nil
+	}
+	if _, err := run(t.Warm); err != nil {
+		return s, err
+	}
+	l.frames, l.sent = 0, 0
+	from, err := readUsage()
+	if err != nil {
+		return s, err
+	}
+	n, err := run(t.Round)
+	if err != nil {
+		return s, err
+	}
+	to, err := readUsage()
+	if err != nil {
+		return s, err
+	}
+	if err := s.fill(from, to, n); err != nil {
+		return s, err
+	}
+	s.Frames, s.Sent = float64(l.frames)/float64(n), float64(l.sent)/float64(n)
+	return s, nil
+}
