@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package load
+
+func newPoller(int) (poller, error) { return &scanner{}, nil }
