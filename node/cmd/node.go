@@ -27,8 +27,9 @@ func Node(env *ui.Env, version string, sub ...*cobra.Command) *cobra.Command {
 		Use:   "node [flags]",
 		Short: "Run a node of a cluster",
 		Long: "Run a node. Without flags it is a cluster of one on this machine, with its data in\n" +
-			"./default.drydock. Each flag can be given as DRYDOCK_NAME in the environment and by its\n" +
-			"name in the YAML file of --config-file as well; a flag beats both.",
+			"./default.drydock. Each flag can be given as DRYDOCK_NAME in the environment (etcd's\n" +
+			"ETCD_NAME is understood too) and by its name in the YAML file of --config-file as well;\n" +
+			"a flag beats both.",
 		Example: "  drydock node\n" +
 			"  drydock node --name n1 --initial-cluster n1=http://127.0.0.1:2380,n2=http://127.0.0.1:2480,n3=http://127.0.0.1:2580\n" +
 			"  drydock node --name n4 --discovery http://127.0.0.1:2379/v2/keys/discovery/my-token\n" +
@@ -47,12 +48,25 @@ func Node(env *ui.Env, version string, sub ...*cobra.Command) *cobra.Command {
 	for i := range options {
 		values[options[i].Name] = addFlag(c.Flags(), &options[i])
 	}
+	c.SetFlagErrorFunc(flagError)
 	c.SetUsageFunc(func(c *cobra.Command) error { return usage(c.OutOrStderr(), c, options) })
 	for _, s := range sub {
 		s.SetUsageFunc((&cobra.Command{}).UsageFunc())
 	}
 	c.AddCommand(sub...)
 	return c
+}
+
+// flagError adds to an error in the flags what may have been meant, and where to
+// look.
+func flagError(c *cobra.Command, err error) error {
+	hint := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && c.Name() == "node" {
+		if name := daemon.Nearest(unknown.GetSpecifiedName()); name != "" {
+			hint = fmt.Sprintf("; did you mean --%s?", name)
+		}
+	}
+	return fmt.Errorf("%s: %w%s (%s --help lists all)", c.CommandPath(), err, hint, c.CommandPath())
 }
 
 // value takes a flag's text; the options know what to make of it.

@@ -147,7 +147,8 @@ func (b *bootstrap) unborn(ctx context.Context, founders []state.Member, id host
 			b.log.Debug("a founder does not answer yet", "name", f.Name, "why", err)
 			continue
 		case face.cluster != id.Cluster:
-			return b.cfg.errorf("initial-cluster", "%s is of another cluster, %x, and this one would be %x; do all founders have the same list and --initial-cluster-token?",
+			return b.cfg.errorf("initial-cluster", "%s is of another cluster, %x, and this one would be %x; do all founders have the same list and --initial-cluster-token? "+
+				"A node that was added to a running cluster is started with --initial-cluster-state existing",
 				f.Name, face.cluster, id.Cluster)
 		}
 		i := slices.IndexFunc(face.members, func(m state.Member) bool { return m.ID == id.ID })

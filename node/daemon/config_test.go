@@ -29,7 +29,9 @@ func TestDefaults(t *testing.T) {
 	}
 	got := []any{c.Name, c.DataDir, c.ListenClientURLs, c.AdvertiseClientURLs, c.InitialCluster, c.HeartbeatInterval, c.ElectionTimeout, c.SnapshotCount}
 	want := []any{
-		"default", "default.drydock", []string{"http://127.0.0.1:2379", "http://127.0.0.1:4001"}, []string{"http://127.0.0.1:2379"},
+		"default", "default.drydock",
+		[]string{"http://127.0.0.1:2379", "http://127.0.0.1:4001"},
+		[]string{"http://127.0.0.1:2379"},
 		"default=http://127.0.0.1:2380", 50 * time.Millisecond, 250 * time.Millisecond, uint64(10000),
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -52,8 +54,10 @@ func TestPrecedence(t *testing.T) {
 	}
 	got := []any{c.Name, c.HeartbeatInterval, c.ElectionTimeout, c.ListenClientURLs, c.PeerTLS, c.Pprof}
 	want := []any{
-		"environment", 80 * time.Millisecond, 700 * time.Millisecond, []string{"http://127.0.0.1:1", "http://127.0.0.1:2"},
-		TLS{CertFile: "peer.pem", ClientCertAuth: true}, true,
+		"environment", 80 * time.Millisecond, 700 * time.Millisecond,
+		[]string{"http://127.0.0.1:1", "http://127.0.0.1:2"},
+		TLS{CertFile: "peer.pem", ClientCertAuth: true},
+		true,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatal(d)
@@ -119,9 +123,32 @@ func TestBadConfiguration(t *testing.T) {
 	}
 }
 
+// TestEtcdsEnvironment takes the variables that member add prints, and those that a
+// cloud-config of 2014 became.
+func TestEtcdsEnvironment(t *testing.T) {
+	c, err := Load(nil, env("ETCD_NAME", "coreos1", "ETCD_DISCOVERY", "http://192.0.2.1:4001/v2/keys/cluster",
+		"ETCD_ADDR", "192.0.2.2:4001", "ETCD_PEER_ADDR", "192.0.2.2:7001", "ETCD_BIND_ADDR", "0.0.0.0",
+		"ETCD_DATA_DIR", "etcd's", "DRYDOCK_DATA_DIR", "ours", "ETCD_UNKNOWN", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.Name, c.Discovery, c.DataDir, strings.Join(c.ListenClientURLs, ","), strings.Join(c.AdvertisePeerURLs, ",")}
+	want := []string{"coreos1", "http://192.0.2.1:4001/v2/keys/cluster", "ours", "http://0.0.0.0:4001", "http://192.0.2.2:7001"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	c, err = Load(nil, env("ETCD_NAME", "n4", "ETCD_INITIAL_CLUSTER", "n1=http://a:1,n4=http://b:1", "ETCD_INITIAL_CLUSTER_STATE", "existing"))
+	if err != nil || c.Name != "n4" || c.InitialClusterState != "existing" {
+		t.Errorf("member add's variables: %+v, %v", c, err)
+	}
+	if _, err = Load(nil, env("ETCD_ELECTION_TIMEOUT", "soon")); err == nil || !strings.Contains(err.Error(), "ETCD_ELECTION_TIMEOUT") {
+		t.Errorf("a bad value: %v", err)
+	}
+}
+
 func TestBadFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"nmae: x\n":                                    `:1: there is no option "nmae"`,
+		"nmae: x\n":                                    `:1: there is no option "nmae"; did you mean "name"?`,
 		"name: x\nelection: 5\n":                       `:2: there is no option "election"; did you mean "election-timeout"?`,
 		"name: x\nname: y\n":                           `name`,
 		"- name\n":                                     `line 1: a list of "option: value" belongs here`,

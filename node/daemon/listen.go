@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
@@ -34,7 +37,7 @@ func listen(ctx context.Context, option string, urls []string, held map[string]n
 			ln, err = new(net.ListenConfig).Listen(ctx, "tcp", u.Host)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%w: --%s: can't listen at %s: %w", ErrListen, option, s, err), l.close())
+			return nil, errors.Join(fmt.Errorf("--%s: %w at %s: %w%s", option, ErrListen, s, err, listenHint(err, option)), l.close())
 		}
 		l = append(l, socket{ln, u.Scheme == "https"})
 	}
@@ -42,7 +45,19 @@ func listen(ctx context.Context, option string, urls []string, held map[string]n
 }
 
 // ErrListen is matched when an address can't be listened at.
-var ErrListen = errors.New("listening")
+var ErrListen = errors.New("can't listen")
+
+// listenHint says what to do about an address that can't be listened at.
+func listenHint(err error, option string) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf(": is a node running there already? Give this one other addresses with --%s", option)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf(": no interface of this machine has that address; listen at one of its own, or at 0.0.0.0, and give the other to --%s",
+			strings.NewReplacer("listen-client", "advertise-client", "listen-peer", "initial-advertise-peer").Replace(option))
+	}
+	return ""
+}
 
 func (l listeners) close() error {
 	var errs []error
@@ -54,19 +69,31 @@ func (l listeners) close() error {
 	return errors.Join(errs...)
 }
 
-// heldSockets returns the sockets that systemd has opened, by address.
-func heldSockets() (map[string]net.Listener, error) {
-	list, err := activation.Listeners()
-	if err != nil {
-		return nil, fmt.Errorf("socket activation: %w", err)
-	}
+// activated takes the sockets that systemd has opened for this process, once.
+func activated() []*os.File { return activation.Files(true) }
+
+// heldSockets returns listeners of the sockets that systemd has opened, by
+// address. They are copies: a node that closes them, because it turns out to be a
+// worker, can have them again.
+func heldSockets(files []*os.File) (map[string]net.Listener, error) {
 	held := make(map[string]net.Listener)
-	for _, ln := range list {
-		if ln != nil {
-			held[ln.Addr().String()] = ln
+	for _, f := range files {
+		ln, err := net.FileListener(f)
+		if err != nil {
+			return nil, fmt.Errorf("socket activation: %s is no socket that listens: %w", f.Name(), err)
 		}
+		held[ln.Addr().String()] = ln
 	}
 	return held, nil
+}
+
+// closeHeld closes what no URL has asked for, and says so.
+func closeHeld(held map[string]net.Listener, log *slog.Logger) {
+	for addr, ln := range held {
+		log.Warn("a socket of systemd is at an address that no URL names: it is not used", "address", addr,
+			"options", "--listen-client-urls, --listen-peer-urls")
+		_ = ln.Close()
+	}
 }
 
 // takeHeld finds the held socket for an address: of exactly that, or of that port

@@ -26,7 +26,7 @@ func Load(flags map[string]string, getenv func(string) string) (*Config, error) 
 	}
 	file := flags["config-file"]
 	if file == "" {
-		file = getenv("DRYDOCK_CONFIG_FILE")
+		file, _ = fromEnvironment(&options[slices.IndexFunc(options, func(o Option) bool { return o.Name == "config-file" })], getenv)
 	}
 	if file != "" {
 		if err := c.loadFile(options, file); err != nil {
@@ -34,8 +34,8 @@ func Load(flags map[string]string, getenv func(string) string) (*Config, error) 
 		}
 	}
 	for i := range options {
-		if v := getenv(options[i].Env()); v != "" {
-			if err := c.assign(&options[i], v, options[i].Env()); err != nil {
+		if v, where := fromEnvironment(&options[i], getenv); v != "" {
+			if err := c.assign(&options[i], v, where); err != nil {
 				return nil, err
 			}
 		}
@@ -51,6 +51,21 @@ func Load(flags map[string]string, getenv func(string) string) (*Config, error) 
 		return nil, err
 	}
 	return c, nil
+}
+
+// fromEnvironment finds an option's value and the variable that has it. What etcd
+// calls its variables is understood too, after the product's own: member add prints
+// such, and cloud-configs of 2014 become such.
+func fromEnvironment(o *Option, getenv func(string) string) (value, variable string) {
+	for _, prefix := range []string{"DRYDOCK_", "ETCD_"} {
+		for _, name := range append([]string{o.Name}, o.Old...) {
+			variable = envName(prefix, name)
+			if value = getenv(variable); value != "" {
+				return value, variable
+			}
+		}
+	}
+	return "", ""
 }
 
 func (c *Config) assign(o *Option, value, where string) error {
@@ -80,7 +95,7 @@ func (c *Config) loadFile(options []Option, file string) error {
 			if e.section != "" {
 				name = e.section + "." + e.key
 			}
-			return fmt.Errorf("%w: %s:%d: there is no option %q%s", ErrConfig, file, e.line, name, nearest(options, e.key))
+			return fmt.Errorf("%w: %s:%d: there is no option %q%s", ErrConfig, file, e.line, name, nearest(e.key))
 		}
 		where := fmt.Sprintf("%s:%d: %s", file, e.line, options[i].Name)
 		if first, twice := seen[options[i].Name]; twice {
@@ -101,24 +116,47 @@ func (o *Option) named(section, key string) bool {
 	return o.Name == key || slices.Contains(o.Old, key)
 }
 
-// nearest suggests the option whose name shares most with a wrong one.
-func nearest(options []Option, key string) string {
-	best, most := "", 3
-	for i := range options {
-		n := 0
-		for _, word := range strings.Split(key, "-") {
-			if word != "" && strings.Contains(options[i].Name, word) {
-				n += len(word)
+// nearest suggests the option that a wrong name may have meant.
+func nearest(key string) string {
+	if name := Nearest(key); name != "" {
+		return fmt.Sprintf("; did you mean %q?", name)
+	}
+	return ""
+}
+
+// Nearest returns the option whose name is most like a wrong one, or "".
+func Nearest(key string) string {
+	best, least := "", len(key)/3+2
+	for _, o := range Options() {
+		if d := distance(key, o.Name); d < least {
+			best, least = o.Name, d
+		}
+		if best == "" && len(key) > 3 && strings.Contains(o.Name, key) {
+			best = o.Name
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, remove or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
 			}
-		}
-		if n > most {
-			best, most = options[i].Name, n
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return row[len(b)]
 }
 
 // entry is one scalar of the file.

@@ -78,7 +78,7 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 			err = errors.Join(err, m.close())
 		}
 	}()
-	if m.disk, err = host.OpenDisk(cfg.DataDir); err != nil {
+	if m.disk, err = openDisk(cfg); err != nil {
 		return m, err
 	}
 	secrets, err := loadSecrets(cfg, log)
@@ -97,10 +97,26 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 		return m, errors.Join(err, clients.close(), peers.close())
 	}
 	m.serve(clients, peers, secrets)
-	warnOpen(cfg, log)
+	closeHeld(held, log)
+	users := false
+	_ = m.host.Look(func(n *node.Node) { users = n.State().Auth().Enabled() })
+	warnOpen(cfg, log, users)
 	go giveBack(m.ending)
 	go keepRegistered(m.ending, cfg, log)
 	return m, nil
+}
+
+// openDisk opens and locks the data directory.
+func openDisk(cfg *Config) (*host.Disk, error) {
+	disk, err := host.OpenDisk(cfg.DataDir)
+	if err == nil {
+		return disk, nil
+	}
+	err = fmt.Errorf("%s: %w", cfg.where("data-dir"), err)
+	if errors.Is(err, host.ErrLocked) {
+		err = fmt.Errorf("%w: if that is a node, give this one a --name or --data-dir of its own", err)
+	}
+	return nil, err
 }
 
 // startNode founds or joins if need be, and begins to turn the node.
@@ -240,7 +256,8 @@ func (m *member) peerEnded(err error) {
 func (m *member) run(ctx context.Context) error {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	go watchdog(inner, m.log, m.host)
+	// A reactor that doesn't come round doesn't answer, and systemd hears nothing.
+	go watchdog(inner, m.log, func() bool { return m.host.Look(func(*node.Node) {}) == nil })
 	go func() {
 		select {
 		case <-m.led:

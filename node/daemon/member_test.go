@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,6 +24,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if flags := os.Getenv(child); flags != "" {
+		if err := runChild(flags); err != nil {
+			panic(err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m,
 		// The dashboard looks at a member until it has stopped, and idle client
 		// connections of the tests' own end by themselves.

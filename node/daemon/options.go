@@ -30,7 +30,11 @@ func (o *Option) Bool() bool { return o.Arg == "" }
 
 // Env is the name of its environment variable.
 func (o *Option) Env() string {
-	return "DRYDOCK_" + strings.ToUpper(strings.ReplaceAll(o.Name, "-", "_"))
+	return envName("DRYDOCK_", o.Name)
+}
+
+func envName(prefix, option string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
 }
 
 // The groups of options, in the order of the help.

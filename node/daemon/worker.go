@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -43,12 +44,12 @@ func full(res *discovery.Result, err error) error {
 
 // runWorker runs the node without a vote: for the cluster at --join, or for the
 // members that a discovery has named.
-func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, found *fullError) error {
+func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, files []*os.File, found *fullError) error {
 	s, err := loadSecrets(cfg, log)
 	if err != nil {
 		return err
 	}
-	held, err := heldSockets()
+	held, err := heldSockets(files)
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,13 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		}
 		o.Listeners = append(o.Listeners, ln)
 	}
+	closeHeld(held, log)
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	// A worker has no reactor that could hang; that the process is there is all
+	// that can be said.
+	go watchdog(inner, log, func() bool { return true })
+	context.AfterFunc(inner, func() { notify(log, daemon.SdNotifyStopping) })
 	return worker.Run(ctx, o)
 }
 
