@@ -12,12 +12,12 @@ type Op string
 
 // The comparisons of MachineMetadata. Less and its like compare numbers.
 const (
-	Is       Op = "="
-	IsNot    Op = "!="
-	Less     Op = "<"
-	AtMost   Op = "<="
-	Greater  Op = ">"
-	AtLeast  Op = ">="
+	Is      Op = "="
+	IsNot   Op = "!="
+	Less    Op = "<"
+	AtMost  Op = "<="
+	Greater Op = ">"
+	AtLeast Op = ">="
 )
 
 // Condition is one demand on a machine's metadata.

@@ -136,7 +136,11 @@ func expandFleet(s string, name Name) string {
 	if name.full == "" || !strings.Contains(s, "%") {
 		return s
 	}
-	return strings.NewReplacer("%n", name.String(), "%N", name.Stem(), "%p", name.Prefix(), "%i", name.Instance()).Replace(s)
+	pairs := []string{"n", name.String(), "N", name.Stem(), "p", name.Prefix(), "i", name.Instance()}
+	for i := 0; i < len(pairs); i += 2 {
+		pairs[i] = "%" + pairs[i]
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
 }
 
 func (f *fleetReader) remark(v value, format string, args ...any) {
