@@ -121,7 +121,7 @@ func (m *Machine) die(e *entry, f Result) {
 		delete(m.procs, id) // left alone by KillMode or SendSIGKILL, or never found
 	}
 	e.main, e.control, e.adopting = 0, 0, 0
-	e.patience, e.pending, e.loose = never, nil, false
+	e.patience, e.pending, e.loose, e.stuck = never, nil, false, false
 	again := m.revives(e)
 	if e.result == Success {
 		m.set(e, SubDead)
@@ -222,7 +222,10 @@ func (m *Machine) serviceDue(e *entry) {
 	case SubFinalSigkill:
 		// Whoever hears that the unit is down may start it elsewhere: it isn't,
 		// for as long as something is left.
-		m.log(e, "Processes are still around after SIGKILL.")
+		if !e.stuck {
+			m.log(e, "Processes are still around after SIGKILL. The unit is not down until they are gone.")
+		}
+		e.stuck = true
 		m.signal(e, SubFinalSigkill, FailTimeout)
 	case SubAutoRestart:
 		m.revive(e)

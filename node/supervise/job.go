@@ -151,9 +151,9 @@ func (t *transaction) start(e *entry, kind jobKind, required bool) string {
 // want adds the start of a unit that can be done without: if it can't be, the
 // transaction is as before.
 func (t *transaction) want(e *entry) {
-	before, clash := len(t.order), t.clash
+	before, clash := len(t.order), t.contradiction()
 	kinds, required := cloneMap(t.kinds, t.order), cloneMap(t.required, t.order)
-	if t.start(e, jobStart, false) != "" || t.clash != clash || t.cycle() != "" {
+	if t.start(e, jobStart, false) != "" || t.contradiction() != clash || t.cycle() != "" {
 		t.order, t.kinds, t.required, t.clash = t.order[:before], kinds, required, clash
 	}
 }
@@ -183,13 +183,28 @@ func (e *entry) idle() bool { return e.sub.ended() && (e.job == nil || e.job.kin
 
 // verify returns why the transaction can't be, or "".
 func (t *transaction) verify(name string) string {
-	if t.clash != "" {
-		return "what " + name + " asks for contradicts itself: " + t.clash
+	if clash := t.contradiction(); clash != "" {
+		return "what " + name + " asks for contradicts itself: " + clash
 	}
 	if cycle := t.cycle(); cycle != "" {
 		return "the order of units goes in a circle: " + cycle
 	}
 	return ""
+}
+
+// contradiction returns why not all of the jobs can be, or "".
+func (t *transaction) contradiction() string {
+	for _, name := range t.order {
+		if t.kinds[name] != jobStart && t.kinds[name] != jobRestart {
+			continue
+		}
+		for _, enemy := range t.m.units[name].links.enemies {
+			if kind, ok := t.kinds[enemy]; ok && kind != jobStop {
+				return fmt.Sprintf("%s and %s are in conflict", name, enemy)
+			}
+		}
+	}
+	return t.clash
 }
 
 // cycle looks for units with jobs that wait for each other in a circle, and
@@ -241,6 +256,10 @@ func (m *Machine) install(e *entry, kind jobKind, token Token, required bool) {
 			return
 		}
 		m.finish(e, JobCanceled, fmt.Sprintf("a later %s of %s took its place", kind, e.def.Name))
+	}
+	if kind == jobStart && e.sub.up() {
+		m.answer(token, e.def.Name, JobDone, "")
+		return
 	}
 	e.job = &job{kind: kind, required: required}
 	if token != 0 {

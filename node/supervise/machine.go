@@ -60,6 +60,8 @@ type entry struct {
 	mainCmd, controlCmd Command
 	// loose says that a daemon was left and nobody knows which process is it.
 	loose bool
+	// stuck says that SIGKILL has left something, and that this was said.
+	stuck bool
 	// overdue is when the service will have run for as long as it may.
 	overdue time.Duration
 	// exit is how the last main process ended.

@@ -43,9 +43,7 @@ func (m *Machine) runStart(e *entry) bool {
 	if !m.mayStart(e) {
 		e.result = FailStarts
 		m.log(e, "Start request repeated too quickly.")
-		if e.sub == SubFailed {
-			m.finish(e, JobFailed, m.whyFailed(e))
-		}
+		m.set(e, SubStart) // so that it is seen to fail even if it had failed before
 		m.set(e, SubFailed)
 		return true
 	}

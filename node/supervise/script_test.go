@@ -19,18 +19,18 @@ import (
 //
 //	load NAME                    the options follow, a line each
 //	start|stop|restart|reload NAME, unload, reset-failed, halt
-//	spawned P                    process P runs its program
-//	exit P [CODE|SIGNAL]         it has ended
-//	gone P [CODE|SIGNAL]         it has ended and was the last one of its unit
+//	spawned NAME                 the unit's main process runs its program
+//	exit NAME main|control [CODE|SIGNAL]   the process has ended
+//	gone NAME main|control [CODE|SIGNAL]   it has, and it was the last one
 //	empty NAME                   the unit has no process left
-//	adopted P [problem]
+//	adopted NAME [problem]
 //	notify NAME [main|control|other] WORDS...
 //	listening NAME [problem], incoming NAME, resume NAME main|unknown
 //	after SPAN                   time passes, and everything due in it happens
 //	list
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := &script{now: time.Hour, wall: time.Date(2014, 5, 1, 12, 0, 0, 0, time.UTC)}
+		s := &script{now: time.Hour, wall: time.Date(2014, 5, 1, 12, 0, 0, 0, time.UTC), procs: make(map[string]supervise.ProcID)}
 		s.m = supervise.New(supervise.Config{Provided: []string{"network-online.target"}, Boot: time.Hour})
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			t.Helper()
@@ -47,15 +47,22 @@ func TestScripts(t *testing.T) {
 }
 
 type script struct {
-	m      *supervise.Machine
-	now    time.Duration
-	wall   time.Time
-	token  supervise.Token
-	out    strings.Builder
+	m     *supervise.Machine
+	now   time.Duration
+	wall  time.Time
+	token supervise.Token
+	procs map[string]supervise.ProcID // by unit and role
+	out   strings.Builder
 }
 
 func (s *script) step(ev supervise.Event) {
 	for _, a := range s.m.Step(world.Instant{Mono: s.now, Wall: s.wall.UnixNano()}, ev) {
+		switch a := a.(type) {
+		case supervise.Spawn:
+			s.procs[a.Unit+" "+a.Role.String()] = a.Proc
+		case supervise.Adopt:
+			s.procs[a.Unit+" main"] = a.Proc
+		}
 		s.out.WriteString(describe(a) + "\n")
 	}
 }
@@ -101,6 +108,7 @@ func (s *script) command(d *datadriven.TestData) error {
 		id := supervise.ProcID(0)
 		if words[1] == "main" {
 			id = s.m.Reserve()
+			s.procs[name+" main"] = id
 		}
 		s.step(supervise.Resume{Unit: name, Proc: id})
 	case "after":
@@ -118,18 +126,19 @@ func (s *script) command(d *datadriven.TestData) error {
 
 // process carries out the commands about one process.
 func (s *script) process(cmd string, words []string) error {
-	n, err := strconv.ParseUint(strings.TrimPrefix(words[0], "P"), 10, 64)
-	if err != nil {
-		return err
-	}
-	id := supervise.ProcID(n)
+	name := words[0]
 	switch cmd {
 	case "spawned":
-		s.step(supervise.Spawned{Proc: id})
+		s.step(supervise.Spawned{Proc: s.procs[name+" main"]})
 	case "adopted":
-		s.step(supervise.Adopted{Proc: id, Err: strings.Join(words[1:], " ")})
+		s.step(supervise.Adopted{Proc: s.procs[name+" main"], Err: strings.Join(words[1:], " ")})
 	case "exit", "gone":
-		s.step(supervise.Exited{Proc: id, Exit: exitOf(words[1:]), Empty: cmd == "gone"})
+		id, ok := s.procs[name+" "+words[1]]
+		if !ok {
+			return fmt.Errorf("%s has no %s process", name, words[1])
+		}
+		delete(s.procs, name+" "+words[1])
+		s.step(supervise.Exited{Proc: id, Exit: exitOf(words[2:]), Empty: cmd == "gone"})
 	default:
 		return fmt.Errorf("no command %q", cmd)
 	}

@@ -159,7 +159,7 @@ func (e *entry) verdict(exit Exit, cmd Command, daemon bool) Result {
 	s := e.def.Service
 	asked := []Signal{SIGHUP, SIGINT, SIGTERM, SIGPIPE}
 	switch {
-	case exit.Unknown, cmd.IgnoreFailure, s.Success.has(exit):
+	case exit.Unknown, cmd.IgnoreFailure, s.Success.has(exit), e.halted:
 		return Success
 	case exit.Signal == "" && exit.Code == 0:
 		return Success
