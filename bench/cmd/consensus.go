@@ -18,14 +18,14 @@ import (
 
 // consensusOptions are the flags of bench consensus.
 type consensusOptions struct {
-	works, storages, links         []string
-	members, depths, values        []int
-	rounds, trials                 int
-	round, warm                    time.Duration
-	heartbeat, election            time.Duration
-	dir, peer                      string
-	seed                           uint64
-	quick, json, failover          bool
+	works, storages, links  []string
+	members, depths, values []int
+	rounds, trials          int
+	round, warm             time.Duration
+	heartbeat, election     time.Duration
+	dir, peer               string
+	seed                    uint64
+	quick, json, failover   bool
 }
 
 const consensusLong = `Measure a node's log without HTTP: what a cluster inside of this process commits a
@@ -173,18 +173,8 @@ func consensusFunc(ctx context.Context, env *ui.Env, o *consensusOptions, change
 	if err != nil {
 		return ui.Exit(ui.Usage, fmt.Errorf("bench consensus: %w", err))
 	}
-	progress := ui.NewProgress(env, o.json, time.Now)
-	r := &consensus.Run{
-		Cases: s.Cases(), Rounds: o.rounds, Dir: o.dir, PeerProgram: o.peer, Seed: o.seed,
-		Times:  consensus.Times{Warm: o.warm, Round: o.round},
-		Timers: consensus.Timers{Heartbeat: o.heartbeat, Election: o.election},
-		Progress: func(done, all int, c consensus.Case) {
-			progress.Update(fmt.Sprintf("round %d of %d: %s", done+1, all, c))
-		},
-	}
-	rows, err := r.Measure(ctx)
-	progress.Clear()
-	report := &consensusReport{env: env, o: o, rows: rows}
+	report := &consensusReport{env: env, o: o}
+	err = report.measure(ctx, s)
 	if failed := report.print(); err == nil {
 		err = failed
 	}
@@ -197,11 +187,49 @@ func consensusFunc(ctx context.Context, env *ui.Env, o *consensusOptions, change
 	return nil
 }
 
+// measure fills the report.
+func (r *consensusReport) measure(ctx context.Context, s *consensus.Selection) error {
+	o, progress := r.o, ui.NewProgress(r.env, r.o.json, time.Now)
+	defer progress.Clear()
+	run := &consensus.Run{
+		Cases: s.Cases(), Rounds: o.rounds, Dir: o.dir, PeerProgram: o.peer, Seed: o.seed,
+		Times:  consensus.Times{Warm: o.warm, Round: o.round},
+		Timers: consensus.Timers{Heartbeat: o.heartbeat, Election: o.election},
+		Progress: func(done, all int, c consensus.Case) {
+			progress.Update(fmt.Sprintf("%d of %d: %s", done+1, all, c))
+		},
+	}
+	if !o.failover {
+		var err error
+		if r.rows, err = run.Measure(ctx); err != nil {
+			return err
+		}
+	}
+	if o.trials == 0 {
+		return nil
+	}
+	for _, c := range s.Clusters() {
+		for _, ending := range []consensus.Ending{consensus.Crash, consensus.Handover} {
+			f, err := run.Failover(ctx, c, ending, o.trials, func(trial int) {
+				progress.Update(fmt.Sprintf("%s %d of %d, %d members, %s, %s", ending, trial+1, o.trials, c.Members, c.Storage, c.Links))
+			})
+			if len(f.Gaps) > 0 {
+				r.failovers = append(r.failovers, f)
+			}
+			if err != nil {
+				return fmt.Errorf("%s, %d members, %s, %s: %w", ending, c.Members, c.Storage, c.Links, err)
+			}
+		}
+	}
+	return nil
+}
+
 // consensusReport is what is printed.
 type consensusReport struct {
-	env  *ui.Env
-	o    *consensusOptions
-	rows []consensus.Row
+	env       *ui.Env
+	o         *consensusOptions
+	rows      []consensus.Row
+	failovers []consensus.Failovers
 }
 
 func (r *consensusReport) print() error {
@@ -218,6 +246,11 @@ func (r *consensusReport) printJSON() error {
 			continue
 		}
 		if err := e.Encode(&r.rows[i]); err != nil {
+			return err
+		}
+	}
+	for i := range r.failovers {
+		if err := e.Encode(&r.failovers[i]); err != nil {
 			return err
 		}
 	}

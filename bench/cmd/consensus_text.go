@@ -34,7 +34,30 @@ func (r *consensusReport) printText() error {
 		t.Flush()
 	}
 	r.ratios()
+	r.printFailovers()
 	return nil
+}
+
+// printFailovers writes a table of the gaps that leaders left.
+func (r *consensusReport) printFailovers() {
+	if len(r.failovers) == 0 {
+		return
+	}
+	fmt.Fprintf(r.env.Stdout, "\nwithout an acknowledged write, ms; heartbeat %v, election %v\n", r.o.heartbeat, r.o.election)
+	t := ui.NewTable(r.env.Stdout)
+	t.Row("leader", "members", "storage", "links", "trials", "least", "p50", "p90", "most", "more than one term")
+	for i := range r.failovers {
+		f := &r.failovers[i]
+		more := 0
+		for _, n := range f.Terms {
+			if n > 1 {
+				more++
+			}
+		}
+		t.Row(string(f.Work), fmt.Sprint(f.Members), string(f.Storage), string(f.Links), fmt.Sprint(len(f.Gaps)),
+			short(f.Quantile(0)), short(f.Quantile(0.5)), short(f.Quantile(0.9)), short(f.Quantile(1)), fmt.Sprint(more))
+	}
+	t.Flush()
 }
 
 func (r *consensusReport) row(t *ui.Table, row *consensus.Row) {

@@ -84,6 +84,8 @@ type Sample struct {
 	Frames float64 `json:"frames"`
 	Sent   float64 `json:"sentBytes"`
 	Syncs  float64 `json:"syncs"`
+	// Changes counts the changes of leaders in that time: nobody asked for one.
+	Changes uint64 `json:"leaderChanges"`
 	// P50, P99 and P999 are latencies in microseconds.
 	P50  float64 `json:"p50Micros"`
 	P99  float64 `json:"p99Micros"`
@@ -181,6 +183,18 @@ func (s *Selection) Cases() []Case {
 			}
 		})
 	}
+	return list
+}
+
+// Clusters lists the clusters of more than one member among the combinations.
+func (s *Selection) Clusters() []Case {
+	var list []Case
+	s.combine(func(c Case) {
+		c.System, c.Work = Own, Write
+		if c = c.cluster(); c.Members > 1 && !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	})
 	return list
 }
 

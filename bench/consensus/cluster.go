@@ -229,14 +229,17 @@ func (cl *cluster) close() error {
 	return errors.Join(errs...)
 }
 
-// totals are the counters of all members together.
-type totals struct{ frames, sent, syncs uint64 }
+// totals are the counters of all members together, and the latest term.
+type totals struct{ frames, sent, syncs, term uint64 }
 
 func (cl *cluster) totals() (t totals) {
 	for _, m := range cl.members {
 		t.frames += m.link.frames.Load()
 		t.sent += m.link.bytes.Load()
 		t.syncs += m.syncs.Load()
+		if h := m.host.Load(); h != nil {
+			t.term = max(t.term, h.Leadership().Role.Term)
+		}
 	}
 	return t
 }

@@ -170,6 +170,7 @@ func (l *load) watch(ctx context.Context, cl *cluster, t Times, s *Sample) error
 	s.Frames = float64(after.frames-before.frames) / ops
 	s.Sent = float64(after.sent-before.sent) / ops
 	s.Syncs = float64(after.syncs-before.syncs) / ops
+	s.Changes = after.term - before.term
 	return nil
 }
 
