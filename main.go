@@ -40,7 +40,7 @@ func run(env *ui.Env, worlds ...runner.World) int {
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
 	root.AddCommand(nodecmd.Node(env, revision(), nodecmd.Inspect(env), nodecmd.Backup(env), nodecmd.Restore(env), nodecmd.Certs(env)))
-	root.AddCommand(nodecmd.Etcdctl(env))
+	root.AddCommand(nodecmd.Etcdctl(env), nodecmd.Fleetctl(env))
 	root.AddCommand(newVersion(env))
 	err := root.ExecuteContext(context.Background())
 	if err != nil && err.Error() != "" {

@@ -33,6 +33,7 @@ var shell = map[string]string{
 	"drydock/node/dashboard":  "serves pages to browsers",
 	"drydock/node/client":     "talks HTTP to members",
 	"drydock/node/etcdctl":    "a command",
+	"drydock/node/fleetctl":   "a command",
 	"drydock/node/archive":    "reads and writes data directories while no node does",
 }
 

@@ -1,0 +1,2 @@
+// Package scheduler decides which machine each unit runs on.
+package scheduler

@@ -1,0 +1,166 @@
+package scheduler
+
+import "slices"
+
+// global is where a global unit runs. It runs on every machine that its MachineID
+// and MachineMetadata allow, save where a unit that is placed there conflicts:
+// global units give way to placed ones, and among themselves the earlier one
+// stays.
+type global struct {
+	// on are the machines where it runs, missing those that would suit it but
+	// for what is there.
+	on, missing set
+}
+
+// startGlobal has a global unit run wherever it can.
+func (s *Scheduler) startGlobal(i int32) {
+	s.settle()
+	r := &s.units[i]
+	if r.global == nil {
+		r.global = &global{}
+		s.globals = append(s.globals, i)
+	}
+	for pos := range s.order {
+		if slot := s.order[pos]; s.machines[slot].up {
+			s.settleGlobal(i, slot)
+		}
+	}
+}
+
+func (s *Scheduler) stopGlobal(i int32) {
+	g := s.units[i].global
+	for _, pos := range slices.Collect(g.on.each) {
+		s.leaveGlobal(i, s.order[pos])
+	}
+	for pos := range g.missing.each {
+		s.machines[s.order[pos]].missing--
+	}
+	s.units[i].global = nil
+	s.globals = slices.DeleteFunc(s.globals, func(o int32) bool { return o == i })
+}
+
+// settleGlobals decides for every global unit whether it runs on a machine.
+func (s *Scheduler) settleGlobals(slot int32) {
+	for _, i := range s.globals {
+		s.settleGlobal(i, slot)
+	}
+}
+
+// settleGlobal starts or stops a global unit on a machine.
+func (s *Scheduler) settleGlobal(i, slot int32) {
+	r, m := &s.units[i], &s.machines[slot]
+	g := r.global
+	here := g.on.has(m.pos)
+	if here {
+		s.countGlobal(i, slot, -1)
+	}
+	suits := r.class.selector == nil || r.class.selector.has(m.pos)
+	runs := suits && !m.draining && s.globalObstacle(i, m).kind == able
+	if runs {
+		s.countGlobal(i, slot, +1)
+	}
+	switch {
+	case runs && !here:
+		g.on.add(m.pos)
+		s.improve(slot)
+	case here && !runs:
+		g.on.remove(m.pos)
+		s.improve(slot)
+		for _, p := range r.profile.patterns {
+			if p.peers > 0 && !p.globals.has(m.pos) {
+				s.recheckPeers(slot, p)
+			}
+		}
+	}
+	s.miss(g, m, suits && !runs)
+}
+
+// miss notes whether a global unit is kept off a machine that would suit it.
+func (s *Scheduler) miss(g *global, m *machine, missing bool) {
+	if missing && g.missing.add(m.pos) {
+		m.missing++
+	}
+	if !missing && g.missing.remove(m.pos) {
+		m.missing--
+	}
+}
+
+// leaveGlobal ends a global unit on a machine that is about to go, or for good.
+func (s *Scheduler) leaveGlobal(i, slot int32) {
+	s.countGlobal(i, slot, -1)
+	s.units[i].global.on.remove(s.machines[slot].pos)
+	s.improve(slot)
+	for _, p := range s.units[i].profile.patterns {
+		if p.peers > 0 && !p.globals.has(s.machines[slot].pos) {
+			s.recheckPeers(slot, p)
+		}
+	}
+}
+
+// countGlobal counts a global unit on a machine, or no longer. It goes by itself
+// in what it mentions: a placed unit doesn't give way to it.
+func (s *Scheduler) countGlobal(i, slot int32, by int32) {
+	r, m := &s.units[i], &s.machines[slot]
+	count := (*tally).inc
+	if by < 0 {
+		count = (*tally).dec
+		m.globals = slices.DeleteFunc(m.globals, func(o int32) bool { return o == i })
+	} else {
+		m.globals = append(m.globals, i)
+	}
+	for _, p := range r.profile.patterns {
+		count(&p.globals, m.pos)
+	}
+	if r.class.demand != nil {
+		r.class.demand.take(m, int64(-by))
+		s.loosen(slot)
+	}
+	s.setLoad(m, m.load+by)
+}
+
+// yieldGlobals ends the global units on a machine that conflict with a unit that
+// has been placed there.
+func (s *Scheduler) yieldGlobals(i, slot int32) {
+	m := &s.machines[slot]
+	if len(m.globals) == 0 {
+		return
+	}
+	for _, g := range slices.Clone(m.globals) {
+		if s.conflict(g, i) {
+			s.settleGlobal(g, slot)
+		}
+	}
+}
+
+// conflict says whether either of two units' Conflicts match the other.
+func (s *Scheduler) conflict(a, b int32) bool {
+	for _, p := range s.units[a].class.conflicts {
+		if p.matches(s.units[b].name) {
+			return true
+		}
+	}
+	for _, p := range s.units[b].class.conflicts {
+		if p.matches(s.units[a].name) {
+			return true
+		}
+	}
+	return false
+}
+
+// globalObstacle returns what keeps a global unit, which isn't there, off a
+// machine that suits it.
+func (s *Scheduler) globalObstacle(i int32, m *machine) obstacle {
+	r := &s.units[i]
+	if u := s.conflicting(i, m); u != none {
+		return obstacle{kind: conflicts, unit: u}
+	}
+	for _, g := range m.globals {
+		if s.conflict(i, g) {
+			return obstacle{kind: conflicts, unit: g}
+		}
+	}
+	if d := r.class.demand; d != nil && !d.fits(m) {
+		return obstacle{kind: short, resource: d.short(m)}
+	}
+	return obstacle{}
+}

@@ -1,0 +1,280 @@
+package scheduler
+
+import "math/bits"
+
+// query is a search for the machine of one unit: members of all of include, of
+// none of exclude, for which check says nothing against it.
+type query struct {
+	unit    int32
+	include []*set
+	// exclude are bitmaps; few are lists, compared machine by machine.
+	exclude []*set
+	few     []*set
+	demand  *demand
+	// careful says that candidates need to be looked at for Replaces or trouble.
+	careful bool
+	// lacks are keys that the machine must not have.
+	lacks []string
+	// floor is a load that no machine of the first include is below.
+	floor *selector
+}
+
+func (q *query) without(s *set) {
+	switch {
+	case s.n == 0:
+	case s.words == nil:
+		q.few = append(q.few, s)
+	default:
+		q.exclude = append(q.exclude, s)
+	}
+}
+
+// pick returns the position of the machine that a unit belongs on: of those that
+// can run it, first those that it needn't avoid anybody on, then those whose
+// values of Spread's keys have the fewest of its group, then the least loaded,
+// then the one with the lowest id. It returns none if no machine can run it.
+func (s *Scheduler) pick(i int32) int32 {
+	r := &s.units[i]
+	c := r.class
+	q := &s.query
+	*q = query{unit: i, include: q.include[:0], exclude: q.exclude[:0], few: q.few[:0], lacks: q.lacks[:0], demand: c.demand}
+	if c.selector != nil {
+		q.include = append(q.include, &c.selector.set)
+		q.floor = c.selector
+	}
+	for _, p := range c.peers {
+		if p.globals.n == 0 {
+			q.include = append(q.include, &p.units.set)
+			continue
+		}
+		both := &set{}
+		for pos := range p.units.each {
+			both.add(pos)
+		}
+		for pos := range p.globals.each {
+			both.add(pos)
+		}
+		q.include = append(q.include, both)
+	}
+	for _, p := range c.conflicts {
+		q.without(&p.units.set)
+	}
+	q.careful = r.trouble != nil || len(c.replaces) > 0
+	for _, p := range r.profile.patterns {
+		q.without(&p.conflicting.set)
+		if !q.careful {
+			q.without(&p.replacing.set)
+		}
+	}
+	q.without(&s.closed)
+	if c.demand != nil {
+		q.without(&c.demand.tight)
+	}
+	hard, hardFew := len(q.exclude), len(q.few)
+	for _, p := range c.avoids {
+		q.without(&p.units.set)
+	}
+	for _, p := range r.profile.patterns {
+		q.without(&p.avoiding.set)
+	}
+	found := s.spreadOut(q, c.spreads)
+	if found == none && (len(q.exclude) > hard || len(q.few) > hardFew) {
+		q.exclude, q.few = q.exclude[:hard], q.few[:hardFew]
+		found = s.spreadOut(q, c.spreads)
+	}
+	return found
+}
+
+// spreadOut searches among the machines whose values of the given keys have the
+// fewest units of the group, then among those with one more, and so on; machines
+// without the key come last.
+func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
+	if len(keys) == 0 {
+		return s.search(q)
+	}
+	limit := s.units[q.unit].class.needs.SpreadLimit
+	for n := range keys[0].level {
+		if limit > 0 && n >= limit {
+			break
+		}
+		if keys[0].level[n].n == 0 {
+			continue
+		}
+		q.include = append(q.include, &keys[0].level[n])
+		found := s.spreadOut(q, keys[1:])
+		q.include = q.include[:len(q.include)-1]
+		if found != none {
+			return found
+		}
+	}
+	q.lacks = append(q.lacks, keys[0].key)
+	found := s.spreadOut(q, keys[1:])
+	q.lacks = q.lacks[:len(q.lacks)-1]
+	return found
+}
+
+// search returns the least loaded machine that q allows, the lowest id among
+// equals.
+func (s *Scheduler) search(q *query) int32 {
+	smallest := -1
+	for i, in := range q.include {
+		if in.n == 0 {
+			return none
+		}
+		if smallest < 0 || in.n < q.include[smallest].n {
+			smallest = i
+		}
+	}
+	if smallest >= 0 && (q.include[smallest].words == nil || s.sparse(q.include[smallest])) {
+		return s.searchMembers(q, smallest)
+	}
+	return s.searchLevels(q)
+}
+
+// sparse says whether it costs less to look at a set's members than at the
+// levels.
+func (s *Scheduler) sparse(in *set) bool { return in.n*16 < len(s.order) }
+
+// searchMembers looks at every member of one set.
+func (s *Scheduler) searchMembers(q *query, smallest int) int32 {
+	best, least := none, int32(0)
+members:
+	for pos := range q.include[smallest].each {
+		load := s.machines[s.order[pos]].load
+		if best != none && load >= least {
+			continue
+		}
+		for i, in := range q.include {
+			if i != smallest && !in.has(pos) {
+				continue members
+			}
+		}
+		for _, ex := range q.exclude {
+			if ex.has(pos) {
+				continue members
+			}
+		}
+		if s.admits(q, pos) {
+			best, least = pos, load
+		}
+	}
+	return best
+}
+
+// searchLevels goes through the machines by load, 64 at a time.
+func (s *Scheduler) searchLevels(q *query) int32 {
+	start, raise := int32(0), false
+	if q.floor != nil {
+		if q.floor.drops != s.levels.drops {
+			q.floor.low, q.floor.drops = 0, s.levels.drops
+		}
+		start, raise = q.floor.low, true
+	}
+	for load := s.levels.next(start); load >= 0; load = s.levels.next(load + 1) {
+		if raise {
+			q.floor.low = load
+		}
+		l := &s.levels.at[load]
+		for si, sum := range l.sum {
+			for ; sum != 0; sum &= sum - 1 {
+				i := si<<6 + bits.TrailingZeros64(sum)
+				w := l.words[i]
+				for k, in := range q.include {
+					if i >= len(in.words) {
+						w = 0
+						break
+					}
+					w &= in.words[i]
+					if k == 0 && w != 0 {
+						raise = false
+					}
+				}
+				for _, ex := range q.exclude {
+					if w == 0 {
+						break
+					}
+					if i < len(ex.words) {
+						w &^= ex.words[i]
+					}
+				}
+				for ; w != 0; w &= w - 1 {
+					if pos := int32(i<<6 + bits.TrailingZeros64(w)); s.admits(q, pos) {
+						return pos
+					}
+				}
+			}
+		}
+	}
+	return none
+}
+
+// admits looks at what bitmaps don't say about one machine.
+func (s *Scheduler) admits(q *query, pos int32) bool {
+	for _, ex := range q.few {
+		if ex.has(pos) {
+			return false
+		}
+	}
+	m := &s.machines[s.order[pos]]
+	for _, key := range q.lacks {
+		if _, has := m.metadata[key]; has {
+			return false
+		}
+	}
+	if q.careful && (s.shuns(q.unit, m) || s.replacement(q.unit, m) != none) {
+		return false
+	}
+	if q.demand != nil && !q.demand.fits(m) {
+		s.tighten(q.demand, m)
+		return false
+	}
+	return true
+}
+
+// replacement returns a unit on m that Replaces keeps i away from, none if there
+// is none: one that replaces i, or, unless i may drive it away, one that i
+// replaces. Units that replace each other don't mind.
+func (s *Scheduler) replacement(i int32, m *machine) int32 {
+	r := &s.units[i]
+	near := false
+	for _, p := range r.profile.patterns {
+		near = near || p.replacing.has(m.pos)
+	}
+	for _, p := range r.class.replaces {
+		near = near || !r.mayKick && p.units.has(m.pos)
+	}
+	if !near {
+		return none
+	}
+	for u := m.first; u != none; u = s.units[u].next {
+		if u == i {
+			continue
+		}
+		mine, other := s.replaces(i, u), s.replaces(u, i)
+		if other && !mine || mine && !other && !r.mayKick {
+			return u
+		}
+	}
+	return none
+}
+
+// replaces says whether unit i's Replaces match unit u.
+func (s *Scheduler) replaces(i, u int32) bool {
+	for _, p := range s.units[i].class.replaces {
+		if p.matches(s.units[u].name) {
+			return true
+		}
+	}
+	return false
+}
+
+// kick drives away what a unit replaces on its machine, and uses up its right to.
+func (s *Scheduler) kick(i int32) {
+	r := &s.units[i]
+	r.mayKick = false
+	for _, u := range s.unitsOn(r.slot) {
+		if u != i && s.replaces(i, u) && !s.replaces(u, i) {
+			s.evict(u, "replaced by "+r.name)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"drydock/node/unit"
+)
+
+// kind is a reason for which a machine can't run a unit, in the order in which
+// they are looked for.
+type kind int
+
+const (
+	able kind = iota
+	otherID
+	metadata
+	noPeer
+	conflicts
+	replaced
+	full
+	short
+	shunned
+	closed
+)
+
+// obstacle is what keeps a unit off a machine.
+type obstacle struct {
+	kind kind
+	// condition, peer, key and resource say which, where there are several.
+	condition *unit.Condition
+	peer, key string
+	resource  int
+	// unit is the other unit, for conflicts and replaced.
+	unit int32
+}
+
+// obstacle returns the first thing that keeps a unit, which isn't there, off a
+// machine.
+func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
+	r := &s.units[i]
+	c := r.class
+	if !c.needs.AllowsMachine(m.id) {
+		return obstacle{kind: otherID}
+	}
+	if f := failing(c.needs, m); f != nil {
+		return obstacle{kind: metadata, condition: f}
+	}
+	for k, p := range c.peers {
+		if !p.units.has(m.pos) && !p.globals.has(m.pos) {
+			return obstacle{kind: noPeer, peer: c.needs.MachineOf[k]}
+		}
+	}
+	if u := s.conflicting(i, m); u != none {
+		return obstacle{kind: conflicts, unit: u}
+	}
+	if u := s.replacement(i, m); u != none {
+		return obstacle{kind: replaced, unit: u}
+	}
+	if limit := c.needs.SpreadLimit; limit > 0 {
+		for _, sp := range c.spreads {
+			if value, ok := m.metadata[sp.key]; ok && sp.counts[value] >= limit {
+				return obstacle{kind: full, key: sp.key}
+			}
+		}
+	}
+	if c.demand != nil && !c.demand.fits(m) {
+		return obstacle{kind: short, resource: c.demand.short(m)}
+	}
+	if s.shuns(i, m) {
+		return obstacle{kind: shunned}
+	}
+	if m.closed {
+		return obstacle{kind: closed}
+	}
+	return obstacle{}
+}
+
+// conflicting returns a unit placed on a machine that conflicts with i, or none.
+func (s *Scheduler) conflicting(i int32, m *machine) int32 {
+	r := &s.units[i]
+	near := false
+	for _, p := range r.class.conflicts {
+		near = near || p.units.has(m.pos)
+	}
+	for _, p := range r.profile.patterns {
+		near = near || p.conflicting.has(m.pos)
+	}
+	if !near {
+		return none
+	}
+	found := none
+	for u := m.first; u != none; u = s.units[u].next {
+		if u != i && s.conflict(i, u) && (found == none || s.units[u].name < s.units[found].name) {
+			found = u
+		}
+	}
+	return found
+}
+
+// tell puts an obstacle into words, as what a machine is or does.
+func (s *Scheduler) tell(i int32, o obstacle) string {
+	needs := s.units[i].class.needs
+	switch o.kind {
+	case otherID:
+		return fmt.Sprintf("its id isn't %q (MachineID)", needs.MachineID)
+	case metadata:
+		return fmt.Sprintf("its metadata doesn't meet %s (MachineMetadata)", o.condition)
+	case closed:
+		return "it is being drained"
+	case shunned:
+		return "the unit has failed there too often"
+	case noPeer:
+		return fmt.Sprintf("%s isn't there (MachineOf)%s", o.peer, s.peerNote(o.peer))
+	case conflicts:
+		return fmt.Sprintf("%s is there (Conflicts)", s.units[o.unit].name)
+	case replaced:
+		return fmt.Sprintf("%s is there (Replaces)", s.units[o.unit].name)
+	case full:
+		return fmt.Sprintf("its %s has the most it may have of the group (SpreadLimit=%d)", o.key, needs.SpreadLimit)
+	case short:
+		return s.resourceNames[o.resource] + " is short"
+	}
+	return "it is able to"
+}
+
+// peerNote says why a unit that is to be followed is nowhere.
+func (s *Scheduler) peerNote(peer string) string {
+	u, ok := s.unitByName[peer]
+	switch {
+	case unit.IsGlob(peer):
+		return ""
+	case !ok:
+		return ", no such unit is known"
+	case !s.units[u].active:
+		return ", that unit is inactive"
+	case s.units[u].slot == none && s.units[u].global == nil:
+		return ", that unit has no machine either"
+	}
+	return ""
+}
+
+// Why says in words why a unit isn't placed; it is empty for one that is, and for
+// a global unit that runs somewhere.
+func (s *Scheduler) Why(name string) string {
+	s.settle()
+	i, ok := s.unitByName[name]
+	if !ok {
+		return "no unit of this name is known"
+	}
+	r := &s.units[i]
+	switch {
+	case !r.active:
+		return "inactive: load or start it"
+	case r.slot != none || r.global != nil && r.global.on.n > 0:
+		return ""
+	case s.upCount == 0:
+		return "no machine is up"
+	}
+	return s.tally(i)
+}
+
+// tally counts the machines by what keeps a unit off them.
+func (s *Scheduler) tally(i int32) string {
+	r := &s.units[i]
+	type cause struct {
+		text  string
+		n     int
+		first string
+		kind  kind
+	}
+	var causes []cause
+	for _, slot := range s.order {
+		m := &s.machines[slot]
+		if !m.up {
+			continue
+		}
+		o := s.obstacle(i, m)
+		if r.global != nil && (o.kind == able || o.kind == conflicts) {
+			o = s.globalObstacle(i, m)
+		}
+		text := s.tell(i, o)
+		k := slices.IndexFunc(causes, func(c cause) bool { return c.text == text })
+		if k < 0 {
+			k = len(causes)
+			causes = append(causes, cause{text: text, first: m.id, kind: o.kind})
+		}
+		causes[k].n++
+	}
+	slices.SortStableFunc(causes, func(a, b cause) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.kind, b.kind)) })
+	if causes[0].kind == able {
+		return "not decided yet"
+	}
+	const most = 5
+	var words []string
+	for k, c := range causes {
+		if k == most {
+			words = append(words, fmt.Sprintf("and %d other reasons", len(causes)-most))
+			break
+		}
+		switch {
+		case c.n == s.upCount && c.n > 1:
+			words = append(words, fmt.Sprintf("all %d: %s", c.n, c.text))
+		case c.n == 1:
+			words = append(words, fmt.Sprintf("%s: %s", c.first, c.text))
+		default:
+			words = append(words, fmt.Sprintf("%d of %d: %s", c.n, s.upCount, c.text))
+		}
+	}
+	return "no machine can run it: " + strings.Join(words, "; ")
+}

@@ -1,0 +1,113 @@
+package scheduler
+
+import "slices"
+
+// waitKey is what decides whether a machine can run a unit: units with the same
+// key can all run on one, or none of them can.
+type waitKey struct {
+	class   *class
+	profile *profile
+	kick    bool
+	// unit is a unit's number if it is in trouble, and like no other.
+	unit int32
+}
+
+func (s *Scheduler) waitKey(i int32) waitKey {
+	r := &s.units[i]
+	k := waitKey{r.class, r.profile, r.mayKick, none}
+	if r.trouble != nil {
+		k.unit = i
+	}
+	return k
+}
+
+// waitGroup are units of one key for which there is no machine, the one that has
+// waited longest first. Only the first is tried when something has changed.
+type waitGroup struct {
+	key     waitKey
+	n       int
+	members []int32
+}
+
+// await puts a unit among those that wait.
+func (s *Scheduler) await(i int32) {
+	r := &s.units[i]
+	key := s.waitKey(i)
+	g := s.waits[key]
+	if g == nil {
+		g = &waitGroup{key: key}
+		s.waits[key] = g
+		s.waitList = append(s.waitList, g)
+	}
+	r.wait = g
+	g.n++
+	if len(g.members) > 0 && s.units[g.members[0]].seq > r.seq {
+		g.members = slices.Insert(g.members, 0, i)
+		return
+	}
+	g.members = append(g.members, i)
+}
+
+// unwait takes a unit from among those that wait.
+func (s *Scheduler) unwait(i int32) {
+	r := &s.units[i]
+	g := r.wait
+	r.wait = nil
+	g.n--
+	if g.n == 0 {
+		delete(s.waits, g.key)
+		s.waitList = slices.DeleteFunc(s.waitList, func(o *waitGroup) bool { return o == g })
+	}
+}
+
+// first returns the unit of a group that has waited longest.
+func (s *Scheduler) first(g *waitGroup) int32 {
+	for s.units[g.members[0]].wait != g {
+		g.members = g.members[1:]
+	}
+	return g.members[0]
+}
+
+// wake has the first of a group tried; if it finds a place, the next follows.
+func (s *Scheduler) wake(g *waitGroup) {
+	i := s.first(g)
+	g.members = g.members[1:]
+	s.unwait(i)
+	s.units[i].woken = true
+	s.enqueue(i)
+}
+
+// improve notes that something on a machine may let a waiting unit in.
+func (s *Scheduler) improve(slot int32) {
+	if m := &s.machines[slot]; len(s.waitList) > 0 && !m.improved {
+		m.improved = true
+		s.improved = append(s.improved, slot)
+	}
+}
+
+// improvedMax is the number of machines up to which each is looked at before a
+// group is woken for them.
+const improvedMax = 32
+
+// wakeAll wakes the groups that an improved machine could run.
+func (s *Scheduler) wakeAll() {
+	slots, eased := s.improved, s.limitsEased
+	s.improved, s.limitsEased = s.improved[:0], false
+	for _, slot := range slots {
+		s.machines[slot].improved = false
+	}
+	for _, g := range slices.Clone(s.waitList) {
+		if g.n == 0 {
+			continue
+		}
+		i := s.first(g)
+		may := len(slots) > improvedMax || eased && g.key.class.needs.SpreadLimit > 0
+		for k := 0; !may && k < len(slots); k++ {
+			m := &s.machines[slots[k]]
+			may = m.up && (s.obstacle(i, m).kind == able || g.key.class.needs.Priority > 0)
+		}
+		if may {
+			s.wake(g)
+		}
+	}
+}
