@@ -16,7 +16,7 @@ func define(t *testing.T, name, text string) (*unit.Definition, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u.Define(unit.Facts{MachineID: "0123456789abcdef0123456789abcdef", Hostname: "core1.example.org", Home: "/root", User: "root"})
+	return u.Define(unit.Facts{MachineID: "0123456789abcdef0123456789abcdef", Hostname: "core1.example.org", Home: "/var/core", User: "core"})
 }
 
 // service returns a service with systemd's defaults and one command.
@@ -65,7 +65,7 @@ func TestDefineService(t *testing.T) {
 			s.Context.PassEnvironment = []string{"HOME"}
 		}},
 		"context": {"User=core\nGroup=100\nWorkingDirectory=-%h/x\nUMask=077\nNice=-5\nOOMScoreAdjust=-500\nStandardError=append:/var/log/x", func(s *unit.Service) {
-			s.Context.User, s.Context.Group, s.Context.WorkingDirectory = "core", "100", "-/root/x"
+			s.Context.User, s.Context.Group, s.Context.WorkingDirectory = "core", "100", "-/var/core/x"
 			s.Context.UMask, s.Context.Nice, s.Context.OOMScoreAdjust = 0o077, -5, &score
 			s.Context.StandardError = "append:/var/log/x"
 		}},

@@ -199,11 +199,12 @@ func (l *lexer) value(o Option) (string, error) {
 			break
 		}
 		b.WriteString(line)
-		if strings.HasSuffix(line, "\\\r") {
-			o.Line = number
-			return "", at(o, "a backslash before a carriage return continues nothing").hint("end lines with a newline alone")
-		}
 		if !strings.HasSuffix(line, `\`) {
+			// Written again, this backslash would end its line, and swallow the next.
+			if strings.HasSuffix(strings.TrimSpace(line), `\`) {
+				o.Line = number
+				return "", at(o, "the backslash continues nothing, because a blank or a carriage return follows it")
+			}
 			break
 		}
 		if eof {
