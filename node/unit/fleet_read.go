@@ -184,6 +184,9 @@ func fields(values []value) []value {
 
 // unknown remarks on an option in fleet's words, with what may have been meant.
 func (f *fleetReader) unknown(o Option) {
+	if o.Name == "" {
+		return // the lexer has said so
+	}
 	p := Problem{Line: o.Line, What: fmt.Sprintf("unrecognized requirement in [X-Fleet] section: %q", o.Name)}
 	bare := func(s string) string {
 		return strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(s), "x-"), "condition")
