@@ -1,5 +1,7 @@
 package supervise
 
+import "drydock/node/unit"
+
 // stopService takes a service down, from whatever state it is in.
 func (m *Machine) stopService(e *entry) {
 	switch e.sub {
@@ -62,7 +64,7 @@ func (m *Machine) kill(e *entry, sub Sub) bool {
 	case SubStopSigkill, SubFinalSigkill:
 		sig, final = SIGKILL, true
 	}
-	if s.KillMode == KillNone && !e.halted {
+	if s.KillMode == unit.KillNone && !e.halted {
 		return false
 	}
 	if e.whole(final) {
@@ -82,10 +84,10 @@ func (m *Machine) kill(e *entry, sub Sub) bool {
 // whole says whether a kill reaches all processes of the unit.
 func (e *entry) whole(final bool) bool {
 	mode := e.def.Service.KillMode
-	return e.halted || mode == KillControlGroup || mode == KillMixed && final
+	return e.halted || mode == unit.KillControlGroup || mode == unit.KillMixed && final
 }
 
-func (m *Machine) send(e *entry, id ProcID, sig Signal, final bool) {
+func (m *Machine) send(e *entry, id ProcID, sig unit.Signal, final bool) {
 	m.do(SendSignal{Unit: e.def.Name, Proc: id, Signal: sig})
 	if e.def.Service.SendSIGHUP && !final {
 		m.do(SendSignal{Unit: e.def.Name, Proc: id, Signal: SIGHUP})
@@ -131,7 +133,7 @@ func (m *Machine) die(e *entry, f Result) {
 	if again {
 		// Its end was told to others; now the pause.
 		m.set(e, SubAutoRestart)
-		m.arm(e, e.def.Service.RestartSec)
+		e.deadline = m.after(e.def.Service.RestartSec)
 	}
 }
 
@@ -143,24 +145,24 @@ func (m *Machine) revives(e *entry) bool {
 	}
 	if e.exit != nil {
 		switch {
-		case s.RestartPrevent.has(*e.exit):
+		case has(s.RestartPrevent, *e.exit):
 			return false
-		case s.RestartForce.has(*e.exit):
+		case has(s.RestartForce, *e.exit):
 			return true
 		}
 	}
 	switch s.Restart {
-	case RestartAlways:
+	case unit.RestartAlways:
 		return true
-	case RestartOnSuccess:
+	case unit.RestartOnSuccess:
 		return e.result == Success
-	case RestartOnFailure:
+	case unit.RestartOnFailure:
 		return e.result != Success
-	case RestartOnAbnormal:
+	case unit.RestartOnAbnormal:
 		return e.result != Success && e.result != FailExitCode
-	case RestartOnAbort:
+	case unit.RestartOnAbort:
 		return e.result == FailSignal || e.result == FailCoreDump
-	case RestartOnWatchdog:
+	case unit.RestartOnWatchdog:
 		return e.result == FailWatchdog
 	}
 	return false

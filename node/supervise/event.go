@@ -1,6 +1,10 @@
 package supervise
 
-import "time"
+import (
+	"time"
+
+	"drydock/node/unit"
+)
 
 // ProcID names a process, from before it is spawned to after its end. Numbers
 // are drawn by the machine, in order, and never used again. Zero is none.
@@ -16,7 +20,7 @@ type Event interface{ isEvent() }
 type (
 	// Load tells of a unit, or of what a unit says now. Of a unit that runs, the
 	// commands that follow are the new ones.
-	Load struct{ Unit Unit }
+	Load struct{ Unit *unit.Definition }
 	// Unload forgets a unit, at once or as soon as it has ended.
 	Unload struct{ Name string }
 
@@ -130,7 +134,7 @@ type Exit struct {
 	// Code is the exit code, if Signal is empty.
 	Code int
 	// Signal is what killed it.
-	Signal Signal
+	Signal unit.Signal
 	// Core says that it left a core dump.
 	Core bool
 	// Unknown says that it ended and nobody could see how.
@@ -165,8 +169,8 @@ type (
 		Unit    string
 		Proc    ProcID
 		Role    Role
-		Command Command
-		Context *Context
+		Command unit.Command
+		Context *unit.Context
 		// Env are variables that the rules add, "NAME=value".
 		Env []string
 		// Main is the unit's main process, for $MAINPID; zero is none.
@@ -183,7 +187,7 @@ type (
 	SendSignal struct {
 		Unit   string
 		Proc   ProcID
-		Signal Signal
+		Signal unit.Signal
 	}
 	// Adopt finds the daemon that the unit's command has left: the one that
 	// PIDFile names, or else the only process left. Adopted answers it.
@@ -196,7 +200,7 @@ type (
 	// somebody calls. Listening answers it.
 	Listen struct {
 		Unit   string
-		Socket *Socket
+		Socket *unit.Socket
 	}
 	// Poll asks for Incoming again.
 	Poll struct{ Unit string }

@@ -106,7 +106,7 @@ func (t *transaction) add(name string, kind jobKind, required bool) bool {
 // start adds the start or restart of a unit and of what it needs. It returns why
 // that can't be, or "".
 func (t *transaction) start(e *entry, kind jobKind, required bool) string {
-	d := &e.def
+	d := e.def
 	if !t.add(d.Name, kind, required) {
 		return ""
 	}

@@ -20,14 +20,14 @@ type links struct {
 // relink computes the relations of all units anew.
 func (m *Machine) relink() {
 	for _, name := range m.names {
-		d := &m.units[name].def
+		d := m.units[name].def
 		m.units[name].links = links{
 			earlier: slices.Clone(d.After), later: slices.Clone(d.Before), enemies: slices.Clone(d.Conflicts),
 			needs: slices.Concat(d.Requires, d.BindsTo),
 		}
 	}
 	for _, name := range m.names {
-		d := &m.units[name].def
+		d := m.units[name].def
 		m.link(name, d.After, func(l *links) *[]string { return &l.later })
 		m.link(name, d.Before, func(l *links) *[]string { return &l.earlier })
 		m.link(name, d.Conflicts, func(l *links) *[]string { return &l.enemies })

@@ -4,11 +4,12 @@ import (
 	"slices"
 	"time"
 
+	"drydock/node/unit"
 	"drydock/node/world"
 )
 
 // never is a deadline that doesn't come.
-const never = Infinity
+const never = unit.Infinity
 
 // Config says what a machine offers to its units.
 type Config struct {
@@ -36,7 +37,7 @@ type Machine struct {
 
 // entry is a unit and what it is doing.
 type entry struct {
-	def   Unit
+	def   *unit.Definition
 	links links
 	sub   Sub
 	since time.Duration
@@ -56,8 +57,8 @@ type entry struct {
 	populated     bool
 	// pending are the commands that come after the one that runs; mainCmd and
 	// controlCmd are those that run, or ran last.
-	pending             []Command
-	mainCmd, controlCmd Command
+	pending             []unit.Command
+	mainCmd, controlCmd unit.Command
 	// loose says that a daemon was left and nobody knows which process is it.
 	loose bool
 	// stuck says that SIGKILL has left something, and that this was said.
@@ -242,8 +243,13 @@ func (m *Machine) set(e *entry, to Sub) {
 	m.notes = append(m.notes, note{e, from, to})
 }
 
-// arm sets the deadline of a unit's state.
-func (m *Machine) arm(e *entry, span time.Duration) { e.deadline = m.after(span) }
+// arm sets the deadline of a unit's state; zero is none, as in unit files.
+func (m *Machine) arm(e *entry, span time.Duration) {
+	if span <= 0 {
+		span = unit.Infinity
+	}
+	e.deadline = m.after(span)
+}
 
 // after returns the instant a span from now, which Infinity never reaches.
 func (m *Machine) after(span time.Duration) time.Duration {
@@ -311,7 +317,7 @@ func (e *entry) fail(r Result) {
 	}
 }
 
-func (m *Machine) load(def Unit) {
+func (m *Machine) load(def *unit.Definition) {
 	e, ok := m.units[def.Name]
 	if !ok {
 		e = &entry{sub: SubDead, result: Success, deadline: never, patience: never, overdue: never, since: m.now.Mono}

@@ -3,6 +3,8 @@ package supervise_test
 import (
 	"fmt"
 	"math"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"drydock/node/supervise"
+	"drydock/node/unit"
 	"drydock/node/world"
 )
 
@@ -181,7 +184,7 @@ func exitOf(words []string) supervise.Exit {
 	if words[0] == "unknown" {
 		return supervise.Exit{Unknown: true}
 	}
-	return supervise.Exit{Signal: supervise.Signal(words[0]), Core: len(words) > 1}
+	return supervise.Exit{Signal: unit.Signal(words[0]), Core: len(words) > 1}
 }
 
 func notification(words []string) supervise.Notified {
@@ -270,4 +273,37 @@ func describeStatus(s supervise.Status) string {
 		text += ", job " + s.Job
 	}
 	return text
+}
+
+// define reads a unit as a machine does. Its options stand in the section that
+// the name calls for, after those of [Unit].
+func define(name, text string) (*unit.Definition, error) {
+	var general, special []string
+	for _, line := range strings.Split(text, "\n") {
+		key, _, _ := strings.Cut(line, "=")
+		switch {
+		case strings.HasPrefix(key, "StartLimit"), slices.Contains(relations, key):
+			general = append(general, line)
+		case line != "":
+			special = append(special, line)
+		}
+	}
+	section := strings.TrimPrefix(path.Ext(name), ".")
+	file := "[Unit]\n" + strings.Join(general, "\n") + "\n"
+	if section != "target" {
+		file += "[" + strings.ToUpper(section[:1]) + section[1:] + "]\n" + strings.Join(special, "\n") + "\n"
+	}
+	u, err := unit.Parse(name, []byte(file))
+	if err != nil {
+		return nil, err
+	}
+	def, err := u.Define(unit.Facts{})
+	if err != nil {
+		return nil, err
+	}
+	return def, supervise.Check(def)
+}
+
+var relations = []string{
+	"After", "Before", "Requires", "Requisite", "BindsTo", "Wants", "PartOf", "Conflicts", "OnFailure",
 }

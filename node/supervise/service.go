@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"drydock/node/unit"
 )
 
 // startService begins a life of a service.
@@ -16,7 +18,7 @@ func (m *Machine) startService(e *entry) {
 
 // control runs the first of a list of commands in a state, and says whether
 // there is one.
-func (m *Machine) control(e *entry, sub Sub, list []Command, timeout time.Duration) bool {
+func (m *Machine) control(e *entry, sub Sub, list []unit.Command, timeout time.Duration) bool {
 	if len(list) == 0 {
 		return false
 	}
@@ -35,10 +37,10 @@ func (m *Machine) launch(e *entry) {
 		return
 	}
 	switch s.Type {
-	case Simple:
+	case unit.Simple:
 		m.spawn(e, RoleMain, s.Start[0])
 		m.startPost(e)
-	case Forking:
+	case unit.Forking:
 		m.set(e, SubStart)
 		e.pending = nil
 		m.spawn(e, RoleControl, s.Start[0])
@@ -52,7 +54,7 @@ func (m *Machine) launch(e *entry) {
 }
 
 // spawn has a process run.
-func (m *Machine) spawn(e *entry, role Role, cmd Command) {
+func (m *Machine) spawn(e *entry, role Role, cmd unit.Command) {
 	s := e.def.Service
 	m.lastProc++
 	id := m.lastProc
@@ -60,7 +62,7 @@ func (m *Machine) spawn(e *entry, role Role, cmd Command) {
 	e.populated = true
 	a := Spawn{
 		Unit: e.def.Name, Proc: id, Role: role, Command: cmd, Context: &s.Context, Main: e.main,
-		Notify: s.NotifyAccess == AccessAll || s.NotifyAccess == AccessExec || role == RoleMain && s.NotifyAccess == AccessMain,
+		Notify: s.NotifyAccess == unit.AccessAll || s.NotifyAccess == unit.AccessExec || role == RoleMain && s.NotifyAccess == unit.AccessMain,
 	}
 	if role == RoleMain {
 		e.main, e.mainCmd = id, cmd
@@ -68,7 +70,7 @@ func (m *Machine) spawn(e *entry, role Role, cmd Command) {
 	} else {
 		e.control, e.controlCmd = id, cmd
 	}
-	if role == RoleMain || s.Type == Forking && e.sub == SubStart {
+	if role == RoleMain || s.Type == unit.Forking && e.sub == SubStart {
 		a.Sockets = m.openSockets(e)
 	}
 	if e.sub == SubStop || e.sub == SubStopPost {
@@ -126,7 +128,7 @@ func (m *Machine) settled(e *entry, f Result) {
 
 // spawned hears that a process runs its program.
 func (m *Machine) spawned(id ProcID) {
-	if e := m.procs[id]; e != nil && id == e.main && e.sub == SubStart && e.def.Service.Type == Exec {
+	if e := m.procs[id]; e != nil && id == e.main && e.sub == SubStart && e.def.Service.Type == unit.Exec {
 		m.startPost(e)
 	}
 }
@@ -147,7 +149,7 @@ func (m *Machine) exited(ev Exited) {
 		e.main = 0
 		e.exit = &exit
 		m.touch(e)
-		m.mainExited(e, e.verdict(exit, e.mainCmd, e.def.Service.Type != Oneshot))
+		m.mainExited(e, e.verdict(exit, e.mainCmd, e.def.Service.Type != unit.Oneshot))
 	case e.control:
 		e.control = 0
 		m.controlExited(e, e.verdict(exit, e.controlCmd, false))
@@ -155,11 +157,11 @@ func (m *Machine) exited(ev Exited) {
 }
 
 // verdict says what an end is worth.
-func (e *entry) verdict(exit Exit, cmd Command, daemon bool) Result {
+func (e *entry) verdict(exit Exit, cmd unit.Command, daemon bool) Result {
 	s := e.def.Service
-	asked := []Signal{SIGHUP, SIGINT, SIGTERM, SIGPIPE}
+	asked := []unit.Signal{SIGHUP, SIGINT, SIGTERM, SIGPIPE}
 	switch {
-	case exit.Unknown, cmd.IgnoreFailure, s.Success.has(exit), e.halted:
+	case exit.Unknown, cmd.IgnoreFailure, has(s.Success, exit), e.halted:
 		return Success
 	case exit.Signal == "" && exit.Code == 0:
 		return Success
@@ -173,7 +175,8 @@ func (e *entry) verdict(exit Exit, cmd Command, daemon bool) Result {
 	return FailSignal
 }
 
-func (s ExitSet) has(exit Exit) bool {
+// has says whether an end is in a set.
+func has(s unit.ExitSet, exit Exit) bool {
 	if exit.Signal != "" {
 		return slices.Contains(s.Signals, exit.Signal)
 	}
@@ -199,12 +202,12 @@ func (m *Machine) mainExited(e *entry, f Result) {
 	switch e.sub {
 	case SubStart:
 		switch {
-		case s.Type == Oneshot && f == Success && len(e.pending) > 0:
+		case s.Type == unit.Oneshot && f == Success && len(e.pending) > 0:
 			next := e.pending[0]
 			e.pending = e.pending[1:]
 			m.spawn(e, RoleMain, next)
 			m.arm(e, s.TimeoutStart)
-		case s.Type == Oneshot && f == Success:
+		case s.Type == unit.Oneshot && f == Success:
 			m.startPost(e)
 		case f == Success:
 			// It was to say that it is ready, and left.
@@ -300,7 +303,7 @@ func (m *Machine) adopted(id ProcID, problem string) {
 	e.adopting = 0
 	switch {
 	case problem == "":
-		e.main, e.mainCmd = id, Command{}
+		e.main, e.mainCmd = id, unit.Command{}
 	case e.def.Service.PIDFile != "":
 		delete(m.procs, id)
 		m.log(e, problem)
@@ -335,7 +338,7 @@ func (m *Machine) notified(n Notified) {
 		e.deadline = max(e.deadline, m.after(n.Extend))
 	}
 	switch {
-	case n.Ready && e.sub == SubStart && e.def.Service.Type == Notify:
+	case n.Ready && e.sub == SubStart && e.def.Service.Type == unit.Notify:
 		m.startPost(e)
 	case n.Stopping && e.sub == SubRunning:
 		e.patience = never
@@ -347,11 +350,11 @@ func (m *Machine) notified(n Notified) {
 // hears says whether a sender may speak for the unit.
 func (e *entry) hears(from Sender) bool {
 	switch e.def.Service.NotifyAccess {
-	case AccessAll:
+	case unit.AccessAll:
 		return true
-	case AccessExec:
+	case unit.AccessExec:
 		return from == FromMain || from == FromControl
-	case AccessMain:
+	case unit.AccessMain:
 		return from == FromMain
 	}
 	return false

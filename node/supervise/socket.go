@@ -27,16 +27,16 @@ func (m *Machine) called(name string) {
 	if !ok || e.def.Socket == nil || e.sub != SubListening {
 		return
 	}
-	unit := m.units[e.def.Socket.Unit]
-	if unit == nil || unit.gone {
+	target := m.units[e.def.Socket.Unit]
+	if target == nil || target.gone {
 		m.closeSocket(e, e.def.Socket.Unit+", which the socket is to start, isn't there")
 		return
 	}
 	m.set(e, SubRunning)
-	if unit.sub.ended() {
-		m.request(jobStart, unit.def.Name, 0)
-		if unit.job == nil {
-			m.closeSocket(e, unit.def.Name+" can't be started")
+	if target.sub.ended() {
+		m.request(jobStart, target.def.Name, 0)
+		if target.job == nil {
+			m.closeSocket(e, target.def.Name+" can't be started")
 		}
 	}
 }
@@ -51,13 +51,13 @@ func (m *Machine) closeSocket(e *entry, why string) {
 }
 
 // served hears what has become of the service that a socket has started.
-func (m *Machine) served(e, unit *entry, n note) {
+func (m *Machine) served(e, target *entry, n note) {
 	switch {
 	case e.sub == SubListening && n.to.up():
 		m.set(e, SubRunning) // the service takes the calls now
-	case e.sub != SubRunning || !unit.sub.ended() || !n.to.ended():
-	case unit.result == FailStarts:
-		m.closeSocket(e, unit.def.Name+" was started too often")
+	case e.sub != SubRunning || !target.sub.ended() || !n.to.ended():
+	case target.result == FailStarts:
+		m.closeSocket(e, target.def.Name+" was started too often")
 	default:
 		m.set(e, SubListening)
 		m.do(Poll{Unit: e.def.Name})

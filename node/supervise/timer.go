@@ -18,11 +18,21 @@ type timerState struct {
 	// up and down are when its unit last became active and inactive.
 	up, down       time.Duration
 	wasUp, wasDown bool
+	// calendar are the moments of OnCalendar.
+	calendar []Calendar
 }
 
 func (m *Machine) startTimer(e *entry) {
 	t := &e.timer
-	t.started, t.hasFired, t.seen = m.now.Mono, false, m.now.Wall
+	t.started, t.hasFired, t.seen, t.calendar = m.now.Mono, false, m.now.Wall, nil
+	for _, text := range e.def.Timer.OnCalendar {
+		c, err := ParseCalendar(text)
+		if err != nil {
+			m.log(e, err.Error())
+			continue
+		}
+		t.calendar = append(t.calendar, c)
+	}
 	m.set(e, SubWaiting)
 	m.wait(e)
 }
@@ -36,7 +46,7 @@ func (m *Machine) wait(e *entry) {
 	case t.next != never:
 		m.set(e, SubWaiting)
 		e.deadline = t.next
-		if len(e.def.Timer.OnCalendar) > 0 {
+		if len(t.calendar) > 0 {
 			e.deadline = min(t.next, m.after(recheck))
 		}
 	case t.hasFired && !e.def.Timer.RemainAfterElapse:
@@ -62,10 +72,10 @@ func (m *Machine) elapses(e *entry) time.Duration {
 	if t.wasUp {
 		add(t.up, def.OnUnitActive)
 	}
-	if unit := m.units[def.Unit]; t.wasDown && (unit == nil || unit.sub.ended()) {
+	if target := m.units[def.Unit]; t.wasDown && (target == nil || target.sub.ended()) {
 		add(t.down, def.OnUnitInactive)
 	}
-	for _, c := range def.OnCalendar {
+	for _, c := range t.calendar {
 		if at, ok := c.Next(time.Unix(0, t.seen).UTC()); ok {
 			next = min(next, m.now.Mono+at.Sub(time.Unix(0, m.now.Wall).UTC()))
 		}
@@ -86,27 +96,27 @@ func (m *Machine) timerDue(e *entry) {
 	t.fired, t.hasFired, t.next = m.now.Mono, true, never
 	t.seen = max(t.seen, m.now.Wall)
 	m.set(e, SubRunning)
-	unit := m.units[e.def.Timer.Unit]
-	if unit == nil || unit.gone {
+	target := m.units[e.def.Timer.Unit]
+	if target == nil || target.gone {
 		m.log(e, e.def.Timer.Unit+", which the timer is to start, isn't there")
 		e.fail(FailResources)
 		m.set(e, SubFailed)
 		return
 	}
-	if !unit.sub.ended() {
+	if !target.sub.ended() {
 		m.wait(e) // it runs already: nothing to start
 		return
 	}
 	m.request(jobStart, e.def.Timer.Unit, 0)
-	if unit.job == nil {
+	if target.job == nil {
 		m.wait(e) // it can't be started now; perhaps next time
 	}
 }
 
 // triggered tells a timer or a socket about the unit that it starts.
-func (m *Machine) triggered(e, unit *entry, n note) {
+func (m *Machine) triggered(e, target *entry, n note) {
 	if e.def.Socket != nil {
-		m.served(e, unit, n)
+		m.served(e, target, n)
 		return
 	}
 	t := &e.timer
@@ -123,7 +133,7 @@ func (m *Machine) triggered(e, unit *entry, n note) {
 	}
 	switch e.sub {
 	case SubRunning, SubWaiting, SubElapsed:
-		if n.to.up() || unit.sub.ended() {
+		if n.to.up() || target.sub.ended() {
 			m.wait(e)
 		}
 	}
