@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/pprof"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"drydock/bench/consensus"
+	"drydock/bench/floor"
 	"drydock/node/ui"
 )
 
@@ -23,7 +25,7 @@ type consensusOptions struct {
 	rounds, trials          int
 	round, warm             time.Duration
 	heartbeat, election     time.Duration
-	dir, peer               string
+	dir, peer, profile      string
 	seed                    uint64
 	quick, json, failover   bool
 }
@@ -78,6 +80,7 @@ func newConsensus(env *ui.Env) *cobra.Command {
 	f.DurationVar(&o.election, "election", 250*time.Millisecond, "how long without a leader until an election")
 	f.StringVar(&o.dir, "dir", "", "folder for the files of members on the disk (default: the system's for temporary files)")
 	f.StringVar(&o.peer, "peer", "", "program of another library, to compare writes with")
+	f.StringVar(&o.profile, "cpuprofile", "", "write where this process's CPU time went into a file, for `go tool pprof`")
 	f.Uint64Var(&o.seed, "seed", 1, "decides the order within rounds and the moments of failovers")
 	f.BoolVar(&o.failover, "failover", false, "measure failover alone")
 	f.IntVar(&o.trials, "trials", 30, "failovers of each cluster; 0 for none")
@@ -187,20 +190,57 @@ func consensusFunc(ctx context.Context, env *ui.Env, o *consensusOptions, change
 	return nil
 }
 
+// floorTime is how long each part of the floor is measured.
+const floorTime = 300 * time.Millisecond
+
+// folder is where members on the disk have their files.
+func (o *consensusOptions) folder() string {
+	if o.dir == "" {
+		return os.TempDir()
+	}
+	return o.dir
+}
+
+// profileCPU begins to write a profile, if a file is named; stop ends it.
+func profileCPU(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("--cpuprofile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("--cpuprofile: %w", err), f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
+
 // measure fills the report.
 func (r *consensusReport) measure(ctx context.Context, s *consensus.Selection) error {
 	o, progress := r.o, ui.NewProgress(r.env, r.o.json, time.Now)
 	defer progress.Clear()
+	var err error
+	if r.floor, err = floor.Measure(ctx, o.folder(), floorTime); err != nil {
+		return fmt.Errorf("floor: %w", err)
+	}
 	run := &consensus.Run{
-		Cases: s.Cases(), Rounds: o.rounds, Dir: o.dir, PeerProgram: o.peer, Seed: o.seed,
+		Cases: s.Cases(), Rounds: o.rounds, Dir: o.folder(), PeerProgram: o.peer, Seed: o.seed,
 		Times:  consensus.Times{Warm: o.warm, Round: o.round},
 		Timers: consensus.Timers{Heartbeat: o.heartbeat, Election: o.election},
 		Progress: func(done, all int, c consensus.Case) {
 			progress.Update(fmt.Sprintf("%d of %d: %s", done+1, all, c))
 		},
 	}
+	stop, err := profileCPU(o.profile)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if !o.failover {
-		var err error
 		if r.rows, err = run.Measure(ctx); err != nil {
 			return err
 		}
@@ -228,6 +268,7 @@ func (r *consensusReport) measure(ctx context.Context, s *consensus.Selection) e
 type consensusReport struct {
 	env       *ui.Env
 	o         *consensusOptions
+	floor     floor.Floor
 	rows      []consensus.Row
 	failovers []consensus.Failovers
 }
@@ -241,6 +282,9 @@ func (r *consensusReport) print() error {
 
 func (r *consensusReport) printJSON() error {
 	e := json.NewEncoder(r.env.Stdout)
+	if err := e.Encode(map[string]floor.Floor{"floor": r.floor}); err != nil {
+		return err
+	}
 	for i := range r.rows {
 		if len(r.rows[i].Rounds) == 0 {
 			continue

@@ -11,6 +11,8 @@ import (
 func (r *consensusReport) printText() error {
 	fmt.Fprintf(r.env.Stdout, "bench consensus   %d rounds of %v, median (least - most); CPU and allocations of this process, an operation\n",
 		r.o.rounds, r.o.round)
+	fmt.Fprintf(r.env.Stdout, "floor   write and sync of 4 KiB p50 %s p99 %s µs (of a growing file %s), loopback round trip p50 %s µs, copy %s GB/s\n",
+		short(r.floor.Sync.P50), short(r.floor.Sync.P99), short(r.floor.SyncGrow.P50), short(r.floor.Loopback.P50), short(r.floor.CopyGB))
 	var work consensus.Work
 	var t *ui.Table
 	for i := range r.rows {
@@ -107,10 +109,29 @@ func (r *consensusReport) ratios() {
 			if own.System != consensus.Own || peer.System != consensus.Peer || peer.Case != same || len(peer.Rounds) == 0 {
 				continue
 			}
-			rate := consensus.Ratio(own, peer, func(s *consensus.Sample) float64 { return s.Rate })
-			cpu := consensus.Ratio(peer, own, func(s *consensus.Sample) float64 { return s.CPU })
-			fmt.Fprintf(r.env.Stdout, "\n%s\n  against %s: rate %s times %s, CPU an operation 1/%s %s\n",
-				own.Case, peer.System, short(rate.Median), spread(rate), short(cpu.Median), spread(cpu))
+			r.ratio(own, peer)
 		}
+	}
+}
+
+// ratio prints how one row compares with the other library's.
+func (r *consensusReport) ratio(own, peer *consensus.Row) {
+	fmt.Fprintf(r.env.Stdout, "\n%s\n", own.Case)
+	for _, figure := range []struct {
+		name string
+		of   func(*consensus.Sample) float64
+	}{
+		{"rate", func(s *consensus.Sample) float64 { return s.Rate }},
+		{"CPU an operation", func(s *consensus.Sample) float64 { return s.CPU }},
+		{"p50", func(s *consensus.Sample) float64 { return s.P50 }},
+		{"p99", func(s *consensus.Sample) float64 { return s.P99 }},
+	} {
+		ratio, err := consensus.Compare(own, peer, figure.of)
+		if err != nil {
+			fmt.Fprintf(r.env.Stdout, "  %s: %v\n", figure.name, err)
+			continue
+		}
+		fmt.Fprintf(r.env.Stdout, "  %s: %s times %s's, 95%% of %s to %s in %d pairs: %s\n", figure.name, short(ratio.Median),
+			peer.System, short(ratio.Low), short(ratio.High), ratio.Pairs, ratio.Verdict)
 	}
 }

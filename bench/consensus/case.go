@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"drydock/bench/pairs"
 )
 
 // Work is what is done over and over.
@@ -130,16 +132,14 @@ func (r *Row) Figure(of func(*Sample) float64) Figure {
 	return figure(values)
 }
 
-// Ratio compares two rows round by round: of(a)/of(b), in the rounds that both
-// have.
-func Ratio(a, b *Row, of func(*Sample) float64) Figure {
-	var values []float64
-	for i := range min(len(a.Rounds), len(b.Rounds)) {
-		if under := of(&b.Rounds[i]); under > 0 {
-			values = append(values, of(&a.Rounds[i])/under)
-		}
+// Compare compares two rows round by round: of(a)/of(b).
+func Compare(a, b *Row, of func(*Sample) float64) (pairs.Ratio, error) {
+	n := min(len(a.Rounds), len(b.Rounds))
+	one, other := make([]float64, n), make([]float64, n)
+	for i := range n {
+		one[i], other[i] = of(&a.Rounds[i]), of(&b.Rounds[i])
 	}
-	return figure(values)
+	return pairs.Compare(one, other, 1)
 }
 
 // Selection says which cases are measured: all combinations of its lists, for
