@@ -112,6 +112,8 @@ func (d *definer) option(o Option) {
 		return s.name == o.Section
 	})
 	switch {
+	case i < 0 && strings.EqualFold(o.Section, d.unit.name.Type()):
+		return // of a type that is unsupported as a whole
 	case i < 0:
 		d.d.Remarks = append(d.d.Remarks, at(o, "does nothing: nobody reads this section"))
 		return
@@ -140,7 +142,7 @@ func (d *definer) read(o Option, read reader) {
 		return
 	}
 	if d.unsupported != "" {
-		d.d.Unsupported = append(d.d.Unsupported, at(o, "the supervisor can't honour this: %s", d.unsupported))
+		d.d.Unsupported = append(d.d.Unsupported, at(o, "the supervisor can't honour %s", d.unsupported))
 	}
 	if d.remark != "" {
 		d.d.Remarks = append(d.d.Remarks, at(o, "%s", d.remark))
@@ -156,6 +158,9 @@ func (d *definer) finish() {
 	}
 	if d.d.Description == "" {
 		d.d.Description = d.d.Name
+	}
+	if len(d.problems) > 0 {
+		return // what is missing may be among them
 	}
 	if d.d.Service != nil {
 		d.finishService(d.d.Service)

@@ -1,7 +1,7 @@
 package unit
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -24,7 +24,7 @@ var serviceOptions = []option{
 		RestartOnSuccess, RestartOnFailure, RestartOnAbnormal, RestartOnAbort, RestartOnWatchdog)},
 	{"RestartSec", span(func(d *definer) *time.Duration { return &d.d.Service.RestartSec }, 100*time.Millisecond, 0)},
 	{"TimeoutSec", func(d *definer, v string) error {
-		return errors.Join(timeoutStart(d, v), timeoutStop(d, v))
+		return cmp.Or(timeoutStart(d, v), timeoutStop(d, v))
 	}},
 	{"TimeoutStartSec", timeoutStart},
 	{"TimeoutStopSec", timeoutStop},
@@ -359,7 +359,7 @@ func setLimit(to *[]Limit, name, v string, parse func(string) (int64, error)) er
 	}
 	low, err := one(soft)
 	high, err2 := one(hard)
-	if err := errors.Join(err, err2); err != nil {
+	if err := cmp.Or(err, err2); err != nil {
 		return err
 	}
 	if low > high {
