@@ -155,16 +155,13 @@ type Selection struct {
 	Peer bool
 }
 
-// Cases lists the combinations. A single member has no links, core and apply no
-// storage but memory, and the size of a value is nothing to a read.
+// Cases lists the combinations. A single member has no links, core and apply have
+// none but calls, and the size of a value is nothing to a read.
 func (s *Selection) Cases() []Case {
 	var list []Case
 	add := func(c Case) {
 		if c.Members == 1 || c.Work == Core || c.Work == Apply {
 			c.Links = Process
-		}
-		if c.Work == Core || c.Work == Apply {
-			c.Storage = Memory
 		}
 		if c.Work == Read {
 			c.Value = s.Values[0]

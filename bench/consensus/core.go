@@ -7,20 +7,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"go.etcd.io/raft/v3/raftpb"
 
 	"drydock/node/consensus"
 	"drydock/node/keys"
 	"drydock/node/state"
+	"drydock/node/wal"
 	"drydock/node/wire"
 	"drydock/node/world"
 )
 
-// cores are members that one goroutine steps in turn. Their disks take no time;
-// what they send goes through package wire.
+// cores are members that one goroutine steps in turn. What they send goes through
+// package wire.
 type cores struct {
 	list   []*consensus.Core
 	states []*state.State // nil: entries are not applied to anything
+	logs   *coreLogs      // nil: writing takes no time
+	term   uint64         // of the entries
 	at     []uint64       // the index that each has applied
 	seen   []int          // bytes of entries that each has applied
 	kept   int            // bytes of the leader's entries since the last compaction
@@ -32,8 +36,8 @@ type cores struct {
 }
 
 // newCores makes members of which the first leads.
-func newCores(n int, apply bool) (*cores, error) {
-	l := &cores{at: make([]uint64, n), seen: make([]int, n)}
+func newCores(n int, apply bool, logs *coreLogs) (*cores, error) {
+	l := &cores{at: make([]uint64, n), seen: make([]int, n), logs: logs}
 	var ids []world.MemberID
 	var members []state.Member
 	for i := range n {
@@ -85,8 +89,23 @@ func (l *cores) settle() error {
 		}
 		clear(l.queue)
 		l.queue = l.queue[:0]
+		if !busy && l.logs != nil && l.logs.pending > 0 {
+			if err := l.persisted(); err != nil {
+				return err
+			}
+			busy = true
+		}
 	}
 	return nil
+}
+
+// persisted waits for a log and tells its member.
+func (l *cores) persisted() error {
+	j, err := l.logs.wait()
+	if err == nil && j.append != nil {
+		l.list[j.member].Persisted(j.append)
+	}
+	return err
 }
 
 // step carries out all that one member asks for.
@@ -100,7 +119,11 @@ func (l *cores) step(i int) (worked bool, err error) {
 		worked = true
 		l.queue = append(l.queue, o.Messages...)
 		for _, a := range o.Appends {
-			c.Persisted(a)
+			if l.logs == nil {
+				c.Persisted(a)
+			} else {
+				l.logs.submit(coreJob{member: i, append: a})
+			}
 		}
 		for _, e := range o.Committed {
 			if err := l.apply(i, e); err != nil {
@@ -116,6 +139,7 @@ func (l *cores) step(i int) (worked bool, err error) {
 
 func (l *cores) apply(i int, e *raftpb.Entry) error {
 	l.seen[i] += len(e.GetData())
+	l.term = e.GetTerm()
 	if i == 0 {
 		l.kept += len(e.GetData())
 	}
@@ -184,6 +208,9 @@ func (l *cores) compact() error {
 		if _, err := c.Compact(l.at[i], keepEntries, keepBytes/16, c.Conf()); err != nil {
 			return err
 		}
+		if l.logs != nil {
+			l.logs.submit(coreJob{member: i, marker: &wal.Marker{Index: l.at[i] - keepEntries, Term: l.term}})
+		}
 	}
 	return nil
 }
@@ -201,43 +228,75 @@ func commands(value int) []state.Command {
 }
 
 // measureCore runs one round of core or apply.
-func measureCore(ctx context.Context, c Case, t Times) (Sample, error) {
-	s := Sample{Pressure: pressure()}
-	l, err := newCores(c.Members, c.Work == Apply)
+func measureCore(ctx context.Context, c Case, t Times, dir string) (s Sample, err error) {
+	s.Pressure = pressure()
+	var logs *coreLogs
+	if c.Storage == Disk {
+		if logs, err = openCoreLogs(dir, c.Members); err != nil {
+			return s, err
+		}
+		defer func() { err = errors.Join(err, logs.close()) }()
+	}
+	l, err := newCores(c.Members, c.Work == Apply, logs)
 	if err != nil {
 		return s, err
 	}
+	if err := l.measure(ctx, c, t, &s); err != nil {
+		return s, err
+	}
+	if logs == nil {
+		return s, nil
+	}
+	return s, s.plausible(c)
+}
+
+// measure commits batch after batch and fills in what they took.
+func (l *cores) measure(ctx context.Context, c Case, t Times, s *Sample) error {
 	list := commands(c.Value)
+	latencies := hdrhistogram.New(int64(leastLatency), int64(mostLatency), digits)
 	run := func(d time.Duration) (n int, err error) {
 		for began := time.Now(); time.Since(began) < d; n += c.Depth {
 			if ctx.Err() != nil {
 				return n, ctx.Err()
 			}
+			from := time.Now()
 			if err := l.batch(list, c.Depth); err != nil {
 				return n, err
 			}
+			_ = latencies.RecordValue(int64(min(max(time.Since(from), leastLatency), mostLatency)))
 		}
 		return n, nil
 	}
 	if _, err := run(t.Warm); err != nil {
-		return s, err
+		return err
 	}
-	l.frames, l.sent = 0, 0
+	latencies.Reset()
+	frames, sent, syncs := l.frames, l.sent, l.syncs()
 	from, err := readUsage()
 	if err != nil {
-		return s, err
+		return err
 	}
 	n, err := run(t.Round)
 	if err != nil {
-		return s, err
+		return err
 	}
 	to, err := readUsage()
 	if err != nil {
-		return s, err
+		return err
 	}
 	if err := s.fill(from, to, n); err != nil {
-		return s, err
+		return err
 	}
-	s.Frames, s.Sent = float64(l.frames)/float64(n), float64(l.sent)/float64(n)
-	return s, nil
+	ops := float64(n)
+	s.Frames, s.Sent = float64(l.frames-frames)/ops, float64(l.sent-sent)/ops
+	s.Syncs = float64(l.syncs()-syncs) / ops
+	s.P50, s.P99, s.P999 = micros(latencies, 50), micros(latencies, 99), micros(latencies, 99.9)
+	return nil
+}
+
+func (l *cores) syncs() uint64 {
+	if l.logs == nil {
+		return 0
+	}
+	return l.logs.syncs.Load()
 }

@@ -3,9 +3,9 @@
 // network and disk.
 //
 // There are four kinds of work. "core" is consensus alone: members that one
-// goroutine steps in turn, with package wire's frames between them and a disk
-// that takes no time; a batch is proposed, replicated and committed before the
-// next. "apply" is that with the replicated state of every member behind it.
+// goroutine steps in turn, with package wire's frames between them and a log that
+// takes no time or is on the disk; a batch is proposed, replicated, committed and
+// answered before the next. "apply" is that with the replicated state of every member behind it.
 // "write" and "read" are whole members as a daemon runs them, but for its HTTP
 // faces: package host around the node, log and checkpoint in memory or on the
 // disk, links inside of the process or TCP; proposers ask the leader, each one
@@ -29,8 +29,8 @@
 // stopped at a random moment, and the time runs until a write is acknowledged by
 // one of the others.
 //
-// Files: case.go (what is measured and what came of it), run.go (rounds), core.go
-// (one goroutine), cluster.go, link.go and memory.go (whole members), load.go
+// Files: case.go (what is measured and what came of it), run.go (rounds), core.go and
+// corelog.go (one goroutine), cluster.go, link.go and memory.go (whole members), load.go
 // (proposers), failover.go, meter.go (what the process has used), peer.go (another
 // library's program, for comparison).
 package consensus

@@ -115,7 +115,7 @@ func measureLoad(ctx context.Context, cl *cluster, c Case, t Times) (Sample, err
 	if err = errors.Join(err, l.err); err != nil {
 		return s, err
 	}
-	s.P50, s.P99, s.P999 = l.quantile(50), l.quantile(99), l.quantile(99.9)
+	s.P50, s.P99, s.P999 = micros(l.latencies, 50), micros(l.latencies, 99), micros(l.latencies, 99.9)
 	if err := poll(ctx, "members that agree", startWait, func() bool { return cl.agree() == nil }); err != nil {
 		return s, errors.Join(err, cl.agree())
 	}
@@ -184,16 +184,16 @@ func pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// quantile returns a latency in microseconds.
-func (l *load) quantile(q float64) float64 {
-	return float64(l.latencies.ValueAtQuantile(q)) / float64(time.Microsecond)
+// micros returns a latency in microseconds.
+func micros(h *hdrhistogram.Histogram, q float64) float64 {
+	return float64(h.ValueAtQuantile(q)) / float64(time.Microsecond)
 }
 
 // plausible refuses figures that would mean that somebody was told of a write
 // before a majority had it on the disk: one sync covers the commands under way
 // at most.
 func (s *Sample) plausible(c Case) error {
-	if c.Work != Write {
+	if c.Work == Read {
 		return nil
 	}
 	if least := float64(c.Members/2+1) / float64(c.Depth) / 2; s.Syncs < least {

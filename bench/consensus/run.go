@@ -99,5 +99,5 @@ func (r *Run) once(ctx context.Context, cl *cluster, c Case) (Sample, error) {
 	case cl != nil:
 		return measureLoad(ctx, cl, c, r.Times)
 	}
-	return measureCore(ctx, c, r.Times)
+	return measureCore(ctx, c, r.Times, r.Dir)
 }
