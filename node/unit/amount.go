@@ -51,6 +51,15 @@ func parseSize(s string) (int64, error) {
 	return n, nil
 }
 
+// plainSize reads a size as systemd does, which has B but no KB or KiB.
+func plainSize(s string) (int64, error) {
+	const digits = "0123456789."
+	if suffix := strings.TrimLeft(s, digits); len(suffix) > 1 {
+		return 0, fmt.Errorf("%s is no size such as 512M or 2G", quote(s))
+	}
+	return parseSize(s)
+}
+
 var (
 	errNumber   = errors.New("not a number from 0 up")
 	errTooLarge = errors.New("too large")
@@ -111,7 +120,7 @@ func parseSpan(s string) (time.Duration, error) {
 		rest = strings.TrimLeft(rest[len(name):], " \t")
 		unit, ok := spanUnit(name)
 		v, err := strconv.ParseFloat(digits, 64)
-		if !ok || err != nil {
+		if !ok || err != nil || strings.HasSuffix(digits, ".") {
 			return 0, bad
 		}
 		v *= float64(unit)

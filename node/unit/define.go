@@ -118,20 +118,27 @@ func (d *definer) option(o Option) {
 		d.d.Remarks = append(d.d.Remarks, at(o, "does nothing: nobody reads this section"))
 		return
 	case sections[i].unitType != "" && sections[i].unitType != d.unit.name.Type():
-		d.d.Remarks = append(d.d.Remarks, at(o, "does nothing: the section is for units of the type %s", sections[i].unitType))
+		p := at(o, "does nothing: the section is for units of the type %s", sections[i].unitType)
+		d.d.Remarks = append(d.d.Remarks, p)
 		return
 	}
-	known := slices.Concat(sections[i].options...)
-	j := slices.IndexFunc(known, func(k option) bool { return k.name == o.Name })
-	if j < 0 {
-		p := at(o, "the supervisor has no such option")
-		if k := slices.IndexFunc(known, func(k option) bool { return strings.EqualFold(k.name, o.Name) }); k >= 0 {
-			p = p.hint("did you mean %s?", known[k].name)
+	meant := ""
+	for _, table := range sections[i].options {
+		for _, known := range table {
+			if known.name == o.Name {
+				d.read(o, known.read)
+				return
+			}
+			if strings.EqualFold(known.name, o.Name) {
+				meant = known.name
+			}
 		}
-		d.d.Unsupported = append(d.d.Unsupported, p)
-		return
 	}
-	d.read(o, known[j].read)
+	p := at(o, "the supervisor has no such option")
+	if meant != "" {
+		p = p.hint("did you mean %s?", meant)
+	}
+	d.d.Unsupported = append(d.d.Unsupported, p)
 }
 
 // read hands an option to its reader, and files what that says.
@@ -171,8 +178,10 @@ func (d *definer) finish() {
 	if s := d.d.Socket; s != nil && s.Unit == "" {
 		s.Unit = d.unit.name.Stem() + ".service"
 	}
-	if t := d.d.Timer; t != nil && len(t.OnActive)+len(t.OnBoot)+len(t.OnUnitActive)+len(t.OnUnitInactive)+len(t.OnCalendar) == 0 {
-		d.refuse("Timer", "the timer never elapses: it has none of OnActiveSec, OnBootSec, OnUnitActiveSec, OnUnitInactiveSec and OnCalendar")
+	if t := d.d.Timer; t != nil &&
+		len(t.OnActive)+len(t.OnBoot)+len(t.OnUnitActive)+len(t.OnUnitInactive)+len(t.OnCalendar) == 0 {
+		d.refuse("Timer", "the timer never elapses: it has none of OnActiveSec, OnBootSec, OnUnitActiveSec, "+
+			"OnUnitInactiveSec and OnCalendar")
 	}
 	if s := d.d.Socket; s != nil && len(s.Streams)+len(s.Datagrams) == 0 && len(d.d.Unsupported) == 0 {
 		d.refuse("Socket", "the socket listens nowhere: it has neither ListenStream nor ListenDatagram")

@@ -69,7 +69,12 @@ var serviceOptions = []option{
 		d.d.Service.PIDFile = v
 		return err
 	}},
-	{"Sockets", list(func(d *definer) *[]string { return &d.d.Service.Sockets }, isUnit)},
+	{"Sockets", list(func(d *definer) *[]string { return &d.d.Service.Sockets }, func(s string) error {
+		if n, err := ParseName(s); err != nil || n.Type() != "socket" {
+			return fmt.Errorf("%s is no socket unit's name", quote(s))
+		}
+		return nil
+	})},
 	{"PermissionsStartOnly", boolean(func(d *definer) *bool { return &d.onlyStart }, false)},
 	{"NonBlocking", only("no", "0", "false", "off")},
 }
@@ -86,7 +91,8 @@ func serviceType(d *definer, v string) error {
 		d.remark = "is taken for simple"
 		v = string(Simple)
 	}
-	return choice(func(d *definer) *Type { return &d.d.Service.Type }, Simple, Simple, Exec, Oneshot, Forking, Notify)(d, v)
+	return choice(func(d *definer) *Type { return &d.d.Service.Type }, Simple,
+		Simple, Exec, Oneshot, Forking, Notify)(d, v)
 }
 
 const defaultTimeout = 90 * time.Second
@@ -159,12 +165,7 @@ var contextOptions = []option{
 	}},
 	{"PassEnvironment", list(func(d *definer) *[]string { return &d.d.Service.Context.PassEnvironment }, variableName)},
 	{"UnsetEnvironment", list(func(d *definer) *[]string { return &d.d.Service.Context.UnsetEnvironment }, anything)},
-	{"WorkingDirectory", text(func(d *definer) *string { return &d.d.Service.Context.WorkingDirectory }, func(s string) error {
-		if s = strings.TrimPrefix(s, "-"); s == "~" {
-			return nil
-		}
-		return absolute(s)
-	})},
+	{"WorkingDirectory", text(func(d *definer) *string { return &d.d.Service.Context.WorkingDirectory }, directory)},
 	{"User", text(func(d *definer) *string { return &d.d.Service.Context.User }, account)},
 	{"Group", text(func(d *definer) *string { return &d.d.Service.Context.Group }, account)},
 	{"SupplementaryGroups", list(func(d *definer) *[]string { return &d.d.Service.Context.SupplementaryGroups }, account)},
@@ -201,9 +202,12 @@ var contextOptions = []option{
 	}},
 	{"CPUQuota", func(d *definer, v string) error {
 		digits, ok := strings.CutSuffix(v, "%")
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if v != "" && (!ok || err != nil || n == 0) {
+		n, err := scaled(digits, 1)
+		if v != "" && (!ok || err != nil || n == 0 || n > math.MaxInt32) {
 			return fmt.Errorf("%s is no share of a core such as 50%%", quote(v))
+		}
+		if strings.Contains(digits, ".") {
+			d.remark = fmt.Sprintf("is taken for %d%%", n)
 		}
 		d.d.Service.Context.CPUQuota = int(n)
 		return nil
@@ -219,6 +223,14 @@ var contextOptions = []option{
 	{"Delegate", only("no", "0", "false", "off")},
 	{"PrivateTmp", only("no", "0", "false", "off")},
 	{"RootDirectory", only("/")},
+}
+
+// directory refuses what WorkingDirectory doesn't take.
+func directory(s string) error {
+	if s = strings.TrimPrefix(s, "-"); s == "~" {
+		return nil
+	}
+	return absolute(s)
 }
 
 func variableName(s string) error {
@@ -288,7 +300,7 @@ func stream(d *definer, v string, to *string, def string, words, prefixes []stri
 }
 
 func memoryMax(d *definer, v string) error {
-	return cgroupLimit(d, v, &d.d.Service.Context.MemoryMax, parseSize)
+	return cgroupLimit(d, v, &d.d.Service.Context.MemoryMax, plainSize)
 }
 
 // cgroupLimit reads a bound of the control group; infinity is none.
@@ -311,7 +323,7 @@ func cgroupLimit(d *definer, v string, to *uint64, parse func(string) (int64, er
 
 // limitOptions are the resource limits, each by what it counts.
 var limitOptions = slices.Concat(
-	limits(parseSize, "FSIZE", "DATA", "STACK", "CORE", "RSS", "AS", "MEMLOCK", "MSGQUEUE"),
+	limits(plainSize, "FSIZE", "DATA", "STACK", "CORE", "RSS", "AS", "MEMLOCK", "MSGQUEUE"),
 	limits(func(s string) (int64, error) { return scaled(s, 1) }, "NOFILE", "NPROC", "LOCKS", "SIGPENDING", "RTPRIO"),
 	limits(spanIn(time.Second), "CPU"),
 	limits(spanIn(time.Microsecond), "RTTIME"),

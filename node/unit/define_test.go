@@ -1,6 +1,7 @@
 package unit_test
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -91,5 +92,22 @@ func TestDefineService(t *testing.T) {
 		if diff := cmp.Diff(service(tc.want), d.Service); diff != "" || len(d.Unsupported) > 0 {
 			t.Errorf("%s: -want +got:\n%s%v", name, diff, d.Unsupported)
 		}
+	}
+}
+
+// TestDefineRefuses: what fleet's section takes for a size, systemd's don't.
+func TestDefineRefuses(t *testing.T) {
+	for _, line := range []string{
+		"MemoryMax=512MB", "MemoryMax=1GiB", "MemoryMax=512 M", "LimitAS=1KB", "Sockets=a.service", "CPUQuota=0%", "CPUQuota=-5%",
+		"TasksMax=many", "Type=", "RuntimeMaxSec=1.", "LimitNOFILE=1K", "LimitCPU=x", "PIDFile=%z", "KillMode=all", "NotifyAccess=sure",
+	} {
+		d, err := define(t, "a.service", "[Service]\nExecStart=/bin/true\n"+line+"\n")
+		if _, ok := errors.AsType[unit.Problem](err); !ok != (line == "Type=") {
+			t.Errorf("%s: %v, %v", line, d, err)
+		}
+	}
+	d, err := define(t, "a.service", "[Service]\nExecStart=/bin/true\nCPUQuota=12.5%\nMemoryMax=512B\nTasksMax=10%\n")
+	if err != nil || d.Service.Context.CPUQuota != 13 || len(d.Remarks) != 1 || d.Service.Context.MemoryMax != 512 || len(d.Unsupported) != 1 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -145,7 +145,8 @@ func (l *lexer) header() error {
 	line, _ := l.toEOL()
 	name, garbage, found := strings.Cut(line, "]")
 	if !found {
-		return Problem{Line: start, What: "unable to find end of section"}.hint("a section's name ends in \"]\" on the same line")
+		return Problem{Line: start, What: "unable to find end of section"}.
+			hint("a section's name ends in \"]\" on the same line")
 	}
 	if garbage = strings.TrimSpace(garbage); garbage != "" {
 		return Problem{Line: start, Section: name, What: "found garbage after section name: " + quote(garbage)}.

@@ -7,8 +7,7 @@ import (
 )
 
 // Facts are what a machine puts in the place of specifiers that a unit's name
-// doesn't decide. At submit no machine is known: the zero Facts puts nothing
-// there, which is enough to find errors.
+// doesn't decide.
 type Facts struct {
 	// MachineID and BootID are in 32 hex digits (%m, %b).
 	MachineID, BootID string
@@ -20,6 +19,15 @@ type Facts struct {
 	// User, UID, Group, GID, Home and Shell are those of the supervisor itself
 	// (%u %U %g %G %h %s), as in systemd, not those of the unit's User option.
 	User, UID, Group, GID, Home, Shell string
+}
+
+// AnyFacts returns facts to find errors with at submit, when no machine is known.
+func AnyFacts() Facts {
+	id := strings.Repeat("0", 32)
+	return Facts{
+		MachineID: id, BootID: id, Hostname: "localhost", Kernel: "0", Arch: "x86-64",
+		User: "root", UID: "0", Group: "root", GID: "0", Home: "/", Shell: "/bin/sh",
+	}
 }
 
 // Expand replaces systemd's specifiers; "%%" is a percent sign, and so is one

@@ -131,7 +131,7 @@ func TestParseSpan(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", " ", "-1", "s", "1x", "1.2.3s", "five", "1e3", "99999999y", "9999999999999999999", "0x10", "."} {
+	for _, s := range []string{"", " ", "-1", "s", "1x", "1.2.3s", "five", "1e3", "99999999y", "9999999999999999999", "0x10", ".", "1.", "1. 5"} {
 		if got, err := unit.ParseSpan(s); err == nil {
 			t.Errorf("%q: %v, want an error", s, got)
 		}
@@ -208,5 +208,17 @@ func TestBigLimit(t *testing.T) {
 	want := []unit.Limit{{Name: "CORE", Hard: math.MaxUint64}, {Name: "RTTIME", Soft: 5000, Hard: 5000}, {Name: "CPU", Soft: 2, Hard: 2}}
 	if diff := cmp.Diff(want, d.Service.Context.Limits); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestAnyFacts: what stands for a machine at submit makes no errors of its own.
+func TestAnyFacts(t *testing.T) {
+	u, err := unit.Parse("a@b.service", []byte("[Service]\nExecStart=%h/bin/%u %m\nUser=%u\nGroup=%G\nWorkingDirectory=%h\n"+
+		"EnvironmentFile=%h/%H.env\nEnvironment=A=%b B=%v\n[Unit]\nAfter=%i-%H.service %l.mount\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Define(unit.AnyFacts()); err != nil {
+		t.Error(err)
 	}
 }
