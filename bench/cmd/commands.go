@@ -14,8 +14,8 @@ func Commands(env *ui.Env, world runner.World) []*cobra.Command {
 	bench := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure",
-		Example: "  drydock bench sim --quick\n  drydock bench consensus --quick",
+		Example: "  drydock bench sim --quick\n  drydock bench consensus --quick\n  drydock bench kv --quick --against etcd",
 	}
-	bench.AddCommand(newSim(env, world), newConsensus(env))
+	bench.AddCommand(newSim(env, world), newConsensus(env), newKV(env))
 	return []*cobra.Command{bench}
 }
