@@ -35,6 +35,7 @@ type member struct {
 type cluster struct {
 	c       Case
 	timers  Timers
+	segment int64  // bytes; 0 is the default
 	dir     string // of all members; empty in memory
 	members []*member
 	wires   *wires
@@ -50,16 +51,16 @@ const memorySegment = 16 << 20
 // startWait bounds how long a cluster may take to elect and to agree.
 const startWait = 30 * time.Second
 
-// startCluster founds and starts the members of a case. Files go under dir.
-func startCluster(ctx context.Context, c Case, timers Timers, dir string) (cl *cluster, err error) {
-	cl = &cluster{c: c, timers: timers}
+// startCluster founds and starts the members of a case.
+func (r *Run) startCluster(ctx context.Context, c Case) (cl *cluster, err error) {
+	cl = &cluster{c: c, timers: r.Timers, segment: r.segment}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, cl.close())
 		}
 	}()
 	if c.Storage == Disk {
-		if cl.dir, err = os.MkdirTemp(dir, "drydock-bench-"); err != nil {
+		if cl.dir, err = os.MkdirTemp(r.Dir, "drydock-bench-"); err != nil {
 			return cl, fmt.Errorf("directory for the members: %w", err)
 		}
 	}
@@ -97,6 +98,9 @@ func (cl *cluster) config(m *member) node.Config {
 	}
 	if cl.c.Storage == Memory {
 		cfg.SegmentBytes = memorySegment
+	}
+	if cl.segment > 0 {
+		cfg.SegmentBytes = cl.segment
 	}
 	return cfg
 }

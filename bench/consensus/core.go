@@ -228,11 +228,11 @@ func commands(value int) []state.Command {
 }
 
 // measureCore runs one round of core or apply.
-func measureCore(ctx context.Context, c Case, t Times, dir string) (s Sample, err error) {
+func (r *Run) measureCore(ctx context.Context, c Case) (s Sample, err error) {
 	s.Pressure = pressure()
 	var logs *coreLogs
 	if c.Storage == Disk {
-		if logs, err = openCoreLogs(dir, c.Members); err != nil {
+		if logs, err = openCoreLogs(r.Dir, c.Members, r.segment); err != nil {
 			return s, err
 		}
 		defer func() { err = errors.Join(err, logs.close()) }()
@@ -241,7 +241,7 @@ func measureCore(ctx context.Context, c Case, t Times, dir string) (s Sample, er
 	if err != nil {
 		return s, err
 	}
-	if err := l.measure(ctx, c, t, &s); err != nil {
+	if err := l.measure(ctx, c, r.Times, &s); err != nil {
 		return s, err
 	}
 	if logs == nil {

@@ -42,8 +42,9 @@ type coreJob struct {
 // maxCoreJobs is more than a core ever has under way.
 const maxCoreJobs = 64
 
-// openCoreLogs makes a log for each of n members under dir.
-func openCoreLogs(dir string, n int) (l *coreLogs, err error) {
+// openCoreLogs makes a log for each of n members under dir; segment is the size of
+// its files in bytes, 0 for the default.
+func openCoreLogs(dir string, n int, segment int64) (l *coreLogs, err error) {
 	l = &coreLogs{done: make(chan coreJob, n*maxCoreJobs)}
 	defer func() {
 		if err != nil {
@@ -61,7 +62,8 @@ func openCoreLogs(dir string, n int) (l *coreLogs, err error) {
 		c := &coreLog{disk: disk, jobs: make(chan coreJob, maxCoreJobs)}
 		l.list = append(l.list, c)
 		fs := countedDisk{disk, &l.syncs}
-		if c.log, err = wal.Create(fs, wal.Options{Identity: wal.Identity{Cluster: clusterID, Member: uint64(i + 1)}}); err != nil {
+		o := wal.Options{Identity: wal.Identity{Cluster: clusterID, Member: uint64(i + 1)}, SegmentBytes: segment}
+		if c.log, err = wal.Create(fs, o); err != nil {
 			return l, err
 		}
 		// The checkpoint that the members begin with.

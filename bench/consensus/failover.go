@@ -56,7 +56,7 @@ func (r *Run) Failover(ctx context.Context, c Case, ending Ending, trials int, p
 		Work: ending, Members: c.Members, Storage: c.Storage, Links: c.Links,
 		Heartbeat: millis(r.Timers.Heartbeat), Election: millis(r.Timers.Election),
 	}
-	cl, err := startCluster(ctx, c, r.Timers, r.Dir)
+	cl, err := r.startCluster(ctx, c)
 	if err != nil {
 		return f, err
 	}

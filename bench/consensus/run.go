@@ -24,7 +24,7 @@ type Run struct {
 	// Progress is told what is measured next.
 	Progress func(done, all int, c Case)
 
-	_ struct{}
+	segment int64 // bytes of a segment of a log on the disk; 0: the node's default
 }
 
 // Measure returns a row for each case, in their order, with as many rounds as
@@ -70,7 +70,7 @@ func (r *Run) group(ctx context.Context, rows []Row, group []int, done *int) (er
 	var cl *cluster
 	if first := r.Cases[group[0]]; first.System == Own && (first.Work == Write || first.Work == Read) {
 		r.Progress(*done, r.Rounds*len(r.Cases), first)
-		if cl, err = startCluster(ctx, first, r.Timers, r.Dir); err != nil {
+		if cl, err = r.startCluster(ctx, first); err != nil {
 			return fmt.Errorf("%s: %w", first, err)
 		}
 		defer func() {
@@ -99,5 +99,5 @@ func (r *Run) once(ctx context.Context, cl *cluster, c Case) (Sample, error) {
 	case cl != nil:
 		return measureLoad(ctx, cl, c, r.Times)
 	}
-	return measureCore(ctx, c, r.Times, r.Dir)
+	return r.measureCore(ctx, c)
 }
