@@ -19,6 +19,7 @@ import (
 // Every other one is core by being there, its subpackages too.
 var shell = map[string]string{
 	"drydock/node/ui":         "talks to a terminal",
+	"drydock/node/runtime":    "runs processes",
 	"drydock/node/checkpoint": "runs as a job of the disk, where bbolt needs an os.File",
 	"drydock/node/host":       "turns the core: clock, files and goroutines around it",
 	"drydock/node/daemon":     "assembles the process: sockets, signals, configuration",

@@ -22,7 +22,10 @@ type (
 	// commands that follow are the new ones.
 	Load struct{ Unit *unit.Definition }
 	// Unload forgets a unit, at once or as soon as it has ended.
-	Unload struct{ Name string }
+	Unload struct {
+		Name  string
+		Token Token
+	}
 
 	// Start asks for a unit to run, with what it requires.
 	Start struct {
@@ -131,7 +134,8 @@ const (
 
 // Exit is how a process ended.
 type Exit struct {
-	// Code is the exit code, if Signal is empty.
+	// Code is the exit code, if Signal is empty. It is negative if there wasn't
+	// even a process.
 	Code int
 	// Signal is what killed it.
 	Signal unit.Signal

@@ -9,7 +9,10 @@ import (
 )
 
 // never is a deadline that doesn't come.
-const never = unit.Infinity
+const never = Infinity
+
+// Infinity is a time span that never ends.
+const Infinity = unit.Infinity
 
 // Config says what a machine offers to its units.
 type Config struct {
@@ -156,7 +159,7 @@ func (m *Machine) handle(ev Event) {
 	case Load:
 		m.load(ev.Unit)
 	case Unload:
-		m.unload(ev.Name)
+		m.unload(ev.Name, ev.Token)
 	case Start:
 		m.request(jobStart, ev.Name, ev.Token)
 	case Stop:
@@ -246,7 +249,7 @@ func (m *Machine) set(e *entry, to Sub) {
 // arm sets the deadline of a unit's state; zero is none, as in unit files.
 func (m *Machine) arm(e *entry, span time.Duration) {
 	if span <= 0 {
-		span = unit.Infinity
+		span = Infinity
 	}
 	e.deadline = m.after(span)
 }
@@ -331,17 +334,19 @@ func (m *Machine) load(def *unit.Definition) {
 	m.touch(e)
 }
 
-func (m *Machine) unload(name string) {
+func (m *Machine) unload(name string, token Token) {
 	e, ok := m.units[name]
 	if !ok {
+		m.answer(token, name, JobDone, "")
 		return
 	}
 	e.gone = true
 	if e.sub.ended() && e.job == nil && !e.alive() {
 		m.forget(e)
-	} else if e.job == nil || e.job.kind != jobStop {
-		m.request(jobStop, name, 0)
+		m.answer(token, name, JobDone, "")
+		return
 	}
+	m.request(jobStop, name, token)
 }
 
 func (m *Machine) forget(e *entry) {

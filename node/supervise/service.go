@@ -165,6 +165,8 @@ func (e *entry) verdict(exit Exit, cmd unit.Command, daemon bool) Result {
 		return Success
 	case exit.Signal == "" && exit.Code == 0:
 		return Success
+	case exit.Signal == "" && exit.Code < 0:
+		return FailResources
 	case exit.Signal == "":
 		return FailExitCode
 	case exit.Core:

@@ -1,0 +1,236 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"drydock/node/unit"
+)
+
+// group is the processes of one unit: those that were spawned for it and all that
+// came of them.
+type group interface {
+	// enter are the files to which a process writes its id to be in the group.
+	enter() []string
+	// joined tells of a process that was spawned, which leads a process group.
+	joined(pid int)
+	// pids are the processes, zombies left out.
+	pids() ([]int, error)
+	// signal sends a signal to all of them.
+	signal(sig syscall.Signal) error
+	// remove cleans up after the last one.
+	remove() error
+	// record is what it takes to find the group again.
+	record() groupRecord
+}
+
+// groupRecord is a group in a unit's record on disk.
+type groupRecord struct {
+	// Dirs are control groups, the first one holds the processes for sure.
+	Dirs []string `json:"dirs,omitempty"`
+	// Leaders are process groups, Mark is the invocation that their environment
+	// names.
+	Leaders []int  `json:"leaders,omitempty"`
+	Mark    string `json:"mark,omitempty"`
+}
+
+// controlGroup is a group that the kernel keeps: nothing leaves it.
+type controlGroup struct {
+	dirs []string
+}
+
+// newControlGroup makes a unit's control group below each of the parents, with
+// the bounds that the unit asks for.
+func newControlGroup(parents []string, name string, c *unit.Context) (*controlGroup, error) {
+	g := &controlGroup{}
+	for _, parent := range parents {
+		dir := filepath.Join(parent, name)
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		g.dirs = append(g.dirs, dir)
+	}
+	for _, bound := range bounds(c) {
+		if err := g.set(bound.files, bound.value); err != nil {
+			return nil, fmt.Errorf("%s: %w", bound.option, err)
+		}
+	}
+	return g, nil
+}
+
+// bound is a value for the first of some files that is there: those of version 2
+// of control groups, and of version 1.
+type bound struct {
+	option string
+	files  []string
+	value  string
+}
+
+func bounds(c *unit.Context) []bound {
+	var list []bound
+	if c.MemoryMax > 0 {
+		list = append(list, bound{"MemoryMax", []string{"memory.max", "memory.limit_in_bytes"}, fmt.Sprint(c.MemoryMax)})
+	}
+	if c.TasksMax > 0 {
+		list = append(list, bound{"TasksMax", []string{"pids.max"}, fmt.Sprint(c.TasksMax)})
+	}
+	if c.CPUQuota > 0 {
+		list = append(list, bound{"CPUQuota", []string{"cpu.max"}, fmt.Sprintf("%d 100000", c.CPUQuota*1000)})
+		list = append(list, bound{"CPUQuota", []string{"cpu.max", "cpu.cfs_quota_us"}, fmt.Sprint(c.CPUQuota * 1000)})
+	}
+	return list
+}
+
+var errNoController = errors.New("the control groups of this machine can't bound it")
+
+func (g *controlGroup) set(files []string, value string) error {
+	for _, dir := range g.dirs {
+		for _, file := range files {
+			name := filepath.Join(dir, file)
+			if _, err := os.Stat(name); err == nil {
+				return os.WriteFile(name, []byte(value), 0)
+			}
+		}
+	}
+	return errNoController
+}
+
+func (g *controlGroup) enter() []string {
+	var files []string
+	for _, dir := range g.dirs {
+		files = append(files, filepath.Join(dir, "cgroup.procs"))
+	}
+	return files
+}
+
+func (g *controlGroup) joined(int) {}
+
+// pids looks into groups below, too: a unit may make some of its own.
+func (g *controlGroup) pids() ([]int, error) {
+	var found []int
+	err := filepath.WalkDir(g.dirs[0], func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return ignoreGone(err)
+		}
+		text, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 && !isZombie(pid) {
+				found = append(found, pid)
+			}
+		}
+		return ignoreGone(err)
+	})
+	return found, ignoreGone(err)
+}
+
+// ignoreGone takes an error about what has gone for none.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// signal repeats until it has met nobody new: who forks while it is signalled
+// might leave somebody out.
+func (g *controlGroup) signal(sig syscall.Signal) error {
+	if sig == syscall.SIGKILL && os.WriteFile(filepath.Join(g.dirs[0], "cgroup.kill"), []byte("1"), 0) == nil {
+		return nil
+	}
+	return signalAll(g, sig)
+}
+
+// signalAll signals each process of a group once.
+func signalAll(g group, sig syscall.Signal) error {
+	var met []int
+	for range 16 {
+		pids, err := g.pids()
+		if err != nil {
+			return err
+		}
+		fresh := false
+		for _, pid := range pids {
+			if slices.Contains(met, pid) {
+				continue
+			}
+			fresh = true
+			met = append(met, pid)
+			if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+		if !fresh {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (g *controlGroup) remove() error {
+	for _, dir := range g.dirs {
+		var below []string
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				below = append(below, path)
+			}
+			return nil
+		})
+		for _, path := range slices.Backward(below) {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *controlGroup) record() groupRecord { return groupRecord{Dirs: g.dirs} }
+
+// processGroup is a group for machines without control groups: the process groups
+// of what was spawned, and every process whose environment names the invocation.
+// A process that leaves the one and wipes the other is lost.
+type processGroup struct {
+	leaders []int
+	mark    string
+}
+
+func (g *processGroup) enter() []string { return nil }
+
+func (g *processGroup) joined(pid int) { g.leaders = append(g.leaders, pid) }
+
+func (g *processGroup) pids() ([]int, error) {
+	g.leaders = slices.DeleteFunc(g.leaders, func(pid int) bool {
+		return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH)
+	})
+	return membersOf(g.leaders, g.mark)
+}
+
+func (g *processGroup) signal(sig syscall.Signal) error {
+	for _, pid := range g.leaders {
+		// One that is gone is none of ours to complain of.
+		if err := syscall.Kill(-pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.EPERM) {
+			return err
+		}
+	}
+	pids, err := membersOf(nil, g.mark)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if pgid, err := syscall.Getpgid(pid); err != nil || !slices.Contains(g.leaders, pgid) {
+			_ = syscall.Kill(pid, sig)
+		}
+	}
+	return nil
+}
+
+func (g *processGroup) remove() error { return nil }
+
+func (g *processGroup) record() groupRecord { return groupRecord{Leaders: g.leaders, Mark: g.mark} }
