@@ -183,12 +183,12 @@ func (s *Selection) Cases() []Case {
 	return list
 }
 
-// Clusters lists the clusters of more than one member among the combinations.
+// Clusters lists the clusters among the combinations that outlive a member.
 func (s *Selection) Clusters() []Case {
 	var list []Case
 	s.combine(func(c Case) {
 		c.System, c.Work = Own, Write
-		if c = c.cluster(); c.Members > 1 && !slices.Contains(list, c) {
+		if c = c.cluster(); c.Members > 2 && !slices.Contains(list, c) {
 			list = append(list, c)
 		}
 	})

@@ -143,16 +143,12 @@ func (m *member) firstWrite(ctx context.Context, from time.Time) time.Duration {
 	return 0
 }
 
-// handover has the leader hand over to another member while clients of a third,
-// or of the heir where there is none, go on writing; it returns the longest time
-// without an acknowledged write.
+// handover has the leader hand over to another member while a client of a third
+// goes on writing; it returns the longest time without an acknowledged write.
 func (cl *cluster) handover(ctx context.Context, lead *member) (time.Duration, error) {
 	at := slices.Index(cl.members, lead)
 	heir := cl.members[(at+1)%len(cl.members)]
 	w := &writer{host: cl.members[(at+2)%len(cl.members)].host.Load()}
-	if len(cl.members) == 2 {
-		w.host = heir.host.Load()
-	}
 	ctx, stop := context.WithTimeout(ctx, startWait)
 	defer stop()
 	var writing sync.WaitGroup
