@@ -26,7 +26,7 @@ Exit status: 0 done, 1 the directory is damaged, 2 the call was wrong or FILE is
 there already, 4 a file can't be read or written.`,
 		Example: `  drydock node backup n1.drydock cluster.backup
   unzip -p cluster.backup manifest.json`,
-		Args: cobra.ExactArgs(2),
+		Args: words(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runBackup(c.OutOrStdout(), args[0], args[1], asJSON)
 		},

@@ -27,7 +27,7 @@ Exit status: 0 all is right, 1 something is damaged, 2 the call was wrong,
 4 the directory can't be read, is in use, or is of a later release.`,
 		Example: `  drydock node inspect n1.drydock
   drydock node inspect --json n1.drydock`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runInspect(c.OutOrStdout(), args[0], asJSON)
 		},

@@ -69,6 +69,23 @@ func flagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%s: %w%s (%s --help lists all)", c.CommandPath(), err, hint, c.CommandPath())
 }
 
+// words demands as many arguments as the command's usage names.
+func words(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		need, given := fmt.Sprintf("%d words are", n), "are"
+		if n == 1 {
+			need = "one word is"
+		}
+		if len(args) == 1 {
+			given = "is"
+		}
+		return fmt.Errorf("%s: %s needed, given %s %d (%s --help has examples)", strings.TrimSuffix(c.UseLine(), " [flags]"), need, given, len(args), c.CommandPath())
+	}
+}
+
 // value takes a flag's text; the options know what to make of it.
 type value struct {
 	text  string

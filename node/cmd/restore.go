@@ -42,7 +42,7 @@ Exit status: 0 done, 1 the backup is damaged, 2 the call was wrong or DIR is not
 empty, 4 a file can't be read or written.`,
 		Example: `  drydock node restore cluster.backup n1.drydock
   drydock node --name n1 --data-dir n1.drydock`,
-		Args: cobra.ExactArgs(2),
+		Args: words(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runRestore(c.OutOrStdout(), args[0], args[1], o)
 		},

@@ -21,6 +21,7 @@ import (
 	"drydock/node/host"
 	"drydock/node/state"
 	"drydock/node/wal"
+	"drydock/node/worker"
 	"drydock/node/world"
 )
 
@@ -59,6 +60,9 @@ func (b *bootstrap) prepare(ctx context.Context) (host.Identity, error) {
 	switch {
 	case b.cfg.Discovery != "":
 		return b.discover(ctx)
+	case worker.Remembers(b.cfg.DataDir):
+		return id, fmt.Errorf("%w: %s: %s is a worker's directory, and this node would be a member: give it another, or start the worker with --join or --discovery",
+			ErrConfig, b.cfg.where("data-dir"), b.cfg.DataDir)
 	case len(b.cfg.Peers) > 0:
 		var urls []string
 		for _, p := range b.cfg.Peers {

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"drydock/node"
 	"drydock/node/checkpoint"
 	"drydock/node/host"
 	"drydock/node/state"
+	"drydock/node/wal"
 )
 
 // TestFoundingCutShort kills a founding at each of its steps: the next start must
@@ -65,6 +67,32 @@ func foundIn(t *testing.T, p *place, id host.Identity, founders []state.Member) 
 	err = node.Found(disk, p.load(t, nil).node(id), checkpoint.Store{}, founders)
 	if err := errors.Join(err, disk.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDamagedLog: who meets damage is told where to look.
+func TestDamagedLog(t *testing.T) {
+	p := newPlace(t, "one")
+	one := p.mustStart(t, nil)
+	for _, v := range []string{"1", "2", "3"} {
+		put(t, one.clientURL(), "/a", v)
+	}
+	one.stop()
+	files, err := filepath.Glob(filepath.Join(p.dir, "wal", "*.seg"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte("rot"), 300)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p.reopen(t)
+	if _, err := p.start(t, nil); !errors.Is(err, wal.ErrCorrupt) || !strings.Contains(err.Error(), "drydock node inspect "+p.dir) {
+		t.Fatalf("started on a damaged log: %v", err)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"drydock/node/legacy"
 	"drydock/node/state"
 	"drydock/node/transport"
+	"drydock/node/wal"
 	"drydock/node/worker"
 	"drydock/node/world"
 )
@@ -143,9 +144,19 @@ func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", m.cfg.DataDir, err)
+		return fmt.Errorf("%s: %w%s", m.cfg.DataDir, err, damageHint(m.cfg.DataDir, err))
 	}
 	return nil
+}
+
+// damageHint names the command that says what is damaged where, and what to do.
+func damageHint(dir string, err error) string {
+	for _, kind := range []error{wal.ErrCorrupt, checkpoint.ErrCorrupt, state.ErrCorrupt, node.ErrDamaged} {
+		if errors.Is(err, kind) {
+			return fmt.Sprintf(" (drydock node inspect %s says what is damaged, and what to do)", dir)
+		}
+	}
+	return ""
 }
 
 // isRemoved says whether id was a member and is none any more.

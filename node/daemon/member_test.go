@@ -381,6 +381,11 @@ func TestWorker(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
+			_ = p.peer.Close()
+			p.reopen(t)
+			if _, err := p.start(t, nil); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "a worker's directory") {
+				t.Errorf("a member in a worker's directory: %v", err)
+			}
 		}
 		stop()
 	}
