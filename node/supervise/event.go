@@ -212,7 +212,7 @@ type (
 	Unlisten struct{ Unit string }
 	// Report tells what a unit is now. A step reports a unit once.
 	Report struct{ Status Status }
-	// Done answers a request.
+	// Done answers a request, after what led to it was reported.
 	Done struct {
 		Token  Token
 		Unit   string

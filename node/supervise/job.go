@@ -70,7 +70,7 @@ func (m *Machine) request(kind jobKind, name string, token Token) {
 
 func (m *Machine) answer(token Token, unit string, result JobResult, reason string) {
 	if token != 0 {
-		m.do(Done{Token: token, Unit: unit, Result: result, Reason: reason})
+		m.ends = append(m.ends, Done{Token: token, Unit: unit, Result: result, Reason: reason})
 	}
 }
 

@@ -34,6 +34,7 @@ type Machine struct {
 	lastProc ProcID
 	now      world.Instant
 	out      []Action
+	ends     []Action // answers, which come after the reports
 	notes    []note
 	touched  []*entry
 }
@@ -116,13 +117,13 @@ func New(cfg Config) *Machine {
 // Step lets an event happen, and what is due, and returns what is to be done, in
 // order. Events about what the machine doesn't know (any more) change nothing.
 func (m *Machine) Step(now world.Instant, ev Event) []Action {
-	m.now, m.out = now, nil
+	m.now, m.out, m.ends = now, nil, nil
 	m.handle(ev)
 	m.settle()
 	m.expire()
 	m.settle()
 	m.report()
-	return m.out
+	return append(m.out, m.ends...)
 }
 
 // Next returns when the next Tick is due on the monotonic clock, and false if

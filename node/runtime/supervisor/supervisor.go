@@ -246,6 +246,11 @@ func (s *Supervisor) define(u *unit.Unit) (*unit.Definition, error) {
 
 // Load implements runtime.Runtime.
 func (s *Supervisor) Load(u *unit.Unit) error {
+	select {
+	case <-s.ended:
+		return runtime.ErrClosed
+	default:
+	}
 	def, err := s.define(u)
 	if err != nil {
 		return err

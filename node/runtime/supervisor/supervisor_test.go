@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 	if Become() {
 		return
 	}
+	if what, ok := os.LookupEnv("SUPERVISOR_TEST"); ok {
+		service(what)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
