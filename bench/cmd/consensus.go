@@ -191,7 +191,7 @@ func consensusFunc(ctx context.Context, env *ui.Env, o *consensusOptions, change
 }
 
 // floorTime is how long each part of the floor is measured.
-const floorTime = 300 * time.Millisecond
+const floorTime = 200 * time.Millisecond
 
 // folder is where members on the disk have their files.
 func (o *consensusOptions) folder() string {

@@ -50,6 +50,7 @@ type proposals struct {
 
 	picked []uint64 // what pick chose, used again
 	body   []byte   // and its encoding
+	entry  []byte   // what raft was handed last, used again
 	slab   []byte   // holds small contents, one behind the other
 }
 
@@ -225,8 +226,9 @@ func (c *Core) proposeBatch() bool {
 	if len(p.body) == 0 {
 		return false
 	}
-	data := make([]byte, 0, len(p.body)+state.MaxHeaderBytes)
-	if err := c.raw.Propose(state.AppendBatch(data, c.header(), p.body)); err != nil {
+	// Raft keeps a copy of what it is handed, so that the room is ours again.
+	p.entry = state.AppendBatch(p.entry[:0], c.header(), p.body)
+	if err := c.raw.Propose(p.entry); err != nil {
 		return false // stays queued; refused by raft means not in the log
 	}
 	p.othersFirst = !p.othersFirst
