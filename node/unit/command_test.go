@@ -24,6 +24,7 @@ func TestSplitWords(t *testing.T) {
 		`s/\./x/`:                  {`s/\./x/`},
 		`\x4 \x00 \400 \uD800`:     {`\x4`, `\x00`, `\400`, `\uD800`},
 		`a\`:                       {`a\`},
+		`\x \U0001F600`:            {`\x`, "\U0001F600"},
 		`\ b`:                      {`\`, "b"},
 	} {
 		got, err := unit.SplitWords(line)
@@ -67,6 +68,7 @@ func TestParseCommands(t *testing.T) {
 		"/bin/a 1 ; /bin/b 2 ;":    {command(plain, "/bin/a", "1"), command(plain, "/bin/b", "2")},
 		"; ; /bin/a ; ; -/bin/b":   {command(plain, "/bin/a"), command(func(c *unit.Command) { c.IgnoreFailure = true }, "/bin/b")},
 		`/bin/a \; ";" b;`:         {command(plain, "/bin/a", ";", ";", "b;")},
+		`/bin/a \\; \;`:            {command(plain, "/bin/a", `\;`, ";")},
 		`/bin/a %i %% 100%`:        {command(plain, "/bin/a", "1", "%", "100%")},
 		`/opt/%p/run "%n" 'a b%i'`: {command(plain, "/opt/web/run", "web@1.service", "a b1")},
 	} {
@@ -148,6 +150,8 @@ func TestExpand(t *testing.T) {
 		{"a.service", "%t %S %C %L %E %T %V", "/run /var/lib /var/cache /var/log /etc /tmp /var/tmp"},
 		{"a.service", "%%n 100% 5%-", "%n 100% 5%-"},
 		{"a.service", "none", "none"},
+		{`a@\x2.service`, "%I", `\x2`},
+		{`a@\xzz.service`, "%I", `\xzz`},
 	} {
 		name, err := unit.ParseName(tc.name)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"drydock/node/unit"
 )
@@ -51,6 +52,23 @@ func TestDefineService(t *testing.T) {
 		"notify listens to main": {"Type=notify\nWatchdogSec=10", func(s *unit.Service) {
 			s.Type, s.Watchdog, s.NotifyAccess = unit.Notify, 10*time.Second, unit.AccessMain
 		}},
+		"a type stays": {"Type=simple\nExecStart=\nExecStop=/bin/true\nRemainAfterExit=yes", func(s *unit.Service) {
+			s.Stop, s.Start, s.RemainAfterExit = s.Start, nil, true
+		}},
+		"no watchdog": {"WatchdogSec=infinity", func(*unit.Service) {}},
+		"empty takes back": {
+			"Type=oneshot\nType=\nRestart=always\nRestart=\nRestartSec=5\nRestartSec=\nTimeoutSec=5\nTimeoutSec=\n" +
+				"KillMode=none\nKillMode=\nKillSignal=HUP\nKillSignal=\nSendSIGKILL=no\nSendSIGKILL=\nSuccessExitStatus=1\n" +
+				"SuccessExitStatus=\nNotifyAccess=all\nNotifyAccess=\nSendSIGHUP=yes\nSendSIGHUP=\nRemainAfterExit=yes\n" +
+				"RemainAfterExit=\nRuntimeMaxSec=5\nRuntimeMaxSec=\nExecReload=/bin/a\nExecReload=\nExecStartPost=/bin/a\n" +
+				"ExecStartPost=\nExecStopPost=/bin/a\nExecStopPost=\nEnvironmentFile=/a\nEnvironmentFile=\nUser=a\nUser=\n" +
+				"UMask=0\nUMask=\nNice=5\nNice=\nStandardInput=file:/a\nStandardInput=\nStandardOutput=null\nStandardOutput=\n" +
+				"LimitCORE=5\nLimitCORE=\nMemoryMax=5\nMemoryMax=\nTasksMax=5\nTasksMax=infinity\nCPUQuota=5%\nCPUQuota=\n" +
+				"Sockets=a.socket\nSockets=\nUnsetEnvironment=A\nUnsetEnvironment=\nSupplementaryGroups=a\n" +
+				"SupplementaryGroups=\nPassEnvironment=A\nPassEnvironment=\nWorkingDirectory=~\nWorkingDirectory=\n" +
+				"SyslogIdentifier=a\nSyslogIdentifier=\nPIDFile=a\nPIDFile=",
+			func(*unit.Service) {},
+		},
 		"unless told otherwise": {"Type=notify\nNotifyAccess=all", func(s *unit.Service) { s.Type, s.NotifyAccess = unit.Notify, unit.AccessAll }},
 		"restart": {"Restart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=3", func(s *unit.Service) {
 			s.Restart, s.RestartSec = unit.RestartOnFailure, 90*time.Second
@@ -89,7 +107,7 @@ func TestDefineService(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(service(tc.want), d.Service); diff != "" || len(d.Unsupported) > 0 {
+		if diff := cmp.Diff(service(tc.want), d.Service, cmpopts.EquateEmpty()); diff != "" || len(d.Unsupported) > 0 {
 			t.Errorf("%s: -want +got:\n%s%v", name, diff, d.Unsupported)
 		}
 	}
@@ -109,5 +127,59 @@ func TestDefineRefuses(t *testing.T) {
 	d, err := define(t, "a.service", "[Service]\nExecStart=/bin/true\nCPUQuota=12.5%\nMemoryMax=512B\nTasksMax=10%\n")
 	if err != nil || d.Service.Context.CPUQuota != 13 || len(d.Remarks) != 1 || d.Service.Context.MemoryMax != 512 || len(d.Unsupported) != 1 {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+func TestDefineUnit(t *testing.T) {
+	text := "After=a.service b@%i.service\nBefore=c.target\nRequires=a.service\nRequisite=r.service\nBindTo=d.service\n" +
+		"BindsTo=e.service\nWants=w.timer\nWants=\nWants=x.socket\nPartOf=p.target\nConflicts=shutdown.target\n" +
+		"OnFailure=mail@%n.service\nDescription=about %i\nDocumentation=man:x\nStartLimitIntervalSec=1min\nStartLimitBurst=0\n"
+	got, err := define(t, "u@1.target", "[Unit]\n"+text+"[Install]\nWantedBy=a.target b.target\nAlias=v.target\n")
+	want := &unit.Definition{
+		Name: "u@1.target", Description: "about 1", After: []string{"a.service", "b@1.service"}, Before: []string{"c.target"},
+		Requires: []string{"a.service"}, Requisite: []string{"r.service"}, BindsTo: []string{"d.service", "e.service"},
+		Wants: []string{"x.socket"}, PartOf: []string{"p.target"}, Conflicts: []string{"shutdown.target"},
+		OnFailure: []string{"mail@u@1.target.service"}, StartLimitInterval: time.Minute,
+		Install: &unit.Install{WantedBy: []string{"a.target", "b.target"}, Alias: []string{"v.target"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v -want +got:\n%s", err, diff)
+	}
+	reset, err := define(t, "u.target", "[Unit]\nStartLimitIntervalSec=5\nStartLimitIntervalSec=\nStartLimitBurst=9\nStartLimitBurst=\n")
+	if err != nil || reset.StartLimitInterval != 10*time.Second || reset.StartLimitBurst != 5 || reset.Description != "u.target" {
+		t.Errorf("%+v, %v", reset, err)
+	}
+	for _, line := range []string{"After=x", "After=%z.service", "After=\"a.service", "StartLimitIntervalSec=x", "StartLimitBurst=x"} {
+		if d, err := define(t, "u.target", "[Unit]\n"+line+"\n"); err == nil {
+			t.Errorf("%s: %+v, want an error", line, d)
+		}
+	}
+}
+
+func TestDefineTimersAndSockets(t *testing.T) {
+	d, err := define(t, "a.timer", "[Timer]\nOnBootSec=1\nOnActiveSec=\nOnActiveSec=2\nOnStartupSec=3\nOnUnitActiveSec=4\n"+
+		"OnUnitInactiveSec=5\nOnUnitInactiveSec=6\nOnCalendar=Mon *-*-* %i00:00\nUnit=b.service\nRemainAfterElapse=no\n")
+	timer := &unit.Timer{
+		Unit: "b.service", OnActive: []time.Duration{2 * time.Second}, OnBoot: []time.Duration{3 * time.Second},
+		OnUnitActive: []time.Duration{4 * time.Second}, OnUnitInactive: []time.Duration{5 * time.Second, 6 * time.Second},
+		OnCalendar: []string{"Mon *-*-* 00:00"},
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(timer, d.Timer); diff != "" {
+		t.Error(diff)
+	}
+	d, err = define(t, "a.socket", "[Socket]\nListenStream=1\nListenStream=\nListenStream=127.0.0.1:80 [::]:81\nListenDatagram=/run/a\n"+
+		"Backlog=5\nSocketMode=0600\nRemoveOnStop=yes\nFileDescriptorName=web\nService=\n")
+	socket := &unit.Socket{
+		Unit: "a.service", Streams: []string{"127.0.0.1:80", "[::]:81"}, Datagrams: []string{"/run/a"}, Backlog: 5, Mode: 0o600,
+		RemoveOnStop: true, Name: "web",
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(socket, d.Socket); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -82,6 +82,15 @@ func TestFleetOptions(t *testing.T) {
 			}},
 		},
 
+		{
+			"a.service", "MachineMetadata=\"a!=b\" \"a=c\" \"a!=d\" \"a=e\" \"a!=b=c\"",
+			want{Metadata: []unit.Condition{
+				{Key: "a", Op: unit.IsNot, Values: []string{"b"}},
+				equals("a", "c", "e"),
+				{Key: "a", Op: unit.IsNot, Values: []string{"d"}},
+			}},
+		},
+
 		{"a.1.service", "X-Conflicts=apache.*.service", want{Conflicts: []string{"apache.*.service"}}},
 		{"a.service", "Conflicts=b* c*", want{Conflicts: []string{"b*", "c*"}}},
 		{"a.service", "Conflicts=b*\nX-Conflicts=c*\nConflicts=\"d*\" \"e* f*\"", want{Conflicts: []string{"c*", "b*", "d*", "e*", "f*"}}},
@@ -106,6 +115,9 @@ func TestFleetOptions(t *testing.T) {
 		// None of these is an option of fleet's.
 		{"a.service", "X-Global=true\nglobal=true\nMachineof=x\nX-Replaces=b\nX-MachineMetadata=a=b\nX-Peers=c", want{}},
 		// A continued line is one line here.
+		{"a.service", "Conflicts=\"b*\" c\"*\"", want{Conflicts: []string{"b*", "c*"}}},
+		{"a.service", "Conflicts=\"b* \"c\" d\"", want{Conflicts: []string{"b*", "c", "d"}}},
+		{"a.service", "DisruptionBudget=3", want{Budget: unit.Budget{Count: 3}}},
 		{"a.service", "MachineOf=\"b.service\" \\\n  \"c.service\"", want{MachineOf: []string{"b.service", "c.service"}}},
 	} {
 		got, _, err := parseFleet(t, tc.name, tc.lines)
@@ -171,27 +183,29 @@ func TestReservations(t *testing.T) {
 
 func TestFleetRefuses(t *testing.T) {
 	for lines, want := range map[string]string{
-		"\nPriority=high":              `line 2: [X-Fleet] Priority: "high" is no number from -1000 to 1000`,
-		"Priority=1001":                `line 1: [X-Fleet] Priority: "1001" is no number from -1000 to 1000`,
-		"Replicas=-1":                  `line 1: [X-Fleet] Replicas: "-1" is no number from 0 to 1000000`,
-		"DisruptionBudget=0":           `line 1: [X-Fleet] DisruptionBudget: "0" is neither a number of units, from 1 up, nor a share such as 25%`,
-		"DisruptionBudget=101%":        `line 1: [X-Fleet] DisruptionBudget: "101%" is neither a number of units, from 1 up, nor a share such as 25%`,
-		"Rebalance=perhaps":            `line 1: [X-Fleet] Rebalance: "perhaps" is neither yes nor no`,
-		"Spread=a/b":                   `line 1: [X-Fleet] Spread: "a/b" is no metadata key: letters, digits and _ . - only`,
-		"RetrySec=infinity":            `line 1: [X-Fleet] RetrySec: can't be infinity`,
-		"SettleSec=soon":               `line 1: [X-Fleet] SettleSec: "soon" is no time span such as 90, 1min 30s or infinity`,
-		"Memory=-1":                    `line 1: [X-Fleet] Memory: "-1" is no size such as 512M or 2G: not a number from 0 up`,
-		"Memory=":                      `line 1: [X-Fleet] Memory: "" is no size such as 512M or 2G: not a number from 0 up`,
-		"Memory=99999999999G":          `line 1: [X-Fleet] Memory: "99999999999G" is no size such as 512M or 2G: too large`,
-		"CPU=a":                        `line 1: [X-Fleet] CPU: "a": not a number from 0 up`,
-		"Resource=gpu":                 `line 1: [X-Fleet] Resource: "gpu" is not written name=amount`,
-		"Resource=a/b=1":               `line 1: [X-Fleet] Resource: "a/b=1" is not written name=amount`,
-		"X-MemoryReservation=1G":       `line 1: [X-Fleet] X-MemoryReservation: "1G" is no whole number from 0 up`,
-		"X-CoresReservation=-1":        `line 1: [X-Fleet] X-CoresReservation: "-1" is no whole number from 0 up`,
-		"MachineMetadata=ram>=lots":    `line 1: [X-Fleet] MachineMetadata: >= compares numbers, but "lots" is no number`,
-		"Priority=a\nReplicas=b":       "line 1: [X-Fleet] Priority: \"a\" is no number from -1000 to 1000\nline 2: [X-Fleet] Replicas: \"b\" is no number from 0 to 1000000",
-		"Conflicts=a\n[Service]\nX=y":  "line 3: [Service] X: another section among the lines of [X-Fleet]",
-		"Conflicts=a\nno assignment\n": `line 2: [X-Fleet] unexpected newline encountered while parsing option name: "no assignment" (an option is written Name=value)`,
+		"\nPriority=high":                  `line 2: [X-Fleet] Priority: "high" is no number from -1000 to 1000`,
+		"Priority=1001":                    `line 1: [X-Fleet] Priority: "1001" is no number from -1000 to 1000`,
+		"Replicas=-1":                      `line 1: [X-Fleet] Replicas: "-1" is no number from 0 to 1000000`,
+		"DisruptionBudget=0":               `line 1: [X-Fleet] DisruptionBudget: "0" is neither a number of units, from 1 up, nor a share such as 25%`,
+		"DisruptionBudget=101%":            `line 1: [X-Fleet] DisruptionBudget: "101%" is neither a number of units, from 1 up, nor a share such as 25%`,
+		"Rebalance=perhaps":                `line 1: [X-Fleet] Rebalance: "perhaps" is neither yes nor no`,
+		"Spread=a/b":                       `line 1: [X-Fleet] Spread: "a/b" is no metadata key: letters, digits and _ . - only`,
+		"RetrySec=infinity":                `line 1: [X-Fleet] RetrySec: can't be infinity`,
+		"SettleSec=soon":                   `line 1: [X-Fleet] SettleSec: "soon" is no time span such as 90, 1min 30s or infinity`,
+		"Memory=-1":                        `line 1: [X-Fleet] Memory: "-1" is no size such as 512M or 2G: not a number from 0 up`,
+		"Memory=":                          `line 1: [X-Fleet] Memory: "" is no size such as 512M or 2G: not a number from 0 up`,
+		"Memory=99999999999G":              `line 1: [X-Fleet] Memory: "99999999999G" is no size such as 512M or 2G: too large`,
+		"CPU=a":                            `line 1: [X-Fleet] CPU: "a": not a number from 0 up`,
+		"Resource=gpu":                     `line 1: [X-Fleet] Resource: "gpu" is not written name=amount`,
+		"Resource=a/b=1":                   `line 1: [X-Fleet] Resource: "a/b=1" is not written name=amount`,
+		"X-MemoryReservation=1G":           `line 1: [X-Fleet] X-MemoryReservation: "1G" is no whole number from 0 up`,
+		"X-DiskReservation=99999999999999": "line 1: [X-Fleet] X-DiskReservation: \"99999999999999\" is no whole number from 0 up",
+		"Resource=gpu=x":                   "line 1: [X-Fleet] Resource: \"x\": not a number from 0 up",
+		"X-CoresReservation=-1":            `line 1: [X-Fleet] X-CoresReservation: "-1" is no whole number from 0 up`,
+		"MachineMetadata=ram>=lots":        `line 1: [X-Fleet] MachineMetadata: >= compares numbers, but "lots" is no number`,
+		"Priority=a\nReplicas=b":           "line 1: [X-Fleet] Priority: \"a\" is no number from -1000 to 1000\nline 2: [X-Fleet] Replicas: \"b\" is no number from 0 to 1000000",
+		"Conflicts=a\n[Service]\nX=y":      "line 3: [Service] X: another section among the lines of [X-Fleet]",
+		"Conflicts=a\nno assignment\n":     `line 2: [X-Fleet] unexpected newline encountered while parsing option name: "no assignment" (an option is written Name=value)`,
 	} {
 		_, _, err := parseFleet(t, "a.service", lines)
 		if _, ok := errors.AsType[unit.Problem](err); !ok || err.Error() != want {
@@ -329,6 +343,7 @@ func TestConditionHolds(t *testing.T) {
 		{"a>=10", "9", true, false},
 		{"a>=10", "many", true, false},
 		{"a<10", "", false, false},
+		{"a<10", "5", false, false},
 		{"a<10", "-Inf", true, false},
 		{"a<10", "NaN", true, false},
 	} {

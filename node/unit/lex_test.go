@@ -24,6 +24,8 @@ var texts = []string{
 	"[Unit]\r\nDescription=x\r\n\r\n[Service]\r\nExecStart=/bin/true\r\n",
 	"; comment \\\n[Unit]\nDescription=hidden by the comment\n[Service]\nA=b\n",
 	"# comment \\ \nstill\n[Unit]\nA=b",
+	"[X]\n# comment \\ \nA=hidden\nB=c",
+	"[X]\nA=one \\\n  \nB=c",
 	"junk\n[Unit]\nA=b",
 	"junk [Unit]\nA=b\n",
 	"A=b\n[Unit]\nC=d",

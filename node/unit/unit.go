@@ -49,9 +49,6 @@ func FromOptions(name string, options []Option) (*Unit, error) {
 			return nil, &Error{[]Problem{at(o, "the value %s can't be written in a unit file", quote(o.Value))}}
 		}
 	}
-	if len(read) > len(ordered) {
-		return nil, &Error{[]Problem{at(read[len(ordered)], "hidden in another option")}}
-	}
 	return build(n, read, remarks)
 }
 

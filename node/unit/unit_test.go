@@ -222,3 +222,17 @@ func TestAnyFacts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRemarks(t *testing.T) {
+	for text, want := range map[string]string{
+		"[X]\nA=b\\":           "line 2: [X] A: the backslash at the end of the file continues nothing",
+		"\nhello\nyou\n[X]\n":  "line 2: text before the first section does nothing",
+		"[X]\n=b":              "line 2: [X] a value without a name does nothing",
+		"[X-Fleet]\n\nfoo=bar": `line 3: unrecognized requirement in [X-Fleet] section: "foo"`,
+	} {
+		u, err := unit.Parse("a.service", []byte(text))
+		if err != nil || len(u.Remarks()) != 1 || u.Remarks()[0].Error() != want {
+			t.Errorf("%q: %v, %v, want %s", text, u.Remarks(), err, want)
+		}
+	}
+}
