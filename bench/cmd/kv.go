@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -68,7 +69,7 @@ func (o *kvOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.drydock, "drydock", "", "the drydock program that is measured (default: this one)")
 	f.StringArrayVar(&o.flags, "drydock-flag", nil, "a flag for the nodes of drydock, as --drydock-flag=--enable-pprof; may be repeated")
 	f.StringVar(&o.dir, "dir", ".", "where data is kept meanwhile: on the disk that is meant")
-	f.StringVar(&o.memory, "memory-dir", "/dev/shm", "a folder in memory, for the row without a disk; empty for none")
+	f.StringVar(&o.memory, "memory-dir", memoryDir(), "a folder in memory, for the row without a disk; empty for none")
 	f.IntSliceVar(&o.members, "members", []int{3, 1}, "sizes of clusters")
 	f.StringSliceVar(&o.works, "work", workNames(), "kinds of work in the closed loop")
 	f.IntSliceVar(&o.conns, "conns", []int{1, 16, 64, 256}, "numbers of connections in the closed loop")
@@ -85,6 +86,15 @@ func (o *kvOptions) addFlags(c *cobra.Command) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides the order of rounds and which keys are asked for")
 	f.BoolVar(&o.quick, "quick", false, "a minute's look: few cells, three pairs; flags that are given still hold")
 	f.BoolVar(&o.json, "json", false, "write one JSON object, and nothing else, to stdout")
+}
+
+// memoryDir is where Linux keeps files in memory, empty if it doesn't here.
+func memoryDir() string {
+	const shm = "/dev/shm"
+	if st, err := os.Stat(shm); err != nil || !st.IsDir() {
+		return ""
+	}
+	return shm
 }
 
 // hurry makes what was not asked for otherwise short.
@@ -126,6 +136,9 @@ func works() string {
 }
 
 func kvFunc(ctx context.Context, env *ui.Env, o *kvOptions) error {
+	if runtime.GOOS != "linux" {
+		return ui.Usagef("bench kv needs Linux, which alone tells what each thread of a server takes; this is %s", runtime.GOOS)
+	}
 	options, err := o.options(ctx, env)
 	if err != nil {
 		return ui.Exit(ui.Usage, err)
@@ -238,6 +251,9 @@ func (o *kvOptions) check() error {
 		if err := checkWork(name); err != nil {
 			return err
 		}
+	}
+	if _, err := os.Stat(o.dir); err != nil {
+		return fmt.Errorf("--dir: %w", err)
 	}
 	if o.memory != "" {
 		if _, err := os.Stat(o.memory); err != nil {

@@ -9,16 +9,11 @@ import (
 	"drydock/bench/pairs"
 )
 
-// The members of a cluster whose leader goes, and the pace of a trial.
+// failoverMembers is the size of the cluster whose leader goes; trialTime is when a
+// trial is given up.
 const (
 	failoverMembers = 3
-	// probing is how long writes have gone on before the leader goes, settling the
-	// longest that a trial waits in quiet before, so that leaders go at any time
-	// between two heartbeats.
-	probing  = 500 * time.Millisecond
-	settling = time.Second
-	// trialTime is when a trial is given up.
-	trialTime = time.Minute
+	trialTime       = time.Minute
 )
 
 // Kinds of failover.
@@ -94,7 +89,7 @@ func (f *Failover) judge(systems []SystemInfo, seed uint64) error {
 func (b *bench) trial(ctx context.Context, c *cluster, f *Failover) error {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	if err := pause(ctx, time.Duration(b.rng.Int64N(int64(settling)))); err != nil {
+	if err := pause(ctx, time.Duration(b.rng.Int64N(int64(b.settling)))); err != nil {
 		return err
 	}
 	lead, err := c.leader(ctx)
@@ -109,7 +104,7 @@ func (b *bench) trial(ctx context.Context, c *cluster, f *Failover) error {
 	}
 	p := startProbe(ctx, rest)
 	defer p.stop()
-	if err := pause(ctx, probing); err != nil {
+	if err := pause(ctx, b.probing); err != nil {
 		return err
 	}
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -129,7 +124,7 @@ func (b *bench) trial(ctx context.Context, c *cluster, f *Failover) error {
 		if _, err := p.firstSentAfter(ctx, p.now()); err != nil {
 			return fmt.Errorf("%s, after its leader was stopped: %w", name, err)
 		}
-		if err := pause(ctx, probing); err != nil {
+		if err := pause(ctx, b.probing); err != nil {
 			return err
 		}
 		f.Trials[name] = append(f.Trials[name], ms(p.longestGap(at, p.now())))

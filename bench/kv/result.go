@@ -34,14 +34,16 @@ type SystemInfo struct {
 
 // Settings are what figures depend on.
 type Settings struct {
-	CPUs       int     `json:"cpus"`
-	OS         string  `json:"os"`
-	ValueBytes int     `json:"valueBytes"`
-	Keys       int     `json:"keys"`
-	Pairs      int     `json:"pairs"`
-	Warmup     float64 `json:"warmupSeconds"`
-	Duration   float64 `json:"durationSeconds"`
-	Seed       uint64  `json:"seed"`
+	CPUs int `json:"cpus"`
+	// ClientThreads is how many threads put the load on.
+	ClientThreads int     `json:"clientThreads"`
+	OS            string  `json:"os"`
+	ValueBytes    int     `json:"valueBytes"`
+	Keys          int     `json:"keys"`
+	Pairs         int     `json:"pairs"`
+	Warmup        float64 `json:"warmupSeconds"`
+	Duration      float64 `json:"durationSeconds"`
+	Seed          uint64  `json:"seed"`
 	// Disk is the block device that has the data; empty if there is none.
 	Disk string `json:"disk"`
 }
@@ -107,7 +109,7 @@ var metrics = [...]metric{
 func newReport(o Options) *Report {
 	r := &Report{
 		Settings: Settings{
-			CPUs: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, ValueBytes: o.ValueBytes, Keys: o.Keys, Pairs: o.Pairs,
+			CPUs: runtime.NumCPU(), ClientThreads: clientThreads(), OS: runtime.GOOS + "/" + runtime.GOARCH, ValueBytes: o.ValueBytes, Keys: o.Keys, Pairs: o.Pairs,
 			Warmup: o.Warmup.Seconds(), Duration: o.Duration.Seconds(), Seed: o.Seed,
 			Disk: diskName(o.Dir),
 		},

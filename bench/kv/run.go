@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,19 @@ type Options struct {
 	// Progress, if not nil, is told what is going on.
 	Progress func(string)
 
+	// probing is how long writes go on before a leader goes and after it came back,
+	// settling the longest quiet before, so that leaders go at any time between two
+	// heartbeats; defaults if 0.
+	probing, settling time.Duration
+
 	_ struct{}
 }
+
+// The defaults of a trial's pace.
+const (
+	defaultProbing  = 500 * time.Millisecond
+	defaultSettling = time.Second
+)
 
 // calmShare is the share of the CPUs that others may have in a round by whose rates
 // and latencies anything is judged.
@@ -81,6 +93,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
+	o.probing, o.settling = cmp.Or(o.probing, defaultProbing), cmp.Or(o.settling, defaultSettling)
 	b := &bench{Options: o, starter: newStarter(), rng: rand.New(rand.NewPCG(o.Seed, 0))}
 	defer b.starter.close()
 	b.report = newReport(o)
@@ -265,7 +278,7 @@ func (b *bench) cells(ctx context.Context, clusters []*cluster, dir string, cell
 func (b *bench) try(ctx context.Context, c *cluster, result *CellResult, dir string) (Sample, error) {
 	r := round{
 		Cell: result.Cell, keys: b.Keys, value: newValue(b.ValueBytes), warmup: b.Warmup, duration: b.Duration,
-		workers: max(1, runtime.NumCPU()/4), dir: dir,
+		workers: clientThreads(), dir: dir,
 	}
 	for range attempts {
 		r.seed = b.rng.Uint64() >> 16
@@ -289,6 +302,10 @@ func (b *bench) try(ctx context.Context, c *cluster, result *CellResult, dir str
 	}
 	return Sample{}, nil
 }
+
+// clientThreads is how many threads put the load on: a quarter of the machine, and
+// one on a small one, where each takes from the servers.
+func clientThreads() int { return max(1, runtime.NumCPU()/4) }
 
 // String says in words what the cell's load is.
 func (c Cell) String() string {

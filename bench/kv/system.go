@@ -26,8 +26,8 @@ type System struct {
 
 // Timers are a cluster's; zero ones are the system's own defaults.
 type Timers struct {
-	Heartbeat time.Duration `json:"heartbeat"`
-	Election  time.Duration `json:"election"`
+	Heartbeat time.Duration `json:"heartbeatNanos"`
+	Election  time.Duration `json:"electionNanos"`
 }
 
 // place is where one member of a cluster is.

@@ -30,6 +30,7 @@ func Write(env *ui.Env, r *Report) {
 			writeCell(t, r, &part.cells[i])
 		}
 		t.Flush()
+		writeBusy(out, part.cells)
 		for i := range part.cells {
 			writeNotes(out, r, &part.cells[i])
 		}
@@ -139,24 +140,36 @@ func ratioText(r pairs.Ratio, loud float64) string {
 	return text
 }
 
+// writeBusy marks the rounds in which the machine wasn't ours.
+func writeBusy(out io.Writer, cells []CellResult) {
+	busy, rounds := 0, 0
+	for _, c := range cells {
+		for _, s := range c.Samples {
+			rounds++
+			if s.Foreign >= calmShare {
+				busy++
+			}
+		}
+	}
+	if busy > 0 {
+		fmt.Fprintf(out, "! others had %.0f%% or more of the CPUs in %d of %d rounds\n", 100*calmShare, busy, rounds)
+	}
+}
+
 // writeNotes says what a reader must know of a cell.
 func writeNotes(out io.Writer, r *Report, c *CellResult) {
 	note := func(system, format string, args ...any) {
 		fmt.Fprintf(out, "! %s, connections: %d, %s: %s\n", workText(c), c.Conns, system, fmt.Sprintf(format, args...))
 	}
 	for _, s := range r.Systems {
-		busy, rounds := 0, 0
-		for _, foreign := range c.readings(s.Name, func(s Sample) float64 { return s.Foreign }) {
-			rounds++
-			if foreign >= calmShare {
-				busy++
-			}
-		}
-		if busy > 0 {
-			note(s.Name, "others had %.0f%% or more of the CPUs in %d of %d rounds", 100*calmShare, busy, rounds)
-		}
 		if n := c.Summaries[s.Name].Unanswered; n > 0 {
 			note(s.Name, "%d requests were due and unanswered at the ends of rounds", n)
+		}
+		if flushes := c.readings(s.Name, func(s Sample) float64 { return s.Flushes }); unflushed(r, c, flushes) {
+			note(s.Name, "the disk was never asked to flush its cache; what was acknowledged may be in no safe place")
+		}
+		if cores := pairs.Median(c.readings(s.Name, clientCores)); cores > clientBound*float64(r.Settings.ClientThreads) {
+			note(s.Name, "the load generator took %.1f cores; it may be the limit, not the server", cores)
 		}
 		failed := 0
 		reason := ""
@@ -167,9 +180,22 @@ func writeNotes(out io.Writer, r *Report, c *CellResult) {
 			}
 		}
 		if failed > 0 {
-			note(s.Name, "%d rounds failed and were taken again; the last: %.160s", failed, reason)
+			note(s.Name, "rounds that failed and were taken again: %d; the last: %.160s", failed, reason)
 		}
 	}
+}
+
+// clientBound is the share of its threads above which the load generator is taken
+// for the limit.
+const clientBound = 0.9
+
+func clientCores(s Sample) float64 { return s.ClientCPU * s.Rate / 1e6 }
+
+// unflushed tells whether writes were acknowledged in all rounds without a flush of
+// the disk's cache by anybody.
+func unflushed(r *Report, c *CellResult, flushes []float64) bool {
+	writes := c.Work == "put" || c.Work == "cas" || c.Work == "append"
+	return writes && !c.Memory && r.Settings.Disk != "" && len(flushes) > 0 && slices.Max(flushes) == 0
 }
 
 func writeFailovers(env *ui.Env, r *Report) {
@@ -190,7 +216,10 @@ func writeFailovers(env *ui.Env, r *Report) {
 			}
 			if rows == 0 {
 				fmt.Fprintf(env.Stdout, "\n%s\n", env.Paint(titles[kind], ui.Bold))
-				t.Row(append(header, "ratio")...)
+				if f.Ratio != nil {
+					header = append(header, "ratio")
+				}
+				t.Row(header...)
 			}
 			rows++
 			writeFailover(t, r, f)

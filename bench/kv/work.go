@@ -28,17 +28,25 @@ func Workloads() []Workload {
 	return []Workload{
 		{"put", "write a key of many", 1, true, func(j job) load.Work { return &puts{random: newRandom(j)} }},
 		{"get", "read a key of many, as the asked member has it", 1, true, func(j job) load.Work { return &gets{random: newRandom(j)} }},
-		{"linear-get", "read a key of many, linearizably (quorum=true)", 1, true,
-			func(j job) load.Work { return &gets{random: newRandom(j), query: "?quorum=true"} }},
-		{"cas", "write a key of the connection's own if its index is as last seen", 1, true,
-			func(j job) load.Work { return &swaps{job: j, index: make([]int64, j.conns)} }},
+		{
+			"linear-get", "read a key of many, linearizably (quorum=true)", 1, true,
+			func(j job) load.Work { return &gets{random: newRandom(j), query: "?quorum=true"} },
+		},
+		{
+			"cas", "write a key of the connection's own if its index is as last seen", 1, true,
+			func(j job) load.Work { return &swaps{job: j, index: make([]int64, j.conns)} },
+		},
 		{"append", "create the next key of a directory, in order", 1, true, func(j job) load.Work { return &appends{job: j} }},
-		{"watch", "write a key when all watchers, by long polls, have seen the write before", 2, false,
-			func(j job) load.Work { return newFan(j) }},
-		{"mixed", "nine local reads to a write, of keys of many", 1, true,
+		{
+			"watch", "write a key when all watchers, by long polls, have seen the write before", 2, false,
+			func(j job) load.Work { return newFan(j) },
+		},
+		{
+			"mixed", "nine local reads to a write, of keys of many", 1, true,
 			func(j job) load.Work {
 				return &mixed{puts: puts{random: newRandom(j)}, gets: gets{random: newRandom(j)}, wrote: make([]bool, j.conns)}
-			}},
+			},
+		},
 	}
 }
 
