@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Unit is a unit file under a name. It doesn't change.
@@ -75,9 +76,20 @@ func build(name Name, options []Option, remarks []Problem) (*Unit, error) {
 		return nil, err
 	}
 	u.fleet = fleet
-	u.remarks = slices.Concat(remarks, more)
+	u.remarks = slices.Concat(remarks, u.misnamed(), more)
 	slices.SortStableFunc(u.remarks, func(a, b Problem) int { return a.Line - b.Line })
 	return u, nil
+}
+
+// misnamed remarks on sections that look like fleet's and aren't.
+func (u *Unit) misnamed() (remarks []Problem) {
+	for _, o := range u.options {
+		bare := strings.ToLower(strings.TrimSpace(o.Section))
+		if o.Section != FleetSection && (bare == "x-fleet" || bare == "fleet") {
+			remarks = append(remarks, at(o, "does nothing: fleet's section is [%s]", FleetSection))
+		}
+	}
+	return remarks
 }
 
 // wrap makes an *Error of the problem that lex returned.

@@ -225,14 +225,38 @@ func TestAnyFacts(t *testing.T) {
 
 func TestRemarks(t *testing.T) {
 	for text, want := range map[string]string{
-		"[X]\nA=b\\":           "line 2: [X] A: the backslash at the end of the file continues nothing",
-		"\nhello\nyou\n[X]\n":  "line 2: text before the first section does nothing",
-		"[X]\n=b":              "line 2: [X] a value without a name does nothing",
-		"[X-Fleet]\n\nfoo=bar": `line 3: unrecognized requirement in [X-Fleet] section: "foo"`,
+		"[X]\nA=b\\":            "line 2: [X] A: the backslash at the end of the file continues nothing",
+		"[X-fleet]\nGlobal=yes": "line 2: [X-fleet] Global: does nothing: fleet's section is [X-Fleet]",
+		"[Fleet]\nGlobal=yes":   "line 2: [Fleet] Global: does nothing: fleet's section is [X-Fleet]",
+		"\nhello\nyou\n[X]\n":   "line 2: text before the first section does nothing",
+		"[X]\n=b":               "line 2: [X] a value without a name does nothing",
+		"[X-Fleet]\n\nfoo=bar":  `line 3: unrecognized requirement in [X-Fleet] section: "foo"`,
 	} {
 		u, err := unit.Parse("a.service", []byte(text))
 		if err != nil || len(u.Remarks()) != 1 || u.Remarks()[0].Error() != want {
 			t.Errorf("%q: %v, %v, want %s", text, u.Remarks(), err, want)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	text := []byte("[Unit]\nDescription=web %i\nAfter=docker.service\n\n[Service]\nRestart=always\nExecStart=/bin/web --port %i\n\n" +
+		"[X-Fleet]\nConflicts=web@*.service\nMachineMetadata=\"disk=ssd\" \"region=eu\"\nMemory=512M\n")
+	for b.Loop() {
+		if _, err := unit.Parse("web@1.service", text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDefine(b *testing.B) {
+	u, err := unit.Parse("web@1.service", []byte("[Unit]\nAfter=docker.service\n[Service]\nRestart=always\nExecStart=/bin/web --port %i\n"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := u.Define(unit.AnyFacts()); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
