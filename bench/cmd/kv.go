@@ -74,7 +74,7 @@ func (o *kvOptions) addFlags(c *cobra.Command) {
 	f.StringSliceVar(&o.works, "work", workNames(), "kinds of work in the closed loop")
 	f.IntSliceVar(&o.conns, "conns", []int{1, 16, 64, 256}, "numbers of connections in the closed loop")
 	f.IntSliceVar(&o.loads, "load", []int{50, 70, 90}, "the open loop's rates, in % of the slower system's peak")
-	f.StringSliceVar(&o.openWorks, "open-work", []string{"put", "linear-get"}, "kinds of work in the open loop")
+	f.StringSliceVar(&o.openWorks, "open-work", []string{"put", "linear-get"}, "kinds of work in the open loop, of those in --work")
 	f.IntVar(&o.openConns, "open-conns", 256, "connections of the open loop")
 	f.IntVar(&o.value, "value", 256, "size of values, in bytes")
 	f.IntVar(&o.keys, "keys", 1000, "how many keys there are to read and write")

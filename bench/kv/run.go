@@ -83,8 +83,9 @@ type bench struct {
 	starter *starter
 	rng     *rand.Rand
 	report  *Report
-	done    int // rounds
-	rounds  int // in all
+	done    int       // rounds
+	rounds  int       // in all
+	began   time.Time // the first of them
 }
 
 // Run measures. When it fails, or its context ends, the report has what there was
@@ -258,7 +259,7 @@ func (b *bench) cells(ctx context.Context, clusters []*cluster, dir string, cell
 			result := &b.report.Cells[at+i]
 			for turn, k := range b.rng.Perm(len(clusters)) {
 				b.done++
-				b.Progress(fmt.Sprintf("round %d of %d: %s, %s", b.done, b.rounds, clusters[k].sys.Name, cells[i]))
+				b.Progress(fmt.Sprintf("round %d of %d%s: %s, %s", b.done, b.rounds, b.left(), clusters[k].sys.Name, cells[i]))
 				s, err := b.try(ctx, clusters[k], result, dir)
 				if err != nil {
 					return err
@@ -271,6 +272,19 @@ func (b *bench) cells(ctx context.Context, clusters []*cluster, dir string, cell
 		}
 	}
 	return nil
+}
+
+// left says how long the rounds that are left take, once that can be told.
+func (b *bench) left() string {
+	const enough = 5
+	if b.done == 1 {
+		b.began = time.Now()
+	}
+	if b.done <= enough {
+		return ""
+	}
+	each := time.Since(b.began) / time.Duration(b.done-1)
+	return fmt.Sprintf(", %v left", (each * time.Duration(b.rounds-b.done+1)).Round(time.Second))
 }
 
 // try measures a round, again if it fails; a round that keeps failing is left out,

@@ -61,7 +61,7 @@ func TestRunAllWork(t *testing.T) {
 	if !r.Cells[14].Memory {
 		t.Errorf("no cell in memory: %s", r.Cells[14].Cell)
 	}
-	if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "round 30 of 30: ") }) {
+	if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, "round 30 of 30, ") }) {
 		t.Errorf("progress: %q", said)
 	}
 	for _, dir := range []string{o.Dir, o.MemoryDir} {
