@@ -109,9 +109,17 @@ func (f *memoryFile) WriteAt(b []byte, off int64) (int, error) {
 	return copy(f.data[off:], b), nil
 }
 
+// grow makes room for size bytes, at first for a whole segment: a disk doesn't
+// copy a file that grows.
 func (f *memoryFile) grow(size int64) {
-	if more := size - int64(len(f.data)); more > 0 {
-		f.data = append(f.data, make([]byte, more)...)
+	if size > int64(cap(f.data)) {
+		bigger := make([]byte, len(f.data), max(size, memorySegment, 2*int64(cap(f.data))))
+		copy(bigger, f.data)
+		f.data = bigger
+	}
+	if had := int64(len(f.data)); size > had {
+		f.data = f.data[:size]
+		clear(f.data[had:])
 	}
 }
 
