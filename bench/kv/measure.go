@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"drydock/bench/load"
@@ -159,6 +160,9 @@ func finish(ctx context.Context, j job) error {
 	return nil
 }
 
+// fillers is how many connections write the keys before the rounds.
+const fillers = 16
+
 // fill writes all keys once, so that every later write replaces a value and every
 // read finds one.
 func fill(ctx context.Context, c *cluster, keys int, value []byte) error {
@@ -166,21 +170,35 @@ func fill(ctx context.Context, c *cluster, keys int, value []byte) error {
 	if err != nil {
 		return err
 	}
-	client, err := load.Dial(ctx, c.addrs[lead])
+	errs := make([]error, fillers)
+	var group sync.WaitGroup
+	for i := range fillers {
+		group.Go(func() { errs[i] = fillEvery(ctx, c.addrs[lead], i, keys, value) })
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("kv: fill %s: %w", c.sys.Name, err)
+	}
+	return nil
+}
+
+// fillEvery writes each of so many keys, from the first on.
+func fillEvery(ctx context.Context, addr string, first, keys int, value []byte) error {
+	client, err := load.Dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	for i := range keys {
+	for i := first; i < keys; i += fillers {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		a, err := client.Do(appendForm(nil, "PUT", c.addrs[lead], appendKey(nil, i), value), readyTime)
-		if err == nil {
-			err = expect(&a, `{"action":"set"`, len(value))
-		}
+		a, err := client.Do(appendForm(nil, "PUT", addr, appendKey(nil, i), value), readyTime)
 		if err != nil {
-			return fmt.Errorf("kv: fill %s: %w", c.sys.Name, err)
+			return err
+		}
+		if err := expect(&a, `{"action":"set"`, len(value)); err != nil {
+			return err
 		}
 	}
 	return nil
