@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"fmt"
 
 	"drydock/node/world"
@@ -225,6 +226,11 @@ func (r *recovery) judge(data []byte) error {
 func (r *recovery) search(end mark, sequence uint64, data []byte, off int64, oldest uint64) error {
 	torn := off
 	for at := off; at+frameBytes <= int64(len(data)); {
+		// Most of a segment was never written. No record begins in a block of zeros.
+		if at%sparseBytes == 0 && bytes.HasPrefix(data[at:], zeros[:]) {
+			at += sparseBytes
+			continue
+		}
 		f, err := parseFrame(data[at:])
 		if err != nil || f.generation < oldest {
 			at += alignment
