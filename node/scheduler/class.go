@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,8 +23,6 @@ type class struct {
 	// is given; spreads are the group's counts by Spread's keys, in its order.
 	group   *pattern
 	spreads []*spread
-	// placed and waiting units of the class.
-	placed int
 }
 
 // classOf returns the class of a unit's requirements.
@@ -159,10 +158,8 @@ type spread struct {
 	group  *pattern
 	key    string
 	counts map[string]int
-	// level are the machines with the key, by the count of their value. machines
-	// are all with the key, per value.
-	level   []set
-	members map[string]*set
+	// level are the machines with the key, by the count of their value.
+	level []set
 }
 
 // spreadOf returns the counts of a group over a key.
@@ -174,18 +171,15 @@ func (s *Scheduler) spreadOf(group *pattern, key string) *spread {
 		}
 	}
 	s.settle()
-	sp := &spread{refs: 1, group: group, key: key, counts: make(map[string]int), members: make(map[string]*set)}
-	for _, slot := range s.order {
-		if m := &s.machines[slot]; m.up {
-			if value, ok := m.metadata[key]; ok {
-				sp.counts[value] += int(group.units.count(m.pos))
-			}
+	sp := &spread{refs: 1, group: group, key: key, counts: make(map[string]int)}
+	for p := range group.units.each {
+		if value, ok := s.machines[s.order[p]].metadata[key]; ok {
+			sp.counts[value] += int(group.units.count(p))
 		}
 	}
-	for _, slot := range s.order {
-		if m := &s.machines[slot]; m.up {
-			sp.join(m)
-		}
+	values := s.labels[key]
+	for _, value := range slices.Sorted(maps.Keys(values)) {
+		sp.at(sp.counts[value]).addAll(values[value])
 	}
 	group.spreads = append(group.spreads, sp)
 	s.spreads = append(s.spreads, sp)
@@ -211,32 +205,19 @@ func (sp *spread) at(n int) *set {
 }
 
 func (sp *spread) join(m *machine) {
-	value, ok := m.metadata[sp.key]
-	if !ok {
-		return
+	if value, ok := m.metadata[sp.key]; ok {
+		sp.at(sp.counts[value]).add(m.pos)
 	}
-	if sp.members[value] == nil {
-		sp.members[value] = &set{}
-	}
-	sp.members[value].add(m.pos)
-	sp.at(sp.counts[value]).add(m.pos)
 }
 
 func (sp *spread) leave(m *machine) {
-	value, ok := m.metadata[sp.key]
-	if !ok {
-		return
-	}
-	sp.members[value].remove(m.pos)
-	sp.at(sp.counts[value]).remove(m.pos)
-	if sp.members[value].n == 0 && sp.counts[value] == 0 {
-		delete(sp.members, value)
-		delete(sp.counts, value)
+	if value, ok := m.metadata[sp.key]; ok {
+		sp.at(sp.counts[value]).remove(m.pos)
 	}
 }
 
-// count adds by to the units on machines with the value of m.
-func (sp *spread) count(m *machine, by int) {
+// recount adds by to the units that a group has on machines with the value of m.
+func (s *Scheduler) recount(sp *spread, m *machine, by int) {
 	value, ok := m.metadata[sp.key]
 	if !ok {
 		return
@@ -244,11 +225,11 @@ func (sp *spread) count(m *machine, by int) {
 	n := sp.counts[value]
 	sp.counts[value] = n + by
 	sp.at(max(n, n+by))
-	from, to := &sp.level[n], &sp.level[n+by]
-	if members := sp.members[value]; members != nil {
-		for p := range members.each {
-			from.remove(p)
-			to.add(p)
-		}
+	if with := s.labels[sp.key][value]; with != nil {
+		sp.level[n].removeAll(with)
+		sp.level[n+by].addAll(with)
+	}
+	if n+by == 0 {
+		delete(sp.counts, value)
 	}
 }

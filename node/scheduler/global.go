@@ -4,7 +4,7 @@ import "slices"
 
 // global is where a global unit runs. It runs on every machine that its MachineID
 // and MachineMetadata allow, save where a unit that is placed there conflicts:
-// global units give way to placed ones, and among themselves the earlier one
+// global units give way to a unit that a user places, and among themselves the earlier one
 // stays.
 type global struct {
 	// on are the machines where it runs, missing those that would suit it but
@@ -20,29 +20,41 @@ func (s *Scheduler) startGlobal(i int32) {
 		r.global = &global{}
 		s.globals = append(s.globals, i)
 	}
-	for pos := range s.order {
-		if slot := s.order[pos]; s.machines[slot].up {
-			s.settleGlobal(i, slot)
+	for _, slot := range s.order {
+		if s.machines[slot].up {
+			s.settleGlobals(slot)
 		}
 	}
 }
 
 func (s *Scheduler) stopGlobal(i int32) {
 	g := s.units[i].global
-	for _, pos := range slices.Collect(g.on.each) {
+	s.globals = slices.DeleteFunc(s.globals, func(o int32) bool { return o == i })
+	on := slices.Collect(g.on.each)
+	for _, pos := range on {
 		s.leaveGlobal(i, s.order[pos])
 	}
 	for pos := range g.missing.each {
 		s.machines[s.order[pos]].missing--
 	}
 	s.units[i].global = nil
-	s.globals = slices.DeleteFunc(s.globals, func(o int32) bool { return o == i })
+	for _, pos := range on {
+		if slot := s.order[pos]; s.machines[slot].missing > 0 {
+			s.settleGlobals(slot)
+		}
+	}
 }
 
-// settleGlobals decides for every global unit whether it runs on a machine.
+// settleGlobals decides for every global unit whether it runs on a machine; first
+// for those that do.
 func (s *Scheduler) settleGlobals(slot int32) {
-	for _, i := range s.globals {
+	for _, i := range slices.Clone(s.machines[slot].globals) {
 		s.settleGlobal(i, slot)
+	}
+	for _, i := range s.globals {
+		if !s.units[i].global.on.has(s.machines[slot].pos) {
+			s.settleGlobal(i, slot)
+		}
 	}
 }
 
@@ -55,7 +67,7 @@ func (s *Scheduler) settleGlobal(i, slot int32) {
 		s.countGlobal(i, slot, -1)
 	}
 	suits := r.class.selector == nil || r.class.selector.has(m.pos)
-	runs := suits && !m.draining && s.globalObstacle(i, m).kind == able
+	runs := suits && !m.closed && s.globalObstacle(i, m).kind == able
 	if runs {
 		s.countGlobal(i, slot, +1)
 	}
@@ -97,8 +109,8 @@ func (s *Scheduler) leaveGlobal(i, slot int32) {
 	}
 }
 
-// countGlobal counts a global unit on a machine, or no longer. It goes by itself
-// in what it mentions: a placed unit doesn't give way to it.
+// countGlobal counts a global unit on a machine, or no longer, apart from placed
+// ones, which need not give way to it.
 func (s *Scheduler) countGlobal(i, slot int32, by int32) {
 	r, m := &s.units[i], &s.machines[slot]
 	count := (*tally).inc
@@ -110,6 +122,9 @@ func (s *Scheduler) countGlobal(i, slot int32, by int32) {
 	}
 	for _, p := range r.profile.patterns {
 		count(&p.globals, m.pos)
+	}
+	for _, p := range r.class.conflicts {
+		count(&p.reserving, m.pos)
 	}
 	if r.class.demand != nil {
 		r.class.demand.take(m, int64(-by))
@@ -125,10 +140,8 @@ func (s *Scheduler) yieldGlobals(i, slot int32) {
 	if len(m.globals) == 0 {
 		return
 	}
-	for _, g := range slices.Clone(m.globals) {
-		if s.conflict(g, i) {
-			s.settleGlobal(g, slot)
-		}
+	if slices.ContainsFunc(m.globals, func(g int32) bool { return s.conflict(g, i) }) {
+		s.settleGlobals(slot)
 	}
 }
 

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ type machine struct {
 	pos      int32
 	up       bool
 	// closed machines take no new units; drained ones are emptied.
-	closed, draining bool
+	closed bool
 	// improved machines may let waiting units in; they are in Scheduler.improved.
 	improved bool
 	load     int32
@@ -71,11 +72,12 @@ func (s *Scheduler) SetMachine(m Machine) {
 	if mc.up {
 		s.relabel(slot, m.Metadata)
 		s.supply(slot, m.Resources)
+		s.settleGlobals(slot)
 		s.recheckMachine(slot)
 		s.improve(slot)
 		return
 	}
-	mc.up, mc.closed = true, false
+	mc.up = true
 	mc.metadata = nil
 	mc.total, mc.free = nil, nil
 	s.supply(slot, m.Resources)
@@ -136,6 +138,8 @@ func (s *Scheduler) RemoveMachine(id string) bool {
 	m.missing = 0
 	s.loosen(slot)
 	s.unlabel(slot)
+	m.closed = false
+	s.closed.remove(m.pos)
 	s.levels.remove(m.pos, m.load)
 	s.upCount--
 	m.up = false
@@ -182,13 +186,10 @@ func (s *Scheduler) renumber(to []int32) {
 		sel.renumber(to)
 	}
 	for _, p := range s.patterns {
-		for _, t := range []*tally{&p.units, &p.globals, &p.conflicting, &p.replacing, &p.avoiding} {
+		for _, t := range []*tally{&p.units, &p.globals, &p.conflicting, &p.replacing, &p.avoiding, &p.reserving} {
 			t.renumber(to)
 		}
 		for _, sp := range p.spreads {
-			for _, value := range slices.Sorted(maps.Keys(sp.members)) {
-				sp.members[value].renumber(to)
-			}
 			for i := range sp.level {
 				sp.level[i].renumber(to)
 			}
@@ -276,7 +277,6 @@ func (s *Scheduler) relabel(slot int32, metadata map[string]string) {
 		s.countSpread(u, slot, +1)
 	}
 	s.limitsEased = len(s.waitList) > 0
-	s.settleGlobals(slot)
 }
 
 // unitsOn lists the units placed on a machine, other than global ones, the latest
@@ -289,8 +289,14 @@ func (s *Scheduler) unitsOn(slot int32) []int32 {
 	return on
 }
 
+// recheckMachine has the units of a machine looked at again: those of the lowest
+// priority first, and of these the latest.
 func (s *Scheduler) recheckMachine(slot int32) {
-	for _, u := range s.unitsOn(slot) {
+	units := s.unitsOn(slot)
+	slices.SortStableFunc(units, func(a, b int32) int {
+		return cmp.Compare(s.units[a].class.needs.Priority, s.units[b].class.needs.Priority)
+	})
+	for _, u := range slices.Backward(units) {
 		s.recheck(u)
 	}
 }

@@ -23,8 +23,13 @@ type pattern struct {
 	// conflicting, replacing and avoiding count the placed units that mention
 	// the pattern in Conflicts, Replaces and Avoids.
 	conflicting, replacing, avoiding tally
+	// reserving counts the global units that mention it in Conflicts.
+	reserving tally
 	// peers is how many classes mention it in MachineOf.
 	peers int
+	// active counts the units with such names that are to have a place, down
+	// those of them that have none or are settling.
+	active, down int
 	// spreads count its units by values of metadata.
 	spreads []*spread
 }
@@ -202,6 +207,19 @@ func (s *Scheduler) enterPattern(u int32, p *pattern, in bool) {
 	s.dropProfile(old)
 	if asleep {
 		s.enqueue(u)
+	}
+	n := 1
+	if !in {
+		n = -1
+	}
+	if r.active && !r.class.needs.Global {
+		p.active += n
+		if r.slot == none {
+			p.down += n
+		}
+		if r.settling {
+			p.down += n
+		}
 	}
 	by := func(t *tally, pos int32) {
 		if in {

@@ -58,10 +58,16 @@ func (s *Scheduler) pick(i int32) int32 {
 	}
 	for _, p := range c.conflicts {
 		q.without(&p.units.set)
+		if !r.mayKick {
+			q.without(&p.globals.set)
+		}
 	}
 	q.careful = r.trouble != nil || len(c.replaces) > 0
 	for _, p := range r.profile.patterns {
 		q.without(&p.conflicting.set)
+		if !r.mayKick {
+			q.without(&p.reserving.set)
+		}
 		if !q.careful {
 			q.without(&p.replacing.set)
 		}
@@ -272,6 +278,9 @@ func (s *Scheduler) replaces(i, u int32) bool {
 func (s *Scheduler) kick(i int32) {
 	r := &s.units[i]
 	r.mayKick = false
+	if len(r.class.replaces) == 0 {
+		return
+	}
 	for _, u := range s.unitsOn(r.slot) {
 		if u != i && s.replaces(i, u) && !s.replaces(u, i) {
 			s.evict(u, "replaced by "+r.name)

@@ -59,12 +59,8 @@ func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
 	if u := s.replacement(i, m); u != none {
 		return obstacle{kind: replaced, unit: u}
 	}
-	if limit := c.needs.SpreadLimit; limit > 0 {
-		for _, sp := range c.spreads {
-			if value, ok := m.metadata[sp.key]; ok && sp.counts[value] >= limit {
-				return obstacle{kind: full, key: sp.key}
-			}
-		}
+	if key, is := s.fullKey(i, m); is {
+		return obstacle{kind: full, key: key}
 	}
 	if c.demand != nil && !c.demand.fits(m) {
 		return obstacle{kind: short, resource: c.demand.short(m)}
@@ -78,6 +74,20 @@ func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
 	return obstacle{}
 }
 
+// fullKey returns the metadata key, if any, of which the machine's value has as
+// many of a unit's group as SpreadLimit allows.
+func (s *Scheduler) fullKey(i int32, m *machine) (string, bool) {
+	c := s.units[i].class
+	if limit := c.needs.SpreadLimit; limit > 0 {
+		for _, sp := range c.spreads {
+			if value, ok := m.metadata[sp.key]; ok && sp.counts[value] >= limit {
+				return sp.key, true
+			}
+		}
+	}
+	return "", false
+}
+
 // conflicting returns a unit placed on a machine that conflicts with i, or none.
 func (s *Scheduler) conflicting(i int32, m *machine) int32 {
 	r := &s.units[i]
@@ -87,6 +97,13 @@ func (s *Scheduler) conflicting(i int32, m *machine) int32 {
 	}
 	for _, p := range r.profile.patterns {
 		near = near || p.conflicting.has(m.pos)
+	}
+	if !r.mayKick && !s.staying && r.global == nil {
+		for _, g := range m.globals {
+			if s.conflict(i, g) {
+				return g
+			}
+		}
 	}
 	if !near {
 		return none

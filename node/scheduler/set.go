@@ -74,6 +74,38 @@ func (s *set) remove(p int32) bool {
 	return true
 }
 
+// addAll adds the members of o, none of which is in s.
+func (s *set) addAll(o *set) {
+	if o.words == nil || s.words == nil && s.n > 0 {
+		for p := range o.each {
+			s.add(p)
+		}
+		return
+	}
+	s.few = nil
+	s.words = reach(s.words, int32(len(o.words)<<6-1))
+	for i, w := range o.words {
+		s.words[i] |= w
+	}
+	s.n += o.n
+}
+
+// removeAll removes the members of o, all of which are in s.
+func (s *set) removeAll(o *set) {
+	if o.words == nil || s.words == nil {
+		for p := range o.each {
+			s.remove(p)
+		}
+		return
+	}
+	for i := range min(len(o.words), len(s.words)) {
+		s.words[i] &^= o.words[i]
+	}
+	if s.n -= o.n; s.n == 0 {
+		s.words = nil
+	}
+}
+
 // each yields the members in ascending order. The set must not change meanwhile.
 func (s *set) each(yield func(p int32) bool) {
 	for _, p := range s.few {

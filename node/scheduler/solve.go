@@ -45,13 +45,17 @@ type Scheduler struct {
 	waits           map[waitKey]*waitGroup
 	waitList        []*waitGroup
 	improved        []int32
+	stuck, rolling  []int32
+	rollout         []Unit
 	limitsEased     bool
 	touched         []int32
 	goodbyes        []Move
-	quiet           bool
-	query           query
-	key             []byte
-	found           []*pattern
+	// quiet is while a unit is lifted only to be looked at, staying while the
+	// question is whether it may stay.
+	quiet, staying bool
+	query          query
+	key            []byte
+	found          []*pattern
 }
 
 // New returns a scheduler that knows of nothing.
@@ -103,6 +107,9 @@ func (s *Scheduler) step() bool {
 	}
 	i := s.dequeue()
 	if i == none {
+		if s.roll() {
+			return true
+		}
 		s.freeUnits = append(s.freeUnits, s.lost...)
 		s.lost = s.lost[:0]
 		return false
@@ -125,18 +132,24 @@ func (s *Scheduler) place(i int32) {
 	if pos == none && !s.preempt(i) {
 		s.await(i)
 		return
-	} else if pos == none {
+	}
+	if pos == none {
 		pos = s.pick(i)
+	}
+	if pos == none {
+		s.await(i)
+		return
 	}
 	slot := s.order[pos]
 	s.told(i)
 	s.put(i, slot)
 	s.yieldGlobals(i, slot)
-	if len(r.class.replaces) > 0 {
-		s.kick(i)
-	}
+	s.kick(i)
 	if g := s.waits[s.waitKey(i)]; g != nil {
 		s.wake(g)
+	}
+	if len(s.stuck) > 0 {
+		s.unstick()
 	}
 }
 
@@ -155,17 +168,20 @@ func (s *Scheduler) check(i int32) {
 		return
 	}
 	slot := r.slot
-	s.quiet = true
+	s.quiet, s.staying = true, true
 	s.lift(i)
 	o := s.obstacle(i, &s.machines[slot])
 	s.put(i, slot)
-	s.quiet = false
+	s.quiet, s.staying = false, false
 	if o.kind == able {
 		s.yieldGlobals(i, slot)
 		return
 	}
-	if o.kind == closed {
-		return // who drains it decides
+	if o.kind == closed || o.kind == shunned {
+		if s.machines[slot].closed {
+			s.withdraw(i)
+		}
+		return
 	}
 	s.evict(i, "machine "+s.machines[slot].id+" can't run it any more: "+s.tell(i, o))
 }
@@ -177,9 +193,10 @@ func (s *Scheduler) hand() []Move {
 	for _, i := range s.touched {
 		r := &s.units[i]
 		r.told = false
-		if r.name == "" || r.was == r.slot {
+		if r.name == "" || r.was == r.slot && !r.replaced {
 			continue
 		}
+		r.replaced = false
 		m := Move{Unit: r.name, Why: r.why}
 		if r.was != none {
 			m.From = s.machines[r.was].id
@@ -201,17 +218,18 @@ func (s *Scheduler) hand() []Move {
 // waited longest first.
 type queue struct {
 	priority int
+	// placed is how many units of the priority have a place.
+	placed int
 	// fresh are in order from head on; old came back.
-	fresh []int32
+	fresh []turn
 	head  int
-	old   seqHeap
+	old   turns
 }
 
 func (s *Scheduler) queueOf(priority int) *queue {
 	k, ok := slices.BinarySearchFunc(s.queues, priority, func(q *queue, p int) int { return cmp.Compare(p, q.priority) })
 	if !ok {
 		q := &queue{priority: priority}
-		q.old.s = s
 		s.queues = slices.Insert(s.queues, k, q)
 	}
 	return s.queues[k]
@@ -225,24 +243,29 @@ func (s *Scheduler) enqueue(i int32) {
 	}
 	r.queued = true
 	q := s.queueOf(r.class.needs.Priority)
-	if n := len(q.fresh); n == q.head || s.units[q.fresh[n-1]].seq < r.seq {
-		q.fresh = append(q.fresh, i)
+	if n := len(q.fresh); n == q.head || q.fresh[n-1].seq < r.seq {
+		q.fresh = append(q.fresh, turn{i, r.seq})
 		return
 	}
-	heap.Push(&q.old, i)
+	heap.Push(&q.old, turn{i, r.seq})
 }
 
 // dequeue returns the next unit to place, or none.
 func (s *Scheduler) dequeue() int32 {
 	for _, q := range s.queues {
-		for q.head < len(q.fresh) || len(q.old.units) > 0 {
-			i := q.pop(s)
+		for q.head < len(q.fresh) || len(q.old) > 0 {
+			t := q.pop()
+			i := t.unit
 			r := &s.units[i]
+			if !r.queued || r.seq != t.seq {
+				continue // it was stopped meanwhile
+			}
 			r.queued = false
 			switch {
 			case !r.active || r.slot != none || r.wait != nil || r.class.needs.Global:
 			case r.class.needs.Priority != q.priority:
 				s.enqueue(i)
+				return s.dequeue() // the other queue may have had its turn
 			default:
 				return i
 			}
@@ -251,30 +274,37 @@ func (s *Scheduler) dequeue() int32 {
 	return none
 }
 
-func (q *queue) pop(s *Scheduler) int32 {
-	if len(q.old.units) > 0 && (q.head == len(q.fresh) || s.units[q.old.units[0]].seq < s.units[q.fresh[q.head]].seq) {
-		return heap.Pop(&q.old).(int32)
+// turn is a unit's turn to be placed; it lapses when the unit's seq changes.
+type turn struct {
+	unit int32
+	seq  uint64
+}
+
+func (q *queue) pop() turn {
+	if len(q.old) > 0 && (q.head == len(q.fresh) || q.old[0].seq < q.fresh[q.head].seq) {
+		return heap.Pop(&q.old).(turn)
 	}
-	i := q.fresh[q.head]
+	t := q.fresh[q.head]
 	q.head++
 	if q.head == len(q.fresh) {
 		q.fresh, q.head = q.fresh[:0], 0
 	}
-	return i
+	return t
 }
 
-// seqHeap is a heap of units by their seq.
-type seqHeap struct {
-	s     *Scheduler
-	units []int32
-}
+// turns is a heap of turns by seq.
+type turns []turn
 
-func (h *seqHeap) Len() int           { return len(h.units) }
-func (h *seqHeap) Less(a, b int) bool { return h.s.units[h.units[a]].seq < h.s.units[h.units[b]].seq }
-func (h *seqHeap) Swap(a, b int)      { h.units[a], h.units[b] = h.units[b], h.units[a] }
-func (h *seqHeap) Push(x any)         { h.units = append(h.units, x.(int32)) }
-func (h *seqHeap) Pop() any {
-	last := h.units[len(h.units)-1]
-	h.units = h.units[:len(h.units)-1]
+func (h turns) Len() int           { return len(h) }
+func (h turns) Less(a, b int) bool { return h[a].seq < h[b].seq }
+func (h turns) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
+
+// Push is for package heap.
+func (h *turns) Push(x any) { *h = append(*h, x.(turn)) }
+
+// Pop is for package heap.
+func (h *turns) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
 	return last
 }

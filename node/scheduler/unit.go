@@ -32,9 +32,10 @@ type record struct {
 	was    int32
 	told   bool
 	active bool
-	// mayKick units may, on landing, drive away those that they replace. A user
-	// or a machine's loss gives that, and one landing uses it up: so units that
-	// replace each other in a circle come to rest.
+	// mayKick units may, on landing, drive away those that they replace, and
+	// global units that they conflict with. A user or a machine's loss gives
+	// that, and one landing uses it up: so units that drive each other away in a
+	// circle come to rest.
 	mayKick  bool
 	checking bool
 	queued   bool
@@ -43,6 +44,9 @@ type record struct {
 	seq  uint64
 	wait *waitGroup
 	why  string
+	// settling units were moved or replaced on purpose, and aren't known to run
+	// since; replaced ones are to be told of though they stay.
+	settling, replaced bool
 	// global is where a global unit runs, nil for others.
 	global *global
 	// trouble is its record of failing, nil without.
@@ -78,11 +82,11 @@ func (s *Scheduler) SetUnit(u Unit) {
 		}
 		return
 	}
-	r.active = u.Active
 	if !u.Active {
 		s.release(i, "not to run any more")
 		return
 	}
+	s.activate(i, true)
 	s.afresh(i)
 }
 
@@ -111,23 +115,33 @@ func (s *Scheduler) adopt(i int32, c *class) {
 		return
 	}
 	old := r.class
+	again := r.wait != nil || r.queued
 	if r.wait != nil {
 		s.unwait(i)
-		s.enqueue(i)
 	}
-	if old.needs.Global != c.needs.Global {
-		was := r.active
+	was := r.active
+	if old.needs.Global || c.needs.Global {
 		s.release(i, "its requirements changed")
-		r.active = was
 	}
 	slot := r.slot
+	// What its name gives to others doesn't change.
+	s.quiet = true
 	if slot != none {
 		s.lift(i)
 	}
 	r.class = c
 	if slot != none {
 		s.put(i, slot)
+		s.loosen(slot)
 		s.improve(slot)
+		if s.machines[slot].missing > 0 {
+			s.settleGlobals(slot)
+		}
+	}
+	s.quiet = false
+	s.activate(i, was)
+	if r.queued = false; again {
+		s.enqueue(i) // perhaps in another queue
 	}
 	s.dropClass(old)
 }
@@ -135,15 +149,13 @@ func (s *Scheduler) adopt(i int32, c *class) {
 // afresh looks at a unit that a user has changed.
 func (s *Scheduler) afresh(i int32) {
 	r := &s.units[i]
-	r.mayKick, r.trouble = len(r.class.replaces) > 0, nil
+	r.mayKick, r.trouble = true, nil
 	switch {
 	case r.class.needs.Global:
 		s.startGlobal(i)
 	case r.slot != none:
 		s.recheck(i)
-		if r.mayKick {
-			s.kick(i)
-		}
+		s.kick(i)
 	case r.wait != nil:
 		s.unwait(i)
 		s.enqueue(i)
@@ -157,7 +169,6 @@ func (s *Scheduler) afresh(i int32) {
 // release takes a unit from wherever it is or waits.
 func (s *Scheduler) release(i int32, why string) {
 	r := &s.units[i]
-	r.active = false
 	switch {
 	case r.global != nil:
 		s.stopGlobal(i)
@@ -165,6 +176,29 @@ func (s *Scheduler) release(i int32, why string) {
 		s.leave(i, why)
 	case r.wait != nil:
 		s.unwait(i)
+	}
+	r.queued = false
+	s.activate(i, false)
+}
+
+// activate says whether a unit is to have a place. Groups count those that are,
+// and of these as down those that have none.
+func (s *Scheduler) activate(i int32, on bool) {
+	r := &s.units[i]
+	if r.active == on {
+		return
+	}
+	r.active = on
+	if r.class.needs.Global {
+		return
+	}
+	by := 1
+	if !on {
+		by = -1
+	}
+	for _, p := range r.profile.patterns {
+		p.active += by
+		p.down += by
 	}
 }
 
@@ -183,9 +217,9 @@ func (s *Scheduler) RemoveUnit(name string) bool {
 	delete(s.unitByName, name)
 	s.dropProfile(r.profile)
 	c := r.class
-	*r = record{slot: none, next: none, prev: none, was: none, queued: r.queued, told: r.told, checking: r.checking}
+	*r = record{slot: none, next: none, prev: none, was: none, told: r.told, checking: r.checking}
 	s.dropClass(c)
-	if r.queued || r.told || r.checking {
+	if r.told || r.checking {
 		s.lost = append(s.lost, i)
 		return true
 	}
@@ -224,13 +258,14 @@ func (s *Scheduler) put(i, slot int32) {
 		s.units[m.first].prev = i
 	}
 	m.first = i
-	r.class.placed++
+	s.queueOf(r.class.needs.Priority).placed++
 	for _, p := range r.profile.patterns {
+		p.down--
 		if p.units.inc(m.pos) && p.peers > 0 && !s.quiet {
 			s.improve(slot)
 		}
 		for _, sp := range p.spreads {
-			sp.count(m, +1)
+			s.recount(sp, m, +1)
 		}
 	}
 	s.mention(r.class, m.pos, (*tally).inc)
@@ -254,13 +289,16 @@ func (s *Scheduler) lift(i int32) {
 		s.units[r.next].prev = r.prev
 	}
 	r.slot, r.next, r.prev = none, none, none
-	r.class.placed--
+	s.queueOf(r.class.needs.Priority).placed--
 	for _, p := range r.profile.patterns {
-		if p.units.dec(m.pos) && p.peers > 0 && !s.quiet {
+		p.down++
+		gone := p.units.dec(m.pos)
+		// The last one left may be the unit that wants another of them.
+		if p.peers > 0 && !s.quiet && (gone || p.units.count(m.pos) == 1) {
 			s.recheckPeers(slot, p)
 		}
 		for _, sp := range p.spreads {
-			sp.count(m, -1)
+			s.recount(sp, m, -1)
 		}
 		s.limitsEased = s.limitsEased || len(p.spreads) > 0 && len(s.waitList) > 0 && !s.quiet
 	}
@@ -291,7 +329,7 @@ func (s *Scheduler) mention(c *class, pos int32, count func(*tally, int32) bool)
 func (s *Scheduler) countSpread(i, slot int32, by int) {
 	for _, p := range s.units[i].profile.patterns {
 		for _, sp := range p.spreads {
-			sp.count(&s.machines[slot], by)
+			s.recount(sp, &s.machines[slot], by)
 		}
 	}
 }
@@ -311,6 +349,7 @@ func (s *Scheduler) leave(i int32, why string) {
 	slot := r.slot
 	s.told(i)
 	r.why = why
+	s.resettle(i)
 	s.lift(i)
 	s.improve(slot)
 	if s.machines[slot].missing > 0 {

@@ -79,7 +79,7 @@ func (s *Scheduler) wake(g *waitGroup) {
 
 // improve notes that something on a machine may let a waiting unit in.
 func (s *Scheduler) improve(slot int32) {
-	if m := &s.machines[slot]; len(s.waitList) > 0 && !m.improved {
+	if m := &s.machines[slot]; len(s.waitList)+len(s.stuck) > 0 && !m.improved {
 		m.improved = true
 		s.improved = append(s.improved, slot)
 	}
@@ -93,6 +93,7 @@ const improvedMax = 32
 func (s *Scheduler) wakeAll() {
 	slots, eased := s.improved, s.limitsEased
 	s.improved, s.limitsEased = s.improved[:0], false
+	s.unstick()
 	for _, slot := range slots {
 		s.machines[slot].improved = false
 	}
@@ -104,7 +105,7 @@ func (s *Scheduler) wakeAll() {
 		may := len(slots) > improvedMax || eased && g.key.class.needs.SpreadLimit > 0
 		for k := 0; !may && k < len(slots); k++ {
 			m := &s.machines[slots[k]]
-			may = m.up && (s.obstacle(i, m).kind == able || g.key.class.needs.Priority > 0)
+			may = m.up && (s.obstacle(i, m).kind == able || s.outranks(i))
 		}
 		if may {
 			s.wake(g)

@@ -1,0 +1,164 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"drydock/node/scheduler"
+	"drydock/node/scheduler/reference"
+	"drydock/node/unit"
+)
+
+// twins are the scheduler and the slow solver, told the same.
+type twins struct {
+	fast *scheduler.Scheduler
+	slow *reference.Solver
+	log  []string
+}
+
+func (w *twins) did(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
+
+// world is what random commands are made of.
+type world struct {
+	machines, units, globs []string
+	zones, resources       bool
+}
+
+var small = world{
+	machines:  []string{"m1", "m2", "m3", "m4", "m5"},
+	units:     []string{"a.service", "b.service", "g.service", "web@1.service", "web@2.service", "web@3.service", "db@1.service", "db@2.service"},
+	globs:     []string{"web@*", "db@*.service", "a.service", "*", "[ab].service", "g*", "web@1.service", "[", "b.service"},
+	resources: true,
+}
+
+func (w world) needs(t *rapid.T) *unit.Requirements {
+	r := &unit.Requirements{}
+	glob := rapid.SampledFrom(w.globs)
+	some := func(label string, chance int) bool { return rapid.IntRange(0, 99).Draw(t, label) < chance }
+	if some("pinned", 5) {
+		r.Pinned, r.MachineID = true, rapid.SampledFrom(w.machines).Draw(t, "id")
+	}
+	if some("of", 15) {
+		r.MachineOf = []string{rapid.SampledFrom(append(w.units, "web@*")).Draw(t, "peer")}
+	}
+	if some("metadata", 20) {
+		r.Metadata = []unit.Condition{{Key: "disk", Op: rapid.SampledFrom([]unit.Op{unit.Is, unit.IsNot}).Draw(t, "op"), Values: []string{"ssd"}}}
+	}
+	if some("conflicts", 25) {
+		r.Conflicts = rapid.SliceOfN(glob, 1, 2).Draw(t, "globs")
+	}
+	if some("replaces", 12) {
+		r.Replaces = []string{glob.Draw(t, "glob")}
+	}
+	if some("avoids", 12) {
+		r.Avoids = []string{glob.Draw(t, "glob")}
+	}
+	if some("global", 12) {
+		r.Global = true
+	}
+	if some("spread", 15) {
+		r.Spread = rapid.SampledFrom([][]string{{"zone"}, {"zone", "disk"}, {"none"}}).Draw(t, "keys")
+		r.SpreadLimit = rapid.IntRange(0, 2).Draw(t, "limit")
+		if some("with", 30) {
+			r.SpreadWith = []string{glob.Draw(t, "glob")}
+		}
+	}
+	if some("priority", 25) {
+		r.Priority = rapid.IntRange(-1, 2).Draw(t, "priority")
+	}
+	if some("resources", 30) {
+		r.Resources = []unit.Resource{{Name: unit.Memory, Amount: rapid.Int64Range(1, 5).Draw(t, "memory")}}
+		if some("gpu", 20) {
+			r.Resources = append(r.Resources, unit.Resource{Name: "gpu", Amount: 1})
+		}
+	}
+	return r
+}
+
+func (w world) machine(t *rapid.T) scheduler.Machine {
+	m := scheduler.Machine{ID: rapid.SampledFrom(w.machines).Draw(t, "machine"), Metadata: map[string]string{}}
+	if v := rapid.SampledFrom([]string{"", "ssd", "hdd"}).Draw(t, "disk"); v != "" {
+		m.Metadata["disk"] = v
+	}
+	if v := rapid.SampledFrom([]string{"", "x", "y"}).Draw(t, "zone"); v != "" {
+		m.Metadata["zone"] = v
+	}
+	if v := rapid.Int64Range(0, 8).Draw(t, "memory"); v > 0 {
+		m.Resources = map[string]int64{unit.Memory: v, "gpu": 1}
+	}
+	return m
+}
+
+// command does one random thing to both.
+func (w *twins) command(t *rapid.T, of world) {
+	name := func() string { return rapid.SampledFrom(of.units).Draw(t, "unit") }
+	id := func() string { return rapid.SampledFrom(of.machines).Draw(t, "machine") }
+	switch rapid.SampledFrom([]string{"up", "up", "down", "set", "set", "set", "set", "stop", "remove", "assign"}).Draw(t, "command") {
+	case "up":
+		m := of.machine(t)
+		w.did("up %v", m)
+		w.fast.SetMachine(m)
+		w.slow.SetMachine(m)
+	case "down":
+		m := id()
+		w.did("down %s", m)
+		w.fast.RemoveMachine(m)
+		w.slow.RemoveMachine(m)
+	case "set":
+		u := scheduler.Unit{Name: name(), Active: true, Needs: of.needs(t)}
+		w.did("set %s %+v", u.Name, *u.Needs)
+		w.fast.SetUnit(u)
+		w.slow.SetUnit(u)
+	case "stop":
+		u := scheduler.Unit{Name: name(), Needs: of.needs(t)}
+		w.did("stop %s %+v", u.Name, *u.Needs)
+		w.fast.SetUnit(u)
+		w.slow.SetUnit(u)
+	case "remove":
+		n := name()
+		w.did("remove %s", n)
+		w.fast.RemoveUnit(n)
+		w.slow.RemoveUnit(n)
+	case "assign":
+		n, m := name(), id()
+		w.did("assign %s %s", n, m)
+		w.fast.Assign(n, m)
+		w.slow.Assign(n, m)
+	}
+}
+
+// TestSameAsReference: whatever happens, the scheduler places every unit where the
+// slow solver does, though it looks only at what has changed.
+func TestSameAsReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &twins{fast: scheduler.New(), slow: reference.New()}
+		for range rapid.IntRange(1, 12).Draw(t, "rounds") {
+			for range rapid.IntRange(1, 4).Draw(t, "commands") {
+				w.command(t, small)
+			}
+			for n := 0; ; n++ {
+				_, more := w.fast.Solve(rapid.IntRange(0, 3).Draw(t, "limit"))
+				if !more {
+					break
+				}
+				if n > 1000 {
+					t.Fatalf("no end:\n%s", strings.Join(w.log, "\n"))
+				}
+			}
+			w.slow.Solve()
+			w.did("solve")
+			for _, name := range small.units {
+				if diff := cmp.Diff(w.slow.Where(name), w.fast.Where(name)); diff != "" {
+					t.Fatalf("%s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+				}
+				if diff := cmp.Diff(w.slow.Everywhere(name), w.fast.Everywhere(name)); diff != "" {
+					t.Fatalf("global %s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+				}
+			}
+		}
+	})
+}
