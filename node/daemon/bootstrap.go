@@ -257,6 +257,10 @@ func (b *bootstrap) discover(ctx context.Context) (host.Identity, error) {
 	}
 	res, err := discovery.Join(ctx, o)
 	if err != nil {
+		if errors.Is(err, discovery.ErrDuplicateID) {
+			err = fmt.Errorf("%w: if that was this node and its data is lost, remove the member (drydock etcdctl member remove), add it anew (member add) "+
+				"and start it with --initial-cluster-state existing; if not, give this one another --name", err)
+		}
 		return host.Identity{}, full(&res, err)
 	}
 	if len(res.Founders) == 0 {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +45,10 @@ type member struct {
 	ledOnce sync.Once
 	removed chan struct{} // closed when this member is one no longer
 	goOnce  sync.Once
-	failed  chan error // from the peer port
-	guard   *authcheck.Guard
+
+	strayOnce sync.Once  // one warning of a peer URL that the cluster doesn't know
+	failed    chan error // from the peer port
+	guard     *authcheck.Guard
 	// ending is over when the faces are to let go of requests that wait.
 	ending context.Context
 	end    context.CancelFunc
@@ -216,9 +219,25 @@ func (m *member) membersChanged(members []state.Member) {
 		return // joining: what was learned from the others still holds
 	}
 	m.setPeers(members)
+	if warning := strayed(m.cfg, m.identity.ID, members); warning != "" {
+		m.strayOnce.Do(func() { m.log.Warn(warning) })
+	}
 	if !slices.ContainsFunc(members, func(o state.Member) bool { return o.ID == m.identity.ID }) {
 		m.goOnce.Do(func() { close(m.removed) })
 	}
+}
+
+// strayed says so if the others are told to reach this member elsewhere than where
+// it says it is: a peer URL changes by a decision of the cluster, not by a flag.
+func strayed(cfg *Config, id world.MemberID, members []state.Member) string {
+	own := slices.Sorted(slices.Values(cfg.AdvertisePeerURLs))
+	for _, o := range members {
+		if known := slices.Sorted(slices.Values(o.PeerURLs)); o.ID == id && !slices.Equal(known, own) {
+			return fmt.Sprintf("the others reach this member at %s, and %s says %s: if it has moved, tell them by drydock etcdctl member update %x %s",
+				strings.Join(known, ","), cfg.where("initial-advertise-peer-urls"), strings.Join(own, ","), uint64(id), strings.Join(own, ","))
+		}
+	}
+	return ""
 }
 
 // serve begins to answer at both ports.

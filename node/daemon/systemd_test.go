@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"drydock/node/state"
 	"drydock/node/ui"
 )
 
@@ -200,6 +201,25 @@ func TestWarnOpen(t *testing.T) {
 				t.Errorf("%s: %q is missing in %s", name, w, out.String())
 			}
 		}
+	}
+}
+
+// TestStrayed: a flag alone moves no member.
+func TestStrayed(t *testing.T) {
+	cfg := &Config{AdvertisePeerURLs: []string{"http://b:2", "http://a:1"}}
+	other := state.Member{ID: 2, PeerURLs: []string{"http://c:1"}}
+	for _, tc := range []struct{ known, want string }{
+		{"http://a:1,http://b:2", ""},
+		{"http://a:1", "the others reach this member at http://a:1, and --initial-advertise-peer-urls says http://a:1,http://b:2"},
+		{"http://z:1", "member update ab http://a:1,http://b:2"},
+	} {
+		own := state.Member{ID: 0xab, PeerURLs: strings.Split(tc.known, ",")}
+		if got := strayed(cfg, 0xab, []state.Member{other, own}); !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") {
+			t.Errorf("known at %s: %q, want %q", tc.known, got, tc.want)
+		}
+	}
+	if got := strayed(cfg, 0xab, []state.Member{other}); got != "" {
+		t.Errorf("not a member: %q", got)
 	}
 }
 
