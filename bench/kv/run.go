@@ -252,7 +252,7 @@ func slowestPeak(work string, systems []SystemInfo, closed []CellResult) float64
 func (b *bench) cells(ctx context.Context, clusters []*cluster, dir string, cells []Cell) error {
 	at := len(b.report.Cells)
 	for _, cell := range cells {
-		b.report.Cells = append(b.report.Cells, CellResult{Cell: cell})
+		b.report.Cells = append(b.report.Cells, CellResult{Cell: cell, Samples: []Sample{}})
 	}
 	for pair := range b.Pairs {
 		for _, i := range b.rng.Perm(len(cells)) {
