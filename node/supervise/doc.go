@@ -17,7 +17,8 @@
 //     or SendSIGKILL=no, asks that processes be left alone. It isn't said to be down
 //     while SIGKILL has left something: systemd gives up after a while.
 //   - A process is spawned because somebody asked, a unit that was asked for needs
-//     it, its timer or socket elapsed, or Restart= says so; never after a stop.
+//     it, its timer or socket elapsed, or Restart= says so; never after a stop, but
+//     for what belongs to a start under way while the stop waits for its turn.
 //   - Units in conflict never run together, not even for a moment.
 //   - Within StartLimitIntervalSec= a unit starts StartLimitBurst= times at most.
 //   - Every request with a token is answered once.

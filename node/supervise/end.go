@@ -16,7 +16,7 @@ func (m *Machine) stopService(e *entry) {
 
 // stopCommands runs ExecStop, or goes on without.
 func (m *Machine) stopCommands(e *entry, f Result) {
-	e.fail(f)
+	m.fail(e, f)
 	e.patience = never
 	if s := e.def.Service; !m.control(e, SubStop, s.Stop, s.TimeoutStop) {
 		m.signal(e, SubStopSigterm, Success)
@@ -26,7 +26,7 @@ func (m *Machine) stopCommands(e *entry, f Result) {
 // signal enters one of the states in which processes are told to end, and goes
 // on to the next if there is nobody to tell.
 func (m *Machine) signal(e *entry, sub Sub, f Result) {
-	e.fail(f)
+	m.fail(e, f)
 	e.patience, e.pending = never, nil
 	s := e.def.Service
 	if m.kill(e, sub) {
@@ -96,7 +96,7 @@ func (m *Machine) send(e *entry, id ProcID, sig unit.Signal, final bool) {
 
 // stopPost runs ExecStopPost, or goes on without.
 func (m *Machine) stopPost(e *entry, f Result) {
-	e.fail(f)
+	m.fail(e, f)
 	if s := e.def.Service; !m.control(e, SubStopPost, s.StopPost, s.TimeoutStop) {
 		m.signal(e, SubFinalSigterm, Success)
 	}
@@ -118,7 +118,7 @@ func (m *Machine) mayDie(e *entry) {
 
 // die ends a life of a service, and sees to the next.
 func (m *Machine) die(e *entry, f Result) {
-	e.fail(f)
+	m.fail(e, f)
 	for _, id := range []ProcID{e.main, e.control, e.adopting} {
 		delete(m.procs, id) // left alone by KillMode or SendSIGKILL, or never found
 	}
@@ -236,12 +236,15 @@ func (m *Machine) serviceDue(e *entry) {
 
 // revive asks for the restart of a service as anybody would.
 func (m *Machine) revive(e *entry) {
+	if e.job != nil && e.job.kind.stops() {
+		return // it waits for its turn, and comes before any start
+	}
 	e.restartDue = true
 	m.request(jobStart, e.def.Name, 0)
 	if e.job == nil {
 		e.restartDue = false
 		m.log(e, "The service can't be restarted: something that it requires can't be.")
-		e.fail(FailResources)
+		m.fail(e, FailResources)
 		m.set(e, SubFailed)
 	}
 }

@@ -138,7 +138,7 @@ func (t *transaction) start(e *entry, kind jobKind, required bool) string {
 	}
 	if kind == jobRestart {
 		for _, name := range slices.Concat(e.links.dependents, e.links.parts) {
-			if other := t.m.units[name]; !other.idle() {
+			if other := t.m.units[name]; other.lives() {
 				if reason := t.start(other, jobRestart, false); reason != "" {
 					return reason
 				}
@@ -180,6 +180,13 @@ func (t *transaction) stop(e *entry) {
 
 // idle says that a unit neither runs nor will.
 func (e *entry) idle() bool { return e.sub.ended() && (e.job == nil || e.job.kind == jobStop) }
+
+// lives says that a unit runs, or is about to, and nobody wants it down: a restart
+// of what it needs takes it along.
+func (e *entry) lives() bool {
+	a := e.sub.Active()
+	return a != ActiveDeactivating && !e.sub.ended() && (e.job == nil || e.job.kind != jobStop)
+}
 
 // verify returns why the transaction can't be, or "".
 func (t *transaction) verify(name string) string {
@@ -279,10 +286,15 @@ func (m *Machine) finish(e *entry, result JobResult, reason string) {
 		m.answer(token, e.def.Name, result, reason)
 	}
 	if (result == JobFailed || result == JobTimeout || result == JobDependency) && j.kind != jobStop {
-		for _, name := range e.links.dependents {
-			if other := m.units[name]; other.job != nil && !other.job.running && other.job.kind == jobStart {
-				m.finish(other, JobDependency, fmt.Sprintf("%s, which it requires, could not be started", e.def.Name))
-			}
+		m.disappoint(e)
+	}
+}
+
+// disappoint ends the jobs that wait for a unit to start, which won't.
+func (m *Machine) disappoint(e *entry) {
+	for _, name := range e.links.dependents {
+		if other := m.units[name]; other.job != nil && !other.job.running && other.job.kind == jobStart {
+			m.finish(other, JobDependency, fmt.Sprintf("%s, which it requires, could not be started", e.def.Name))
 		}
 	}
 }

@@ -315,9 +315,10 @@ func (e *entry) status() Status {
 func (e *entry) alive() bool { return e.main != 0 || e.control != 0 || e.populated }
 
 // fail notes what went wrong, if nothing has before.
-func (e *entry) fail(r Result) {
-	if e.result == Success {
+func (m *Machine) fail(e *entry, r Result) {
+	if e.result == Success && r != Success {
 		e.result = r
+		m.touch(e)
 	}
 }
 

@@ -67,6 +67,7 @@ func (m *Machine) runStop(e *entry) bool {
 	case e.sub.ended():
 		if e.job.kind == jobRestart {
 			e.job.kind = jobStart
+			m.touch(e)
 		} else {
 			m.finish(e, JobDone, "")
 			m.mayForget(e)
@@ -137,7 +138,10 @@ func (m *Machine) halt(name string) {
 	if !ok {
 		return
 	}
-	m.finish(e, JobCanceled, "the unit was killed")
+	if e.job != nil && e.job.kind != jobStop {
+		m.finish(e, JobCanceled, "the unit was killed")
+		m.disappoint(e)
+	}
 	e.stopping, e.halted, e.restartDue = true, true, false
 	switch {
 	case e.sub == SubAutoRestart:
@@ -200,6 +204,7 @@ func (m *Machine) progress(e *entry, n note) {
 	case jobRestart:
 		if n.to.ended() {
 			j.kind, j.running = jobStart, false
+			m.touch(e)
 		}
 	case jobReload:
 		switch {

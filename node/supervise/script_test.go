@@ -17,7 +17,7 @@ import (
 	"drydock/node/world"
 )
 
-// The scripts in testdata are documents: what happens to a machine, and all that
+// The scripts in testdata/scripts are documents: what happens to a machine, and all that
 // it wants done, line by line. Time stands still but for "after".
 //
 //	load NAME                    the options follow, a line each
@@ -32,7 +32,7 @@ import (
 //	after SPAN                   time passes, and everything due in it happens
 //	list
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		s := &script{now: time.Hour, wall: time.Date(2014, 5, 1, 12, 0, 0, 0, time.UTC), procs: make(map[string]supervise.ProcID)}
 		s.m = supervise.New(supervise.Config{Provided: []string{"network-online.target"}, Boot: time.Hour})
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {

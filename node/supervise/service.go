@@ -106,7 +106,7 @@ func (m *Machine) startPost(e *entry) {
 // settled decides what a service is that has started, or lost its process.
 func (m *Machine) settled(e *entry, f Result) {
 	s := e.def.Service
-	e.fail(f)
+	m.fail(e, f)
 	switch {
 	case e.result != Success:
 		m.signal(e, SubStopSigterm, Success)
@@ -153,6 +153,10 @@ func (m *Machine) exited(ev Exited) {
 	case e.control:
 		e.control = 0
 		m.controlExited(e, e.verdict(exit, e.controlCmd, false))
+	default: // one that outlived SIGKILL for long enough to be given up
+		if ev.Empty {
+			m.emptied(e.def.Name)
+		}
 	}
 }
 
@@ -220,15 +224,15 @@ func (m *Machine) mainExited(e *entry, f Result) {
 	case SubRunning:
 		m.settled(e, f)
 	case SubStopWatchdog, SubStopSigterm, SubStopSigkill:
-		e.fail(f)
+		m.fail(e, f)
 		if e.control == 0 {
 			m.stopPost(e, Success)
 		}
 	case SubFinalSigterm, SubFinalSigkill:
-		e.fail(f)
+		m.fail(e, f)
 		m.mayDie(e)
 	default:
-		e.fail(f) // the command that runs decides, when it ends
+		m.fail(e, f) // the command that runs decides, when it ends
 	}
 }
 

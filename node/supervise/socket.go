@@ -14,7 +14,7 @@ func (m *Machine) listening(name, problem string) {
 	case !ok || e.def.Socket == nil || e.sub != SubStart:
 	case problem != "":
 		m.log(e, problem)
-		e.fail(FailResources)
+		m.fail(e, FailResources)
 		m.set(e, SubFailed)
 	default:
 		m.set(e, SubListening)
@@ -45,7 +45,7 @@ func (m *Machine) called(name string) {
 // wait in vain.
 func (m *Machine) closeSocket(e *entry, why string) {
 	m.log(e, why)
-	e.fail(FailResources)
+	m.fail(e, FailResources)
 	m.do(Unlisten{Unit: e.def.Name})
 	m.set(e, SubFailed)
 }

@@ -99,7 +99,7 @@ func (m *Machine) timerDue(e *entry) {
 	target := m.units[e.def.Timer.Unit]
 	if target == nil || target.gone {
 		m.log(e, e.def.Timer.Unit+", which the timer is to start, isn't there")
-		e.fail(FailResources)
+		m.fail(e, FailResources)
 		m.set(e, SubFailed)
 		return
 	}
