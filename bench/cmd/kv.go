@@ -48,6 +48,7 @@ latencies are judged by pairs of rounds only in which other programs had less th
 Work: ` + works() + `.`,
 		Example: "  drydock bench kv --quick\n  drydock bench kv --against etcd\n" +
 			"  drydock bench kv --against etcd --members 3 --work put,linear-get --conns 64,256 --pairs 20\n" +
+			"  drydock bench kv --against etcd --work '' --kills 30 --stops 30\n" +
 			"  drydock bench kv --against ./drydock-before --work put --conns 64",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -71,7 +72,7 @@ func (o *kvOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.dir, "dir", ".", "where data is kept meanwhile: on the disk that is meant")
 	f.StringVar(&o.memory, "memory-dir", memoryDir(), "a folder in memory, for the row without a disk; empty for none")
 	f.IntSliceVar(&o.members, "members", []int{3, 1}, "sizes of clusters")
-	f.StringSliceVar(&o.works, "work", workNames(), "kinds of work in the closed loop")
+	f.StringSliceVar(&o.works, "work", workNames(), "kinds of work in the closed loop; '' for none, so that leaders are killed only")
 	f.IntSliceVar(&o.conns, "conns", []int{1, 16, 64, 256}, "numbers of connections in the closed loop")
 	f.IntSliceVar(&o.loads, "load", []int{50, 70, 90}, "the open loop's rates, in % of the slower system's peak")
 	f.StringSliceVar(&o.openWorks, "open-work", []string{"put", "linear-get"}, "kinds of work in the open loop, of those in --work")

@@ -158,9 +158,11 @@ func (b *bench) groups() []group {
 				}
 			}
 		}
-		list = append(list, g)
+		if len(g.closed) > 0 {
+			list = append(list, g)
+		}
 	}
-	if b.MemoryDir != "" && len(b.Members) > 0 {
+	if b.MemoryDir != "" && len(b.Members) > 0 && slices.Contains(b.Works, "put") {
 		members := slices.Max(b.Members)
 		list = append(list, group{
 			members: members, memory: true,

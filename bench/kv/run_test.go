@@ -101,7 +101,7 @@ func TestRoundsThatFail(t *testing.T) {
 
 func TestFailovers(t *testing.T) {
 	o := small(t, fakeSystem("a"), fakeSystem("b"))
-	o.Members, o.Kills, o.Stops = nil, 1, 1
+	o.Works, o.Kills, o.Stops = nil, 1, 1
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestRunFails(t *testing.T) {
 		{"no program", func(o *Options) { o.Systems = []System{missing} }, "no such file"},
 		{"ends at once", func(o *Options) { o.Systems = []System{ends} }, "flag provided but not defined: -what"},
 		{"no directory", func(o *Options) { o.Dir = filepath.Join(o.Dir, "none") }, "no such file"},
-		{"no memory", func(o *Options) { o.MemoryDir = filepath.Join(o.Dir, "none"); o.Works = nil }, "no such file"},
+		{"no memory", func(o *Options) { o.MemoryDir = filepath.Join(o.Dir, "none"); o.Pairs = 1 }, "no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := small(t, fakeSystem("a"))
