@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -117,7 +118,7 @@ func (c *Calendar) fill(fields []string) (err error) {
 	return err
 }
 
-// parseField reads "*", "5", "1,15", "1..5", "0/15", "*/5" and "1..20/3".
+// parseField reads "*", "5", "1,15", "1..5", "0/15" and "1..20/3".
 func parseField(text string, low, up int) ([]int, error) {
 	var values []int
 	for _, part := range strings.Split(text, ",") {
@@ -131,6 +132,9 @@ func parseField(text string, low, up int) ([]int, error) {
 			by = n
 		}
 		from, to := low, up
+		if span == "*" && (stepped || text != "*") {
+			return nil, fmt.Errorf("%q: \"*\" stands alone; steps count from a number, as in %d/%s", text, low, cmp.Or(step, "5"))
+		}
 		if span != "*" {
 			first, last, ranged := strings.Cut(span, "..")
 			n, err := strconv.Atoi(first)
@@ -176,6 +180,10 @@ func parseWeekdays(text string) ([]int, error) {
 			if to, err = number(last); err != nil {
 				return nil, err
 			}
+		}
+		// The week begins on Monday here, so that "Sat..Sun" is a range.
+		if (from+6)%7 > (to+6)%7 {
+			return nil, fmt.Errorf("%q goes backwards; weeks begin on Monday", part)
 		}
 		for d := from; ; d = (d + 1) % 7 {
 			days = append(days, d)
