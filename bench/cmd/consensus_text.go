@@ -98,15 +98,16 @@ func short(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// ratios compares with the other library, round by round.
+// ratios compares with the other library, round by round. Its work is write; core
+// and apply, which do less, stand beside it as well and are named.
 func (r *consensusReport) ratios() {
 	for i := range r.rows {
 		own := &r.rows[i]
 		for k := range r.rows {
 			peer := &r.rows[k]
 			same := own.Case
-			same.System = peer.System
-			if own.System != consensus.Own || peer.System != consensus.Peer || peer.Case != same || len(peer.Rounds) == 0 {
+			same.System, same.Work = peer.System, peer.Work
+			if own.System != consensus.Own || own.Work == consensus.Read || peer.System != consensus.Peer || peer.Case != same {
 				continue
 			}
 			r.ratio(own, peer)
@@ -116,7 +117,7 @@ func (r *consensusReport) ratios() {
 
 // ratio prints how one row compares with the other library's.
 func (r *consensusReport) ratio(own, peer *consensus.Row) {
-	fmt.Fprintf(r.env.Stdout, "\n%s\n", own.Case)
+	fmt.Fprintf(r.env.Stdout, "\n%s, against %s's %s\n", own.Case, peer.System, peer.Work)
 	for _, figure := range []struct {
 		name string
 		of   func(*consensus.Sample) float64
