@@ -56,6 +56,8 @@ type op struct {
 	name, id string
 	// needs are a unit's requirements if the file gives them, else nil.
 	needs *unit.Requirements
+	// instantiate gives the requirements of an instance of a template.
+	instantiate func(unit.Name) *unit.Requirements
 	// refused is why a cluster wouldn't take the unit.
 	refused string
 	machine scheduler.Machine

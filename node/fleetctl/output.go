@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,7 +27,7 @@ type PlanOptions struct {
 func Plan(env *ui.Env, file string, o PlanOptions) error {
 	text, err := readPlan(env, file)
 	if err != nil {
-		return ui.Usagef("%v: is the path right?", err)
+		return inJSON(env, o, ui.Usagef("%v: is the path right?", err))
 	}
 	dir := filepath.Dir(file)
 	p, err := parse(file, text, func(path string) ([]byte, error) {
@@ -36,7 +37,7 @@ func Plan(env *ui.Env, file string, o PlanOptions) error {
 		return os.ReadFile(path)
 	})
 	if err != nil {
-		return ui.Exit(ui.Usage, err)
+		return inJSON(env, o, ui.Exit(ui.Usage, err))
 	}
 	tell(env, p.remarks)
 	c := newCluster(p.machines)
@@ -58,6 +59,30 @@ func Plan(env *ui.Env, file string, o PlanOptions) error {
 		return ui.Exit(ui.Violated, fmt.Errorf("not placed: %s", strings.Join(waiting, ", ")))
 	}
 	return nil
+}
+
+// failure is an error as --json writes it.
+type failure struct {
+	Error    string       `json:"error"`
+	Problems []ui.Problem `json:"problems,omitempty"`
+}
+
+// inJSON writes an error as a line of JSON, too, if that is asked for.
+func inJSON(env *ui.Env, o PlanOptions, err error) error {
+	if !o.JSON {
+		return err
+	}
+	f := failure{Error: err.Error()}
+	var wrong *problems
+	if errors.As(err, &wrong) {
+		f = failure{Error: fmt.Sprintf("%d problems in the plan", len(wrong.list)), Problems: wrong.list}
+	}
+	enc := json.NewEncoder(env.Stdout)
+	enc.SetEscapeHTML(false)
+	if failed := enc.Encode(f); failed != nil {
+		return ui.Exit(ui.WorldFailed, failed)
+	}
+	return err
 }
 
 func readPlan(env *ui.Env, file string) ([]byte, error) {

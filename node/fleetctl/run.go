@@ -3,6 +3,7 @@ package fleetctl
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"drydock/node/scheduler"
 	"drydock/node/ui"
@@ -24,6 +25,8 @@ type known struct {
 	needs   *unit.Requirements
 	// refused is why a cluster wouldn't take it; then it isn't there.
 	refused string
+	// instantiate is a template's.
+	instantiate func(unit.Name) *unit.Requirements
 }
 
 // cluster is what a plan runs on: units and machines as the commands so far have
@@ -63,6 +66,15 @@ func (c *cluster) run(n int, s step) outcome {
 		c.apply(o)
 	}
 	moves, _ := c.scheduler.Solve(0)
+	// What has moved runs at once, so that budgets hold nothing up for long.
+	for latest := moves; len(latest) > 0; moves = append(moves, latest...) {
+		for _, m := range latest {
+			if m.To != "" {
+				c.scheduler.Running(m.Unit)
+			}
+		}
+		latest, _ = c.scheduler.Solve(0)
+	}
 	return c.look(n, moves)
 }
 
@@ -102,34 +114,77 @@ func (c *cluster) apply(o op) {
 // change submits, loads or starts a unit.
 func (c *cluster) change(o op) {
 	k := c.units[o.name]
-	needs := o.needs
-	if needs == nil && k == nil {
-		needs = c.template(o.name)
-	}
 	if k == nil {
 		k = &known{}
 		c.units[o.name] = k
-	}
-	if needs != nil {
-		k.needs, k.refused = needs, o.refused
-	}
-	if o.verb != submit || k.refused != "" {
-		if name, err := unit.ParseName(o.name); err == nil && name.IsTemplate() && o.verb != submit && k.refused == "" {
-			c.remark(o, "cannot activate template %q: start its instances", o.name)
-			return
+		if o.needs == nil {
+			k.needs, k.refused = c.fromTemplate(o.name)
 		}
-		k.desired = map[verb]desired{submit: inactive, load: loaded, start: launched}[o.verb]
 	}
-	if k.refused != "" {
+	if o.needs != nil {
+		k.needs, k.refused, k.instantiate = o.needs, o.refused, o.instantiate
+	}
+	switch name, err := unit.ParseName(o.name); {
+	case k.refused != "":
 		c.scheduler.RemoveUnit(o.name)
-		return
+	case err == nil && name.IsTemplate():
+		c.changeTemplate(o, k, name)
+	default:
+		k.desired = map[verb]desired{submit: inactive, load: loaded, start: launched}[o.verb]
+		c.tell(o.name, k)
 	}
-	c.scheduler.SetUnit(scheduler.Unit{Name: o.name, Active: k.desired != inactive, Needs: k.needs})
 }
 
-// template returns the requirements of the template that a unit is an instance
-// of, with its own specifiers.
-func (c *cluster) template(name string) *unit.Requirements { return nil }
+func (c *cluster) tell(name string, k *known) {
+	c.scheduler.SetUnit(scheduler.Unit{Name: name, Active: k.desired != inactive, Needs: k.needs})
+}
+
+// fromTemplate returns the requirements of an instance whose template is known,
+// with the instance's specifiers.
+func (c *cluster) fromTemplate(instance string) (*unit.Requirements, string) {
+	name, err := unit.ParseName(instance)
+	if err != nil || !name.IsInstance() {
+		return nil, ""
+	}
+	template, _ := name.Template()
+	k := c.units[template.String()]
+	if k == nil || k.instantiate == nil {
+		return nil, ""
+	}
+	return k.instantiate(name), k.refused
+}
+
+// changeTemplate submits a template. One with Replicas is started by starting so
+// many instances; others can't be.
+func (c *cluster) changeTemplate(o op, k *known, template unit.Name) {
+	c.tell(o.name, k)
+	if o.verb == submit {
+		return
+	}
+	if k.needs == nil || k.needs.Replicas == 0 {
+		c.remark(o, "cannot activate template %q: start its instances, or give it Replicas=", o.name)
+		return
+	}
+	var are []unit.Name
+	for _, written := range slices.Sorted(maps.Keys(c.units)) {
+		if name, err := unit.ParseName(written); err == nil {
+			are = append(are, name)
+		}
+	}
+	_, surplus, err := scheduler.Instances(template, k.needs.Replicas, are)
+	if err != nil {
+		c.remark(o, "%v", err)
+		return
+	}
+	for _, name := range surplus {
+		c.lower(op{verb: destroy, name: name.String(), at: o.at})
+	}
+	for n := 1; n <= k.needs.Replicas; n++ {
+		if name, err := template.With(strconv.Itoa(n)); err == nil {
+			c.change(op{verb: o.verb, name: name.String(), needs: k.instantiate(name), at: o.at})
+		}
+	}
+}
 
 // lower stops, unloads or destroys a unit.
 func (c *cluster) lower(o op) {
@@ -152,7 +207,7 @@ func (c *cluster) lower(o op) {
 		k.desired = inactive
 	}
 	if k.refused == "" {
-		c.scheduler.SetUnit(scheduler.Unit{Name: o.name, Active: k.desired != inactive, Needs: k.needs})
+		c.tell(o.name, k)
 	}
 }
 
@@ -177,8 +232,20 @@ func (c *cluster) look(n int, moves []scheduler.Move) outcome {
 			out.Placed[name] = c.scheduler.Where(name)
 		}
 		if why := c.scheduler.Why(name); why != "" {
-			out.Unplaced[name] = why
+			out.Unplaced[name] = c.inWords(name, k, why)
 		}
 	}
 	return out
+}
+
+// inWords adds to the scheduler's reason what only the plan knows.
+func (c *cluster) inWords(name string, k *known, why string) string {
+	parsed, err := unit.ParseName(name)
+	if err == nil && parsed.IsTemplate() {
+		return "a template: its instances run"
+	}
+	if k.desired == inactive {
+		return "inactive: submitted, and not loaded or started"
+	}
+	return why
 }

@@ -154,6 +154,16 @@ func (r *reader) fleetLines(o *op, at, fleet *yaml.Node) {
 		return r.place(node, "", "%s: %v", o.name, p)
 	}
 	needs, remarks, err := unit.ParseFleet(name, lines)
+	if name.IsTemplate() {
+		remarks = nil // without an instance, values may be empty that won't be
+	}
+	o.instantiate = func(of unit.Name) *unit.Requirements {
+		needs, _, err := unit.ParseFleet(of, lines)
+		if err != nil {
+			return nil // the template's own reading has said so
+		}
+		return &needs
+	}
 	r.take(o, needs, remarks, err, place)
 }
 
@@ -182,6 +192,14 @@ func (r *reader) unitFile(o *op, n *yaml.Node) {
 	if err != nil {
 		r.take(o, unit.Requirements{}, nil, err, place)
 		return
+	}
+	o.instantiate = func(of unit.Name) *unit.Requirements {
+		one, err := u.Instantiate(of.Instance())
+		if err != nil {
+			return nil
+		}
+		needs := one.Fleet()
+		return &needs
 	}
 	r.take(o, u.Fleet(), u.Remarks(), nil, place)
 }
@@ -212,7 +230,7 @@ func (r *reader) take(o *op, needs unit.Requirements, remarks []unit.Problem, er
 	o.needs = &needs
 }
 
-// machineOf is the machine of an up, with what meta has set since.
+// withOverrides is the machine of an up, with what meta has set since.
 func (o *op) withOverrides(overrides []op) scheduler.Machine {
 	m := o.machine
 	m.Metadata = make(map[string]string, len(o.machine.Metadata))
