@@ -260,7 +260,7 @@ func writeElections(out io.Writer, r *Report) {
 		}
 	}
 	if len(list) > 0 {
-		fmt.Fprintf(out, "\nelections under load, though no leader had failed: %s\n", strings.Join(list, ", "))
+		fmt.Fprintf(out, "\nelections  under load, though no leader had failed: %s\n", strings.Join(list, ", "))
 	}
 }
 
@@ -269,7 +269,7 @@ func writeFloor(out io.Writer, r *Report) {
 		return
 	}
 	f := r.Floor
-	fmt.Fprintf(out, "floor      fdatasync of 4 KiB in place p50 %.0fµs, p99 %.0fµs, %.0f/s; at the end of a file p50 %.0fµs, %.0f/s\n",
+	fmt.Fprintf(out, "\nfloor      fdatasync of 4 KiB in place p50 %.0fµs, p99 %.0fµs, %.0f/s; at the end of a file p50 %.0fµs, %.0f/s\n",
 		f.Sync.P50, f.Sync.P99, f.Sync.Rate, f.SyncGrow.P50, f.SyncGrow.Rate)
 	fmt.Fprintf(out, "           loopback round trip of 512 bytes p50 %.0fµs, %.0f/s; memory copy %.1f GB/s\n",
 		f.Loopback.P50, f.Loopback.Rate, f.CopyGB)
