@@ -23,5 +23,5 @@
 // become.go processes from both sides, account.go users, environ.go variables,
 // group.go and proc_*.go what belongs to a unit, output.go and journal.go what it
 // writes, notify*.go what it says of itself, listen.go sockets, record.go what
-// outlives the agent.
+// outlives the agent, orphans.go the end of that without one.
 package supervisor

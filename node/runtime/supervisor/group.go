@@ -65,6 +65,23 @@ func newControlGroup(parents []string, name string, c *unit.Context) (*controlGr
 	return g, nil
 }
 
+// sweep removes the control groups of units that have no process left; the kernel
+// keeps the others.
+func sweep(parents []string) {
+	for _, parent := range parents {
+		units, err := os.ReadDir(parent)
+		if err != nil {
+			continue
+		}
+		for _, unit := range units {
+			if unit.IsDir() {
+				g := &controlGroup{dirs: []string{filepath.Join(parent, unit.Name())}}
+				_ = g.remove() // busy: it has processes
+			}
+		}
+	}
+}
+
 // bound is a value for the first of some files that is there: those of version 2
 // of control groups, and of version 1.
 type bound struct {

@@ -251,6 +251,57 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestKillOrphans has units end whose supervisor is gone, with control groups and
+// without.
+func TestKillOrphans(t *testing.T) {
+	for _, groups := range []string{"", fmt.Sprintf("drydock-orphans-%d", os.Getpid())} {
+		dir := t.TempDir()
+		first := newBench(t, Options{Dir: dir, Groups: groups})
+		var mains []int
+		for _, name := range []string{"a.service", "b.service", "c.service"} {
+			first.load(name, "KillMode=process", `ExecStart=/bin/sh -c 'trap "" TERM; setsid sleep 1000 & echo up; wait'`)
+			first.must(first.Start, name)
+			first.says(name, "up")
+			mains = append(mains, first.until(name, "active/running").MainPID)
+		}
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "unit-d.service"), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		err := KillOrphans(ctx, dir, func(unit string) bool { return unit == "b.service" })
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "d.service") || strings.Contains(err.Error(), "a.service") {
+			t.Errorf("killed with %v", err)
+		}
+		first.gone(mains[0])
+		first.gone(mains[2])
+		if _, ok := startOf(mains[1]); !ok {
+			t.Error("the spared one is gone")
+		}
+		if err := os.Remove(filepath.Join(dir, "unit-d.service")); err != nil {
+			t.Fatal(err)
+		}
+		second := newBench(t, Options{Dir: dir, Groups: groups})
+		second.load("a.service", "ExecStart=/bin/true")
+		second.load("b.service", "KillMode=control-group", "ExecStart=/bin/true")
+		if s, err := second.State("a.service"); err != nil || s.Active != "inactive" {
+			t.Errorf("state is %+v, %v", s, err)
+		}
+		second.until("b.service", "active/running")
+		second.Kill("b.service")
+		second.until("b.service", "inactive/dead")
+		ctx, cancel = context.WithTimeout(context.Background(), patience)
+		if err := KillOrphans(ctx, dir, nil); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		first.gone(mains[1])
+	}
+}
+
 func TestShutdownInTime(t *testing.T) {
 	b := newBench(t, Options{})
 	b.load("a.service", `ExecStart=/bin/sh -c 'trap "" TERM; echo up; while :; do sleep 0.01; done'`)

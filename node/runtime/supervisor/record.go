@@ -74,11 +74,7 @@ func (s *Supervisor) takeOver(r *running) {
 		return
 	}
 	r.saved, r.invocation = text, rec.Invocation
-	if len(rec.Group.Dirs) > 0 {
-		r.group = &controlGroup{dirs: rec.Group.Dirs}
-	} else {
-		r.group = &processGroup{leaders: rec.Group.Leaders, mark: rec.Group.Mark}
-	}
+	r.group = rec.group()
 	if s.empty(r) {
 		r.dropGroup()
 		s.forget(r)

@@ -113,6 +113,7 @@ func New(opt Options) (*Supervisor, error) {
 	}
 	if opt.Groups != "" {
 		s.parents = controlParents(opt.Groups)
+		sweep(s.parents)
 	}
 	go s.loop()
 	return s, nil
@@ -414,6 +415,7 @@ func (s *Supervisor) Close() error {
 		return nil // closed already
 	}
 	<-s.ended
+	sweep(s.parents)
 	var errs []error
 	for _, parent := range s.parents {
 		// Others keep it: units that go on running.
