@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"drydock/node"
 	"drydock/node/checkpoint"
@@ -108,5 +111,33 @@ func TestLostLog(t *testing.T) {
 	p.reopen(t)
 	if _, err := p.start(t, nil); !errors.Is(err, node.ErrNotFounded) {
 		t.Fatalf("started without its log: %v", err)
+	}
+}
+
+// TestFoundersDoNotWait: founders that ask each other while both are being made get
+// an answer at once, and whoever wants a member's services waits until there is one.
+func TestFoundersDoNotWait(t *testing.T) {
+	d := &door{opened: make(chan struct{})}
+	s := httptest.NewServer(d)
+	defer s.Close()
+	if status, body := ask("GET", s.URL+pathCluster, ""); status != http.StatusServiceUnavailable || !strings.Contains(body, "no member yet") {
+		t.Fatalf("whose port is this? %d %s", status, body)
+	}
+	late := make(chan int, 1)
+	go func() {
+		status, _ := ask("GET", s.URL+"/other", "")
+		late <- status
+	}()
+	select {
+	case status := <-late:
+		t.Fatalf("answered %d before there is a member", status)
+	case <-time.After(50 * time.Millisecond):
+	}
+	d.open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	if status := <-late; status != http.StatusTeapot {
+		t.Fatalf("answered %d", status)
+	}
+	if status, _ := ask("GET", s.URL+pathCluster, ""); status != http.StatusTeapot {
+		t.Fatalf("answered %d once it is open", status)
 	}
 }

@@ -97,10 +97,11 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 	if err != nil {
 		return m, errors.Join(err, clients.close())
 	}
+	door := m.openPeers(peers, secrets)
 	if err = m.startNode(ctx, secrets); err != nil {
 		return m, errors.Join(err, clients.close(), peers.close())
 	}
-	m.serve(clients, peers, secrets)
+	m.serve(clients, door, secrets)
 	closeHeld(held, log)
 	users := false
 	_ = m.host.Look(func(n *node.Node) { users = n.State().Auth().Enabled() })
@@ -240,8 +241,23 @@ func strayed(cfg *Config, id world.MemberID, members []state.Member) string {
 	return ""
 }
 
+// openPeers begins to listen to other members, and to tell founders that ask that
+// there is no member here yet.
+func (m *member) openPeers(peers listeners, s *secrets) *door {
+	d := &door{opened: make(chan struct{})}
+	m.peerHTTP = transport.NewServer(d, nil, m.log)
+	for _, ln := range peers {
+		var l net.Listener = ln
+		if ln.secure {
+			l = tls.NewListener(l, s.peerServer)
+		}
+		go func() { m.peerEnded(m.peerHTTP.Serve(l)) }()
+	}
+	return d
+}
+
 // serve begins to answer at both ports.
-func (m *member) serve(clients, peers listeners, s *secrets) {
+func (m *member) serve(clients listeners, d *door, s *secrets) {
 	mux := http.NewServeMux()
 	mux.Handle(transport.Path, m.peers.Handler())
 	(&peerServer{cluster: m.identity.Cluster, host: m.host}).register(mux)
@@ -251,14 +267,7 @@ func (m *member) serve(clients, peers listeners, s *secrets) {
 	for _, path := range legacy.PeerPaths() {
 		mux.Handle(path, old)
 	}
-	m.peerHTTP = transport.NewServer(mux, nil, m.log)
-	for _, ln := range peers {
-		var l net.Listener = ln
-		if ln.secure {
-			l = tls.NewListener(l, s.peerServer)
-		}
-		go func() { m.peerEnded(m.peerHTTP.Serve(l)) }()
-	}
+	d.open(mux)
 }
 
 func (m *member) clientListeners(clients listeners, s *secrets) (list []front.Listener) {

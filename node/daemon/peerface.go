@@ -32,6 +32,36 @@ const (
 	maxFaceBytes = 1 << 20
 )
 
+// door is what answers at the peer port while the member is being made: founders
+// that start together ask each other, and must not wait for each other's answers.
+// Everybody else waits until it opens.
+type door struct {
+	opened chan struct{}
+	inside http.Handler // set before opened is closed
+}
+
+func (d *door) open(inside http.Handler) {
+	d.inside = inside
+	close(d.opened)
+}
+
+// ServeHTTP implements http.Handler.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == pathCluster {
+		select {
+		case <-d.opened:
+		default:
+			http.Error(w, "this node is being started and is no member yet", http.StatusServiceUnavailable)
+			return
+		}
+	}
+	select {
+	case <-d.opened:
+		d.inside.ServeHTTP(w, r)
+	case <-r.Context().Done():
+	}
+}
+
 // errRefused is matched when a member has refused for good.
 var errRefused = errors.New("refused")
 
