@@ -151,7 +151,7 @@ func (c *cluster) leader(ctx context.Context) (int, error) {
 func (c *cluster) get(ctx context.Context, i int, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	body, err := once(ctx, c.addrs[i], appendGet(nil, c.addrs[i], path))
+	body, err := once(ctx, c.addrs[i], appendGet(nil, c.addrs[i], path), probeTime)
 	if err != nil {
 		return fmt.Errorf("n%d: GET %s: %w", i+1, path, err)
 	}
@@ -160,13 +160,13 @@ func (c *cluster) get(ctx context.Context, i int, path string, into any) error {
 
 // once sends one request over a connection of its own and returns the body of its
 // answer, which must be a success.
-func once(ctx context.Context, addr string, request []byte) ([]byte, error) {
+func once(ctx context.Context, addr string, request []byte, patience time.Duration) ([]byte, error) {
 	client, err := load.Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = client.Close() }()
-	a, err := client.Do(request, probeTime)
+	a, err := client.Do(request, patience)
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func workload(name string) (Workload, error) {
 
 // begin makes the round's directory and returns the index that it was made at.
 func begin(ctx context.Context, j job) (int64, error) {
-	body, err := once(ctx, j.host, appendForm(nil, "PUT", j.host, []byte(j.dir+"/begun"), []byte("x")))
+	body, err := once(ctx, j.host, appendForm(nil, "PUT", j.host, []byte(j.dir+"/begun"), []byte("x")), readyTime)
 	if err != nil {
 		return 0, fmt.Errorf("kv: before the round: %w", err)
 	}
@@ -154,7 +154,7 @@ func begin(ctx context.Context, j job) (int64, error) {
 // finish removes what the round has created, so that the next has no more to carry.
 func finish(ctx context.Context, j job) error {
 	request := fmt.Appendf(nil, "DELETE %s?recursive=true HTTP/1.1\r\nHost: %s\r\n\r\n", j.dir, j.host)
-	if _, err := once(ctx, j.host, request); err != nil {
+	if _, err := once(ctx, j.host, request, readyTime); err != nil {
 		return fmt.Errorf("kv: after the round: %w", err)
 	}
 	return nil

@@ -111,11 +111,12 @@ func TestFailovers(t *testing.T) {
 	}
 	for _, f := range r.Failovers {
 		for _, name := range []string{"a", "b"} {
-			if ms := f.Trials[name]; len(ms) != 1 || ms[0] <= 0 || ms[0] > 5000 {
-				t.Errorf("%s of %s: %v", f.Kind, name, ms)
+			list := f.Trials[name]
+			if len(list) != 1 || list[0].Gap <= 0 || list[0].Gap > 5000 || (f.Kind == stopped) != (list[0].Before > 0) {
+				t.Errorf("%s of %s: %v", f.Kind, name, list)
 			}
 		}
-		if f.Ratio == nil || f.Ratio.Pairs != 1 || (f.Kind == stopped) != (len(f.Before["a"]) == 1) {
+		if f.Ratio == nil || f.Ratio.Pairs != 1 || len(f.Failures) > 0 {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -225,15 +225,21 @@ func writeFailovers(env *ui.Env, r *Report) {
 			writeFailover(t, r, f)
 		}
 		t.Flush()
+		for _, f := range r.Failovers {
+			if n := len(f.Failures); f.Kind == kind && n > 0 {
+				fmt.Fprintf(env.Stdout, "! trials that failed at %v / %v: %d; the last, of %s: %.160s\n",
+					f.Timers.Heartbeat, f.Timers.Election, n, f.Failures[n-1].System, f.Failures[n-1].Reason)
+			}
+		}
 	}
 }
 
 func writeFailover(t *ui.Table, r *Report, f Failover) {
 	row := []string{fmt.Sprintf("%v / %v", f.Timers.Heartbeat, f.Timers.Election), fmt.Sprint(len(f.Trials[r.Systems[0].Name]))}
 	for _, s := range r.Systems {
-		text := spread(f.Trials[s.Name])
-		if before := f.Before[s.Name]; len(before) > 0 {
-			text += fmt.Sprintf(", before %.0f", pairs.Median(before))
+		text := spread(f.gaps(s.Name, func(t Trial) float64 { return t.Gap }))
+		if f.Kind == stopped {
+			text += fmt.Sprintf(", before %.0f", pairs.Median(f.gaps(s.Name, func(t Trial) float64 { return t.Before })))
 		}
 		row = append(row, text)
 	}

@@ -80,12 +80,14 @@ func sampleReport(t *testing.T, systems ...string) *Report {
 		}
 	}
 	timers := Timers{Heartbeat: 50 * time.Millisecond, Election: 250 * time.Millisecond}
-	kill := Failover{Kind: killed, Timers: timers, Trials: map[string][]float64{}}
-	stop := Failover{Kind: stopped, Timers: timers, Trials: map[string][]float64{}, Before: map[string][]float64{}}
+	kill := Failover{Kind: killed, Timers: timers, Trials: map[string][]Trial{}, Failures: []Failure{{systems[0], errNoWrite.Error()}}}
+	stop := Failover{Kind: stopped, Timers: timers, Trials: map[string][]Trial{}}
 	for i, s := range systems {
 		for k := range 8 {
-			kill.Trials[s] = append(kill.Trials[s], 300+float64(10*k+100*i))
-			stop.Trials[s], stop.Before[s] = append(stop.Trials[s], 20+float64(k)), append(stop.Before[s], 9)
+			if i > 0 || k > 0 { // the first of ours has failed
+				kill.Trials[s] = append(kill.Trials[s], Trial{Pair: k, Gap: 300 + float64(10*k+100*i)})
+			}
+			stop.Trials[s] = append(stop.Trials[s], Trial{Pair: k, Gap: 20 + float64(k), Before: 9})
 		}
 	}
 	for _, f := range []Failover{kill, stop} {
