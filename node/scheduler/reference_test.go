@@ -18,6 +18,8 @@ type twins struct {
 	fast *scheduler.Scheduler
 	slow *reference.Solver
 	log  []string
+	// placed is where the moves so far have brought each unit.
+	placed map[string]string
 }
 
 func (w *twins) did(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
@@ -25,14 +27,12 @@ func (w *twins) did(format string, args ...any) { w.log = append(w.log, fmt.Spri
 // world is what random commands are made of.
 type world struct {
 	machines, units, globs []string
-	zones, resources       bool
 }
 
 var small = world{
-	machines:  []string{"m1", "m2", "m3", "m4", "m5"},
-	units:     []string{"a.service", "b.service", "g.service", "web@1.service", "web@2.service", "web@3.service", "db@1.service", "db@2.service"},
-	globs:     []string{"web@*", "db@*.service", "a.service", "*", "[ab].service", "g*", "web@1.service", "[", "b.service"},
-	resources: true,
+	machines: []string{"m1", "m2", "m3", "m4", "m5"},
+	units:    []string{"a.service", "b.service", "g.service", "web@1.service", "web@2.service", "web@3.service", "db@1.service", "db@2.service"},
+	globs:    []string{"web@*", "db@*.service", "a.service", "*", "[ab].service", "g*", "web@1.service", "[", "b.service"},
 }
 
 func (w world) needs(t *rapid.T) *unit.Requirements {
@@ -126,39 +126,97 @@ func (w *twins) command(t *rapid.T, of world) {
 	case "assign":
 		n, m := name(), id()
 		w.did("assign %s %s", n, m)
-		w.fast.Assign(n, m)
+		if w.fast.Assign(n, m) {
+			w.placed[n] = m
+		}
 		w.slow.Assign(n, m)
 	}
 }
 
+// large has more machines than a set lists, so that bitmaps are compared, too.
+var large = func() world {
+	w := world{globs: []string{"web@*", "db@*.service", "web@1*", "u1*", "u?.service", "*5.service"}}
+	for i := range 70 {
+		w.machines = append(w.machines, fmt.Sprintf("m%02d", i))
+	}
+	for i := range 40 {
+		w.units = append(w.units, fmt.Sprintf("web@%d.service", i), fmt.Sprintf("u%d.service", i))
+	}
+	for i := range 8 {
+		w.units = append(w.units, fmt.Sprintf("db@%d.service", i))
+	}
+	return w
+}()
+
 // TestSameAsReference: whatever happens, the scheduler places every unit where the
 // slow solver does, though it looks only at what has changed.
 func TestSameAsReference(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := &twins{fast: scheduler.New(), slow: reference.New()}
-		for range rapid.IntRange(1, 12).Draw(t, "rounds") {
-			for range rapid.IntRange(1, 4).Draw(t, "commands") {
-				w.command(t, small)
-			}
-			for n := 0; ; n++ {
-				_, more := w.fast.Solve(rapid.IntRange(0, 3).Draw(t, "limit"))
-				if !more {
-					break
-				}
-				if n > 1000 {
-					t.Fatalf("no end:\n%s", strings.Join(w.log, "\n"))
-				}
-			}
-			w.slow.Solve()
-			w.did("solve")
-			for _, name := range small.units {
-				if diff := cmp.Diff(w.slow.Where(name), w.fast.Where(name)); diff != "" {
-					t.Fatalf("%s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
-				}
-				if diff := cmp.Diff(w.slow.Everywhere(name), w.fast.Everywhere(name)); diff != "" {
-					t.Fatalf("global %s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
-				}
-			}
+	t.Run("small", func(t *testing.T) { rapid.Check(t, func(t *rapid.T) { compare(t, small, 12, 4) }) })
+	t.Run("large", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("takes seconds")
 		}
+		calls := 0
+		rapid.Check(t, func(t *rapid.T) {
+			if calls++; calls <= 12 {
+				compare(t, large, 3, 300)
+			}
+		})
 	})
+}
+
+func compare(t *rapid.T, of world, rounds, commands int) {
+	w := &twins{fast: scheduler.New(), slow: reference.New(), placed: make(map[string]string)}
+	for range rapid.IntRange(1, rounds).Draw(t, "rounds") {
+		for range rapid.IntRange(commands/4, commands).Draw(t, "commands") {
+			w.command(t, of)
+		}
+		w.solve(t)
+		for _, name := range of.units {
+			if diff := cmp.Diff(w.slow.Where(name), w.fast.Where(name)); diff != "" {
+				t.Fatalf("%s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+			}
+			if diff := cmp.Diff(w.slow.Everywhere(name), w.fast.Everywhere(name)); diff != "" {
+				t.Fatalf("global %s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+			}
+			w.explained(t, name)
+		}
+	}
+}
+
+// solve has both decide, the scheduler in small steps whose moves are followed.
+func (w *twins) solve(t *rapid.T) {
+	for n := 0; ; n++ {
+		moves, more := w.fast.Solve(rapid.IntRange(0, 3).Draw(t, "limit"))
+		for _, m := range moves {
+			if w.placed[m.Unit] != m.From {
+				t.Fatalf("%+v, but it was on %q:\n%s", m, w.placed[m.Unit], strings.Join(w.log, "\n"))
+			}
+			if m.From != "" && m.Why == "" {
+				t.Fatalf("%+v gives no reason:\n%s", m, strings.Join(w.log, "\n"))
+			}
+			w.placed[m.Unit] = m.To
+		}
+		if !more {
+			break
+		}
+		if n > 5000 {
+			t.Fatalf("no end:\n%s", strings.Join(w.log, "\n"))
+		}
+	}
+	w.slow.Solve()
+	w.did("solve")
+}
+
+// explained checks that the moves add up to the place, and that a unit has either
+// a place or a reason.
+func (w *twins) explained(t *rapid.T, name string) {
+	where := w.fast.Where(name)
+	if w.placed[name] != where {
+		t.Fatalf("%s is on %q, the moves say %q:\n%s", name, where, w.placed[name], strings.Join(w.log, "\n"))
+	}
+	why := w.fast.Why(name)
+	if running := where != "" || len(w.fast.Everywhere(name)) > 0; running == (why != "") || strings.Contains(why, "not decided") {
+		t.Fatalf("%s is on %q because %q:\n%s", name, where, why, strings.Join(w.log, "\n"))
+	}
 }
