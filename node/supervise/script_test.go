@@ -197,6 +197,8 @@ func notification(words []string) supervise.Notified {
 			n.From = supervise.FromOther
 		case "ready":
 			n.Ready = true
+		case "reloading":
+			n.Reloading = true
 		case "stopping":
 			n.Stopping = true
 		case "alive":

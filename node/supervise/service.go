@@ -223,6 +223,11 @@ func (m *Machine) mainExited(e *entry, f Result) {
 		}
 	case SubRunning:
 		m.settled(e, f)
+	case SubReload:
+		m.fail(e, f)
+		if e.control == 0 {
+			m.settled(e, Success) // it was reloading by its own account
+		}
 	case SubStopWatchdog, SubStopSigterm, SubStopSigkill:
 		m.fail(e, f)
 		if e.control == 0 {
@@ -346,6 +351,10 @@ func (m *Machine) notified(n Notified) {
 	switch {
 	case n.Ready && e.sub == SubStart && e.def.Service.Type == unit.Notify:
 		m.startPost(e)
+	case n.Ready && e.sub == SubReload && e.control == 0:
+		m.settled(e, Success)
+	case n.Reloading && e.sub == SubRunning:
+		m.set(e, SubReload)
 	case n.Stopping && e.sub == SubRunning:
 		e.patience = never
 		m.set(e, SubStopSigterm) // it knows already, nobody needs to tell it

@@ -156,7 +156,7 @@ const (
 
 // watchGroups has groups looked at soon.
 func (s *Supervisor) watchGroups() {
-	s.polling = pollSoonest
+	s.polling, s.lookAt = pollSoonest, time.Now().Add(pollSoonest)
 }
 
 // look sees whether anything that nobody waits for has ended.

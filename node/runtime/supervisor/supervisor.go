@@ -56,6 +56,7 @@ type Supervisor struct {
 	answers map[supervise.Token]func(runtime.Outcome)
 	last    supervise.Token
 	polling time.Duration // pause between looks at groups, zero if none is due
+	lookAt  time.Time     // when the next look is
 	closing bool
 
 	// mu guards what callers see.
@@ -181,7 +182,13 @@ func (s *Supervisor) loop() {
 				}
 			}
 		case <-timer.C:
+		}
+		// Looked at each time: who is busy must not be late.
+		if !s.closing && s.polling > 0 && !time.Now().Before(s.lookAt) {
 			s.look()
+			s.lookAt = time.Now().Add(s.polling)
+		}
+		if next, ok := s.machine.Next(); !s.closing && ok && next <= time.Since(s.origin) {
 			s.step(supervise.Tick{})
 		}
 		timer.Reset(s.pause())
@@ -196,7 +203,7 @@ func (s *Supervisor) pause() time.Duration {
 		pause = min(pause, max(0, next-time.Since(s.origin)))
 	}
 	if s.polling > 0 {
-		pause = min(pause, s.polling)
+		pause = min(pause, max(0, time.Until(s.lookAt)))
 	}
 	return pause
 }
