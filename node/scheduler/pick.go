@@ -122,7 +122,7 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 // search returns the least loaded machine that q allows, the lowest id among
 // equals.
 func (s *Scheduler) search(q *query) int32 {
-	smallest := -1
+	smallest, listed := -1, false
 	for i, in := range q.include {
 		if in.n == 0 {
 			return none
@@ -130,8 +130,9 @@ func (s *Scheduler) search(q *query) int32 {
 		if smallest < 0 || in.n < q.include[smallest].n {
 			smallest = i
 		}
+		listed = listed || in.words == nil
 	}
-	if smallest >= 0 && (q.include[smallest].words == nil || s.sparse(q.include[smallest])) {
+	if smallest >= 0 && (listed || s.sparse(q.include[smallest])) {
 		return s.searchMembers(q, smallest)
 	}
 	return s.searchLevels(q)

@@ -174,7 +174,7 @@ func compare(t *rapid.T, of world, rounds, commands int) {
 		w.solve(t)
 		for _, name := range of.units {
 			if diff := cmp.Diff(w.slow.Where(name), w.fast.Where(name)); diff != "" {
-				t.Fatalf("%s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+				t.Fatalf("%s (-slow +fast):\n%swhy: %s\n%s", name, diff, w.fast.Why(name), strings.Join(w.log, "\n"))
 			}
 			if diff := cmp.Diff(w.slow.Everywhere(name), w.fast.Everywhere(name)); diff != "" {
 				t.Fatalf("global %s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))

@@ -122,6 +122,7 @@ func (s *Scheduler) adopt(i int32, c *class) {
 	was := r.active
 	if old.needs.Global || c.needs.Global {
 		s.release(i, "its requirements changed")
+		again = false // afresh begins anew
 	}
 	slot := r.slot
 	// What its name gives to others doesn't change.
