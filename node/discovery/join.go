@@ -75,7 +75,7 @@ func Join(ctx context.Context, o Options) (Result, error) {
 	var res Result
 	_, err = c.size(ctx)
 	switch {
-	case errors.Is(err, ErrSizeNotFound) && strings.HasPrefix(c.dir, keysPrefix):
+	case errors.Is(err, ErrSizeNotFound) && strings.HasPrefix(c.dir, keysPrefix) && !strings.HasPrefix(c.dir, registry):
 		res, err = c.join2014(ctx, &o)
 	case err == nil:
 		res, err = c.found(ctx, &o)

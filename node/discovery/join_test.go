@@ -110,6 +110,7 @@ func TestRefusals(t *testing.T) {
 		want            error
 	}{
 		{"no such token", unknown, "discovery: size key not found", ErrSizeNotFound},
+		{"no such token, by its key", s.URL + registry + "mistyped", "discovery: size key not found", ErrSizeNotFound},
 		{"size in words", sized("words", "three"), "discovery: size key is bad", ErrBadSize},
 		{"size zero", sized("zero", "0"), "discovery: size key is bad", ErrBadSize},
 		{"size beyond reason", sized("many", "65"), "discovery: size key is bad", ErrBadSize},

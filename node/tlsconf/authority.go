@@ -200,7 +200,7 @@ func ParseAuthority(certText, keyText []byte) (*Authority, error) {
 // keys in .key.
 const (
 	CAName     = "ca"     // the authority
-	ServerName = "server" // for serving clients
+	ServerName = "server" // for serving clients, and for workers that call members
 	PeerName   = "peer"   // for serving and calling members
 	ClientName = "client" // for clients
 )
@@ -217,7 +217,7 @@ func WriteCA(dir string, hosts []string) error {
 		return fmt.Errorf("certificates: %w", err)
 	}
 	for _, o := range [...]Order{
-		{CommonName: ServerName, Hosts: hosts, Serves: true},
+		{CommonName: ServerName, Hosts: hosts, Serves: true, Calls: true},
 		{CommonName: PeerName, Hosts: hosts, Serves: true, Calls: true},
 		{CommonName: ClientName, Calls: true},
 	} {
