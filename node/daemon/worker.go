@@ -45,7 +45,9 @@ func full(res *discovery.Result, err error) error {
 // runWorker runs the node without a vote: for the cluster at --join, or for the
 // members that a discovery has named.
 func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, files []*os.File, found *fullError) error {
-	s, err := loadSecrets(cfg, log)
+	own := *cfg
+	own.ListenPeerURLs = nil // a worker has no peers to listen for
+	s, err := loadSecrets(&own, log)
 	if err != nil {
 		return err
 	}
