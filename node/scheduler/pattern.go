@@ -244,6 +244,8 @@ type names struct {
 	fresh []int32
 	// runs are sorted; each is at most half as long as the one before.
 	runs [][]string
+	// stale says that runs may hold names that have no unit any more, or twice.
+	stale bool
 }
 
 // freshMax is how many names are looked through rather than sorted.
@@ -284,13 +286,15 @@ func (n *names) sort(s *Scheduler) {
 	for len(n.runs) > 0 && len(n.runs[len(n.runs)-1]) < 2*len(run) {
 		last := n.runs[len(n.runs)-1]
 		n.runs = n.runs[:len(n.runs)-1]
-		run = merge(s, last, run)
+		run = merge(s, last, run, n.stale)
 	}
+	n.stale = n.stale && len(n.runs) > 0
 	n.runs = append(n.runs, run)
 }
 
-// merge joins two sorted runs without the names that have no unit any more.
-func merge(s *Scheduler, a, b []string) []string {
+// merge joins two sorted runs; if they may be stale, without the names that have no
+// unit any more, and each once.
+func merge(s *Scheduler, a, b []string, stale bool) []string {
 	out := make([]string, 0, len(a)+len(b))
 	for len(a) > 0 || len(b) > 0 {
 		from := &a
@@ -299,9 +303,12 @@ func merge(s *Scheduler, a, b []string) []string {
 		}
 		name := (*from)[0]
 		*from = (*from)[1:]
-		if _, ok := s.unitByName[name]; ok && (len(out) == 0 || out[len(out)-1] != name) {
-			out = append(out, name)
+		if stale {
+			if _, ok := s.unitByName[name]; !ok || len(out) > 0 && out[len(out)-1] == name {
+				continue
+			}
 		}
+		out = append(out, name)
 	}
 	return out
 }

@@ -216,6 +216,7 @@ func (s *Scheduler) RemoveUnit(name string) bool {
 		s.goodbyes = append(s.goodbyes, Move{Unit: name, From: s.machines[r.was].id, Why: "destroyed"})
 	}
 	delete(s.unitByName, name)
+	s.names.stale = true
 	s.dropProfile(r.profile)
 	c := r.class
 	*r = record{slot: none, next: none, prev: none, was: none, told: r.told, checking: r.checking}
