@@ -43,6 +43,7 @@ var checks = map[string]check{
 		return []checker.Verdict{cluster.CheckLive(e.ops, e.Applied, cluster.LiveOptions{
 			Healed: e.HealedAt, End: e.Simulated, Within: x.Within,
 			Running: e.Running, Restarts: e.Restarts, FinalCommit: e.FinalCommit,
+			Spread: e.spread(),
 		})}
 	},
 	scenario.ExpectLeader: func(e *evidence, x scenario.Expectation) []checker.Verdict {
@@ -160,4 +161,19 @@ func (e *evidence) healed() time.Duration {
 // unknown is the verdict of a check that has nothing to go by.
 func unknown(why string) []checker.Verdict {
 	return []checker.Verdict{{Status: checker.Unknown, Summary: why}}
+}
+
+// spread is how long what is committed may take to reach all members when nothing
+// is broken: a second, and twice what a link and a disk may take at their slowest,
+// since a leader may be lost to them once on the way.
+func (e *evidence) spread() time.Duration {
+	net, disk := e.spec.Scenario.Network, e.spec.Scenario.Disk
+	d := time.Second
+	if net.Tail > 0 {
+		d += 2 * net.TailLatency
+	}
+	if disk.Tail > 0 {
+		d += 2 * disk.TailLatency
+	}
+	return d
 }

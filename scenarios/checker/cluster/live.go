@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,8 @@ const (
 	availableCheck = "a leader again after every fault that took it"
 )
 
-// spreadTime is how long what is committed may take to reach all members.
+// spreadTime is how long what is committed may take to reach all members, if the
+// options say nothing else.
 const spreadTime = time.Second
 
 // LiveOptions say what CheckLive asks for. Times are run time.
@@ -33,10 +35,13 @@ type LiveOptions struct {
 	// before does not count.
 	Restarts []history.Restart
 	// FinalCommit is what every running member must have applied at the end,
-	// but for what no member had applied until a second before; 0 asks for
+	// but for what no member had applied until Spread before; 0 asks for
 	// nothing.
 	FinalCommit uint64
-	_           struct{}
+	// Spread is how long what is committed may take to reach all members: a
+	// second if zero. Slow links and disks want more.
+	Spread time.Duration
+	_      struct{}
 }
 
 // CheckLive judges whether the cluster works again after healing: every client
@@ -116,7 +121,7 @@ func caughtUp(applied []history.Applied, opt LiveOptions) (members int, worst ti
 		if time.Duration(a.Time) <= opt.Healed {
 			target = max(target, a.Index)
 		}
-		if time.Duration(a.Time) <= opt.End-spreadTime {
+		if time.Duration(a.Time) <= opt.End-cmp.Or(opt.Spread, spreadTime) {
 			final = max(final, a.Index)
 		}
 	}
