@@ -59,6 +59,9 @@ func (s *Scheduler) SetUnit(u Unit) {
 	if u.Needs == nil {
 		u.Needs = &s.nothing
 	}
+	if len(s.rollout) > 0 { // this is newer than what waits for its turn
+		s.rollout = slices.DeleteFunc(s.rollout, func(o Unit) bool { return o.Name == u.Name })
+	}
 	i, known := s.unitByName[u.Name]
 	var c *class
 	if known && s.units[i].class.needs == u.Needs && !grouped(u.Needs) {
