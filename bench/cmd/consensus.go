@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,6 +116,11 @@ func (o *consensusOptions) selection() (*consensus.Selection, error) {
 	numbers(&errs, "value", o.values, 1, 1<<20)
 	numbers(&errs, "rounds", []int{o.rounds}, 1, 1000)
 	numbers(&errs, "trials", []int{o.trials}, 0, 10000)
+	if len(o.depths) > 0 && len(o.values) > 0 {
+		if most := slices.Max(o.depths) * slices.Max(o.values); most > maxUnderWay {
+			errs = append(errs, fmt.Errorf("--depth: times --value %d bytes are under way at once, want at most %d", most, maxUnderWay))
+		}
+	}
 	switch {
 	case o.round < 10*time.Millisecond || o.warm < 0:
 		errs = append(errs, fmt.Errorf("--round: %v, want at least 10ms, and --warm not below 0", o.round))
@@ -128,6 +134,9 @@ func (o *consensusOptions) selection() (*consensus.Selection, error) {
 	}
 	return s, errors.Join(errs...)
 }
+
+// maxUnderWay is half of what a member takes before it refuses more.
+const maxUnderWay = 32 << 20
 
 // words checks a list of names.
 func words[T ~string](errs *[]error, flag string, list []string, known ...T) (found []T) {

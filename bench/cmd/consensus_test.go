@@ -69,6 +69,7 @@ func TestConsensusRefuses(t *testing.T) {
 		"--members 0":                       "--members: 0, want 1 to 9",
 		"--depth 5000":                      "--depth: 5000, want 1 to 4096",
 		"--value 0":                         "--value: 0, want 1",
+		"--depth 4096 --value 65536":        "want at most 33554432",
 		"--rounds 0":                        "--rounds: 0, want 1",
 		"--trials -1":                       "--trials: -1, want 0",
 		"--round 1ms":                       "--round: 1ms, want at least 10ms",

@@ -9,8 +9,12 @@ import (
 
 // printText writes a table for each kind of work.
 func (r *consensusReport) printText() error {
-	fmt.Fprintf(r.env.Stdout, "bench consensus   %d rounds of %v, median (least - most); CPU and allocations of this process, an operation\n",
-		r.o.rounds, r.o.round)
+	if r.o.failover {
+		fmt.Fprintln(r.env.Stdout, "bench consensus   failover")
+	} else {
+		fmt.Fprintf(r.env.Stdout, "bench consensus   %d rounds of %v, median (least - most); CPU and allocations of this process, an operation\n",
+			r.o.rounds, r.o.round)
+	}
 	fmt.Fprintf(r.env.Stdout, "floor   write and sync of 4 KiB p50 %s p99 %s µs (of a growing file %s), loopback round trip p50 %s µs, copy %s GB/s\n",
 		short(r.floor.Sync.P50), short(r.floor.Sync.P99), short(r.floor.SyncGrow.P50), short(r.floor.Loopback.P50), short(r.floor.CopyGB))
 	var work consensus.Work
