@@ -43,6 +43,7 @@ type Options struct {
 // Host is a running node. Its methods may be called by any goroutine.
 type Host struct {
 	clock     clock
+	slack     time.Duration // how late a follower's tick may be
 	lanes     *lanes
 	peers     world.Peers
 	onRole    func(node.Role)
@@ -65,7 +66,7 @@ type Host struct {
 // node has prepared, and begins to turn it.
 func Start(disk world.FS, o Options) (*Host, error) {
 	h := &Host{
-		clock: clock{start: time.Now()},
+		clock: clock{start: time.Now()}, slack: o.Config.Heartbeat / 2,
 		peers: o.Peers, onRole: o.OnRole, onMembers: o.OnMembers, id: o.Config.ID,
 		inner: make(chan input, maxInner), outer: make(chan input, maxOuter),
 		stop: make(chan struct{}), done: make(chan struct{}),

@@ -33,11 +33,17 @@ type waiter interface {
 	lost(err error)
 }
 
+// unarmed is no time at which a timer is due.
+const unarmed = time.Duration(-1)
+
 // loop is the state of the reactor's goroutine: nobody else touches it.
 type loop struct {
 	h       *Host
 	node    *node.Node
 	timer   *time.Timer
+	armed   time.Duration // when the timer fires, or unarmed
+	due     time.Duration // when the node wants its tick
+	follows bool          // another member leads
 	waiting map[uint64]waiter
 	batch   []node.Input
 	looks   []func(*node.Node)
@@ -83,6 +89,7 @@ func (l *loop) gather() bool {
 		case in := <-l.h.outer:
 			l.take(&in)
 		case <-l.timer.C:
+			l.armed = unarmed
 			l.batch = append(l.batch, node.Tick{})
 		case <-l.h.stop:
 			return false
@@ -97,6 +104,10 @@ func (l *loop) gather() bool {
 	for len(l.batch) < maxTurn && len(l.h.outer) > 0 {
 		in := <-l.h.outer
 		l.take(&in)
+	}
+	if l.armed != unarmed && l.due < l.armed && l.h.clock.now().Mono >= l.due {
+		l.batch = append(l.batch, node.Tick{}) // whose time had come
+		l.armed = unarmed
 	}
 	for i, look := range l.looks {
 		look(l.node)
@@ -152,8 +163,29 @@ func (l *loop) carryOut(fx *node.Effects) {
 		l.members = l.node.State().Members()
 		l.h.onMembers(l.members)
 	}
+	if fx.Role != nil {
+		l.follows = fx.Role.Lead != 0 && !fx.Role.Leader
+	}
 	if fx.Halt == nil {
-		l.timer.Reset(max(fx.Timer-l.h.clock.now().Mono, 0))
+		l.arm(fx.Timer)
+	}
+}
+
+// arm sets the timer. Setting it anew wakes the runtime's poller, so it is left
+// alone while it is right: most steps leave it as it is.
+//
+// A follower's tick only counts time, and may as well wait for the leader's next
+// heartbeat, which is about to come: that spares a follower at rest every other
+// wake-up. Without heartbeats its clock is late by the slack, once.
+func (l *loop) arm(due time.Duration) {
+	l.due = due
+	at, now := due, l.h.clock.now().Mono
+	if l.follows && due > now {
+		at += l.h.slack
+	}
+	if at != l.armed {
+		l.armed = at
+		l.timer.Reset(max(at-now, 0))
 	}
 }
 
