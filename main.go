@@ -50,12 +50,12 @@ func run(env *ui.Env, worlds ...runner.World) int {
 }
 
 // arguments are the words of the command line as the commands take them. Called as
-// etcdctl the program is that command; the flags of a node may have one dash, as
+// etcdctl or fleetctl the program is that command; the flags of a node may have one dash, as
 // they had in 2014.
 func arguments(env *ui.Env) []string {
 	switch {
-	case env.Program == "etcdctl":
-		return append([]string{"etcdctl"}, env.Args...)
+	case env.Program == "etcdctl", env.Program == "fleetctl":
+		return append([]string{env.Program}, env.Args...)
 	case len(env.Args) > 0 && env.Args[0] == "node":
 		return append([]string{"node"}, nodecmd.LongDashes(env.Args[1:])...)
 	}
