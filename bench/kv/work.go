@@ -71,7 +71,7 @@ var errAnswer = errors.New("kv: unexpected answer")
 // value has.
 func expect(a *load.Answer, action string, size int) error {
 	if a.Status != 200 && a.Status != 201 || len(a.Body) < size || !bytes.HasPrefix(a.Body, []byte(action)) {
-		return fmt.Errorf("%w: status %d, %d bytes: %.120s; want %s...", errAnswer, a.Status, len(a.Body), a.Body, action)
+		return fmt.Errorf("%w: status %d, %d bytes: %.120s; want it to begin with %s", errAnswer, a.Status, len(a.Body), a.Body, action)
 	}
 	return nil
 }

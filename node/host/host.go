@@ -78,7 +78,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	}
 	h.users.begin(n)
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
-	l := &loop{h: h, node: n, timer: time.NewTimer(time.Hour), waiting: make(map[uint64]waiter)}
+	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiter)}
 	go l.run()
 	return h, nil
 }

@@ -40,7 +40,7 @@ const unarmed = time.Duration(-1)
 type loop struct {
 	h       *Host
 	node    *node.Node
-	timer   *time.Timer
+	timer   *timer
 	armed   time.Duration // when the timer fires, or unarmed
 	due     time.Duration // when the node wants its tick
 	follows bool          // another member leads

@@ -133,7 +133,7 @@ func (m *Machine) die(e *entry, f Result) {
 	if again {
 		// Its end was told to others; now the pause.
 		m.set(e, SubAutoRestart)
-		e.deadline = m.after(e.def.Service.RestartSec)
+		e.deadline = m.after(e.def.Service.RestartWait)
 	}
 }
 

@@ -85,7 +85,6 @@ type entry struct {
 	starts     starts
 
 	timer    timerState
-	incoming bool // somebody called while the unit could not be started
 	reported Status
 	dirty    bool
 }

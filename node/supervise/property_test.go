@@ -43,8 +43,6 @@ type simProc struct {
 	told     unit.Signal // the signal that it dies of
 }
 
-var signalToDie = []unit.Signal{supervise.SIGTERM, supervise.SIGKILL, supervise.SIGABRT, supervise.SIGHUP}
-
 func newSim(t *rapid.T) *sim {
 	s := &sim{
 		t: t, m: supervise.New(supervise.Config{}), twin: supervise.New(supervise.Config{}),

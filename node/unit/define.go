@@ -92,7 +92,7 @@ func (d *definer) begin() {
 
 func newService() *Service {
 	return &Service{
-		Type: Simple, Restart: RestartNo, RestartSec: 100 * time.Millisecond,
+		Type: Simple, Restart: RestartNo, RestartWait: 100 * time.Millisecond,
 		TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, RuntimeMax: Infinity,
 		KillMode: KillControlGroup, KillSignal: "SIGTERM", SendSIGKILL: true, NotifyAccess: AccessNone,
 		Context: Context{UMask: 0o022, StandardInput: "null", StandardOutput: "journal", StandardError: "inherit"},

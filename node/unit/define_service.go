@@ -22,7 +22,7 @@ var serviceOptions = []option{
 	{"ExecStopPost", commands(func(s *Service) *[]Command { return &s.StopPost })},
 	{"Restart", choice(func(d *definer) *Restart { return &d.d.Service.Restart }, RestartNo, RestartNo, RestartAlways,
 		RestartOnSuccess, RestartOnFailure, RestartOnAbnormal, RestartOnAbort, RestartOnWatchdog)},
-	{"RestartSec", span(func(d *definer) *time.Duration { return &d.d.Service.RestartSec }, 100*time.Millisecond, 0)},
+	{"RestartSec", span(func(d *definer) *time.Duration { return &d.d.Service.RestartWait }, 100*time.Millisecond, 0)},
 	{"TimeoutSec", func(d *definer, v string) error {
 		return cmp.Or(timeoutStart(d, v), timeoutStop(d, v))
 	}},

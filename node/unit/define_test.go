@@ -24,7 +24,7 @@ func define(t *testing.T, name, text string) (*unit.Definition, error) {
 // service returns a service with systemd's defaults and one command.
 func service(change func(*unit.Service)) *unit.Service {
 	s := &unit.Service{
-		Type: unit.Simple, Restart: unit.RestartNo, RestartSec: 100 * time.Millisecond,
+		Type: unit.Simple, Restart: unit.RestartNo, RestartWait: 100 * time.Millisecond,
 		Start:        []unit.Command{{Path: "/bin/true", Args: []string{"/bin/true"}}},
 		TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, RuntimeMax: unit.Infinity,
 		KillMode: unit.KillControlGroup, KillSignal: "SIGTERM", SendSIGKILL: true, NotifyAccess: unit.AccessNone,
@@ -71,7 +71,7 @@ func TestDefineService(t *testing.T) {
 		},
 		"unless told otherwise": {"Type=notify\nNotifyAccess=all", func(s *unit.Service) { s.Type, s.NotifyAccess = unit.Notify, unit.AccessAll }},
 		"restart": {"Restart=on-failure\nRestartSec=1min 30s\nStartLimitBurst=3", func(s *unit.Service) {
-			s.Restart, s.RestartSec = unit.RestartOnFailure, 90*time.Second
+			s.Restart, s.RestartWait = unit.RestartOnFailure, 90*time.Second
 		}},
 		"last wins": {"Restart=always\nRestart=no\nKillSignal=9\nKillSignal=INT", func(s *unit.Service) { s.KillSignal = "SIGINT" }},
 		"exits": {"SuccessExitStatus=1 TEMPFAIL SIGKILL\nRestartPreventExitStatus=255 RTMIN+3", func(s *unit.Service) {

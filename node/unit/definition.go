@@ -96,8 +96,9 @@ type Service struct {
 	// ExecStartPre and so on, in order.
 	Pre, Start, Post, Reload, Stop, StopPost []Command
 
-	Restart    Restart
-	RestartSec time.Duration
+	Restart Restart
+	// RestartWait (RestartSec=) is how long to wait before a restart.
+	RestartWait time.Duration
 	// TimeoutStart bounds each command of the start and the wait for readiness,
 	// TimeoutStop each command of the stop and each wait for an end, RuntimeMax
 	// how long the service runs. Infinity is no bound.

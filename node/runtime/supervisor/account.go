@@ -32,14 +32,14 @@ func resolve(c *unit.Context) (account, error) {
 	if c.User != "" {
 		u, err := findUser(c.User)
 		if err != nil {
-			return who, fmt.Errorf("User=%s: %w", c.User, err)
+			return who, fmt.Errorf("option User=%s: %w", c.User, err)
 		}
 		who.name, who.home = u.Username, u.HomeDir
 		if who.uid, err = strconv.Atoi(u.Uid); err != nil {
-			return who, fmt.Errorf("User=%s: %w", c.User, err)
+			return who, fmt.Errorf("option User=%s: %w", c.User, err)
 		}
 		if who.gid, err = strconv.Atoi(u.Gid); err != nil {
-			return who, fmt.Errorf("User=%s: %w", c.User, err)
+			return who, fmt.Errorf("option User=%s: %w", c.User, err)
 		}
 		ids, err := u.GroupIds()
 		for _, id := range ids {
@@ -51,7 +51,7 @@ func resolve(c *unit.Context) (account, error) {
 	if c.Group != "" {
 		gid, err := findGroup(c.Group)
 		if err != nil {
-			return who, fmt.Errorf("Group=%s: %w", c.Group, err)
+			return who, fmt.Errorf("option Group=%s: %w", c.Group, err)
 		}
 		who.gid = gid
 	}

@@ -196,7 +196,9 @@ func (s *Supervisor) attend(p *process, what []byte, specOut, verdictIn *os.File
 	var fail failure
 	switch {
 	case len(text) > 0:
-		err = errors.Join(err, json.Unmarshal(text, &fail))
+		if bad := json.Unmarshal(text, &fail); bad != nil {
+			fail.Why = fmt.Sprintf("what became of its start can't be read: %v", bad)
+		}
 	case err == nil && readErr == nil:
 		s.inbox.post(func() {
 			p.becoming = false

@@ -35,7 +35,6 @@ type record struct {
 	at      *machine
 	seq     int
 	mayKick bool
-	queued  bool
 }
 
 // New returns a solver that knows of nothing.
