@@ -214,7 +214,7 @@ var spoilers = []spoiler{
 	}},
 	{"live-after-heal: 3s", nil, func(r *runner.Result) bool {
 		r.Applied = slices.DeleteFunc(slices.Clone(r.Applied), func(a history.Applied) bool {
-			return a.Node == r.Nodes[0] && a.Index+5 > r.FinalCommit
+			return a.Node == r.Nodes[0] && time.Duration(a.Time) > r.Simulated-3*time.Second
 		})
 		return true
 	}},
