@@ -221,6 +221,9 @@ func (i *inspection) readLog(made bool) error {
 	}
 	i.logOK = err == nil
 	if len(i.log.Segments) > 0 {
+		if !made {
+			i.damage(identityName, nil, errors.New("missing, though there is a log: a node would take the directory for an empty one"))
+		}
 		i.owner()
 		i.r.Log = describeLog(&i.log)
 	}

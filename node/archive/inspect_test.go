@@ -96,6 +96,7 @@ func TestDamageIsNamed(t *testing.T) {
 		{"a checkpoint cut in half", tree, half, tree, "", false},
 		{"a checkpoint gone", tree, gone, tree, "missing", false},
 		{"an identity of another", "member.json", func(b []byte) []byte { return bytes.Replace(b, []byte("7a"), []byte("7b"), 1) }, "member.json", "the log is of member 7a", true},
+		{"no identity", "member.json", gone, "member.json", "missing, though there is a log", true},
 		{"an identity cut", "member.json", half, "member.json", "bad identity file", true},
 		{"a snapshot file", "snap/one.snap", flip(-100), "snap/one.snap", "", true},
 	} {
