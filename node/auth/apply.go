@@ -19,6 +19,9 @@ func (b *Book) Apply(c *Command) (*Book, Outcome, error) {
 	if err := c.Check(); err != nil {
 		return b, Outcome{}, err
 	}
+	if b.enabled && c.Unjudged {
+		return b, Outcome{}, refuse(401, "Insufficient credentials")
+	}
 	next := &Book{enabled: b.enabled, users: b.users, roles: b.roles}
 	out, err := next.change(c)
 	if err != nil {

@@ -84,6 +84,10 @@ type Command struct {
 	Permissions Permissions
 	// Grant and Revoke change a role's, in this order.
 	Grant, Revoke Permissions
+	// Unjudged says that nobody asked who the caller is, since users were off in
+	// the copy of the member that took the command. Where they are on by then, it
+	// is refused: a member that lags must not let in whom the others would not.
+	Unjudged bool
 }
 
 // AppendBinary appends the command's encoding to b.
@@ -97,7 +101,10 @@ func (c *Command) AppendBinary(b []byte) []byte {
 	for _, p := range [...]Permissions{c.Permissions, c.Grant, c.Revoke} {
 		b = appendPermissions(b, p)
 	}
-	return b
+	if c.Unjudged {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // DecodeCommand reads what AppendBinary wrote. It refuses every command that
@@ -110,6 +117,13 @@ func DecodeCommand(b []byte) (Command, error) {
 	}
 	for _, p := range [...]*Permissions{&c.Permissions, &c.Grant, &c.Revoke} {
 		*p = readPermissions(r)
+	}
+	switch r.Byte("unjudged") {
+	case 0:
+	case 1:
+		c.Unjudged = true
+	default:
+		r.Fail("unjudged", "neither 0 nor 1")
 	}
 	if err := r.Done("auth command"); err != nil {
 		return Command{}, fmt.Errorf("%w: %w", ErrCorrupt, err)

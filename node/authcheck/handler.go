@@ -46,6 +46,8 @@ type server struct {
 // asks, what they ask for.
 func (s *server) answer(w http.ResponseWriter, r *http.Request) api.Response {
 	cluster := s.guard.options.Cluster
+	// Before the guard looks: what it judges by is no older than this.
+	seen := s.host.Book()
 	call, resp := face.Decode(&api.Request{Method: r.Method, Target: target(r)})
 	if resp == nil && call.NeedsRoot() {
 		resp = s.guard.Admin(r)
@@ -67,6 +69,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) api.Response {
 	if resp := call.ReadBody(body, cluster); resp != nil {
 		return *resp
 	}
+	call.Command.Unjudged = seen == nil || !seen.Enabled()
 	return s.change(r.Context(), &call)
 }
 
