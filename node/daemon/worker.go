@@ -86,8 +86,15 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 	// A worker has no reactor that could hang; that the process is there is all
 	// that can be said.
 	go watchdog(inner, log, func() bool { return true })
-	context.AfterFunc(inner, func() { notify(log, daemon.SdNotifyStopping) })
-	return worker.Run(ctx, o)
+	told := make(chan struct{})
+	context.AfterFunc(inner, func() {
+		defer close(told)
+		notify(log, daemon.SdNotifyStopping)
+	})
+	err = worker.Run(ctx, o)
+	stop()
+	<-told // or the process may be gone before systemd has heard
+	return err
 }
 
 func workerBanner(w io.Writer, cfg *Config, st *worker.Status) {
