@@ -25,7 +25,11 @@
 // that has no machine waits and is tried when something changes that may help.
 //
 // Global units run on every machine that suits them. There they give way to a unit
-// that is newly placed and conflicts; of two global units the earlier stays.
+// that is newly placed and conflicts; of two global units the earlier stays. Where they
+// come and go is told apart (GlobalMoves).
+//
+// A leader that takes over tells where units stand (Resume), and Solve leaves them
+// there unless they may not stay.
 //
 // # What differs from fleet
 //

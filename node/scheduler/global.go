@@ -8,8 +8,18 @@ import "slices"
 // stays.
 type global struct {
 	// on are the machines where it runs, missing those that would suit it but
-	// for what is there.
-	on, missing set
+	// for what is there; was those where GlobalMoves last had it, told those
+	// where that may have changed.
+	on, missing, was, told set
+}
+
+// touch notes that a global unit has come to a machine or gone.
+func (s *Scheduler) touch(i, slot int32) {
+	g := s.units[i].global
+	if g.told.n == 0 {
+		s.globalTold = append(s.globalTold, i)
+	}
+	g.told.add(s.machines[slot].pos)
 }
 
 // startGlobal has a global unit run wherever it can.
@@ -30,6 +40,9 @@ func (s *Scheduler) startGlobal(i int32) {
 func (s *Scheduler) stopGlobal(i int32) {
 	g := s.units[i].global
 	s.globals = slices.DeleteFunc(s.globals, func(o int32) bool { return o == i })
+	for pos := range g.was.each {
+		s.globalGoodbyes = append(s.globalGoodbyes, Move{Unit: s.units[i].name, From: s.machines[s.order[pos]].id, Why: "not to run any more"})
+	}
 	on := slices.Collect(g.on.each)
 	for _, pos := range on {
 		s.leaveGlobal(i, s.order[pos])
@@ -74,9 +87,11 @@ func (s *Scheduler) settleGlobal(i, slot int32) {
 	switch {
 	case runs && !here:
 		g.on.add(m.pos)
+		s.touch(i, slot)
 		s.improve(slot)
 	case here && !runs:
 		g.on.remove(m.pos)
+		s.touch(i, slot)
 		s.improve(slot)
 		for _, p := range r.profile.patterns {
 			if p.peers > 0 && !p.globals.has(m.pos) {
@@ -101,6 +116,7 @@ func (s *Scheduler) miss(g *global, m *machine, missing bool) {
 func (s *Scheduler) leaveGlobal(i, slot int32) {
 	s.countGlobal(i, slot, -1)
 	s.units[i].global.on.remove(s.machines[slot].pos)
+	s.touch(i, slot)
 	s.improve(slot)
 	for _, p := range s.units[i].profile.patterns {
 		if p.peers > 0 && !p.globals.has(s.machines[slot].pos) {
@@ -176,4 +192,81 @@ func (s *Scheduler) globalObstacle(i int32, m *machine) obstacle {
 		return obstacle{kind: short, resource: d.short(m)}
 	}
 	return obstacle{}
+}
+
+// whyGone says why a global unit runs on a machine no longer.
+func (s *Scheduler) whyGone(i int32, m *machine) string {
+	switch {
+	case !m.up:
+		return "machine " + m.id + " is gone"
+	case m.closed:
+		return "machine " + m.id + " is being drained"
+	}
+	o := s.obstacle(i, m)
+	if o.kind == able || o.kind == conflicts {
+		o = s.globalObstacle(i, m)
+	}
+	return "machine " + m.id + " can't run it any more: " + s.tell(i, o)
+}
+
+// Resume tells of a unit that stands on machines already, as when a leader takes
+// over: it is placed there, allowed or not, and has had its landing. The next Solve
+// moves it if it may not stay, and has a global unit start where it is missing.
+// Machines that aren't up are passed over. Units come in the order of their start.
+func (s *Scheduler) Resume(u Unit, machineIDs ...string) {
+	if u.Needs == nil {
+		u.Needs = &s.nothing
+	}
+	if _, known := s.unitByName[u.Name]; known || !u.Active {
+		s.SetUnit(u)
+		return
+	}
+	if !u.Needs.Global {
+		s.SetUnit(u)
+		if len(machineIDs) > 0 && s.Assign(u.Name, machineIDs[0]) {
+			s.units[s.unitByName[u.Name]].mayKick = false
+		}
+		return
+	}
+	s.settle()
+	s.enter(u.Name, s.classOf(u.Name, u.Needs))
+	i := s.unitByName[u.Name]
+	r := &s.units[i]
+	r.global = &global{}
+	s.globals = append(s.globals, i)
+	s.activate(i, true)
+	for _, id := range machineIDs {
+		slot, ok := s.machineByID[id]
+		if !ok || !s.machines[slot].up || !r.global.on.add(s.machines[slot].pos) {
+			continue
+		}
+		r.global.was.add(s.machines[slot].pos)
+		s.countGlobal(i, slot, +1)
+	}
+	s.resumed = int32(len(s.order))
+}
+
+// GlobalMoves returns where global units have come and gone since it was last
+// called, one machine a move. Solve's moves leave them out.
+func (s *Scheduler) GlobalMoves() []Move {
+	moves := s.globalGoodbyes
+	s.globalGoodbyes = nil
+	for _, i := range s.globalTold {
+		r := &s.units[i]
+		if r.global == nil {
+			continue // stopped: said already
+		}
+		for pos := range r.global.told.each {
+			m := &s.machines[s.order[pos]]
+			switch here := r.global.on.has(pos); {
+			case here && r.global.was.add(pos):
+				moves = append(moves, Move{Unit: r.name, To: m.id})
+			case !here && r.global.was.remove(pos):
+				moves = append(moves, Move{Unit: r.name, From: m.id, Why: s.whyGone(i, m)})
+			}
+		}
+		r.global.told = set{}
+	}
+	s.globalTold = s.globalTold[:0]
+	return moves
 }

@@ -173,6 +173,9 @@ func (s *Scheduler) settle() {
 		s.machines[slot].pos = int32(p)
 	}
 	s.renumber(to)
+	if s.resumed > 0 {
+		s.resumed = int32(len(s.order))
+	}
 }
 
 // renumber moves every set of positions.
@@ -201,6 +204,8 @@ func (s *Scheduler) renumber(to []int32) {
 	for _, g := range s.globals {
 		s.units[g].global.on.renumber(to)
 		s.units[g].global.missing.renumber(to)
+		s.units[g].global.was.renumber(to)
+		s.units[g].global.told.renumber(to)
 	}
 	s.closed.renumber(to)
 	s.levels = levels{drops: s.levels.drops + 1}

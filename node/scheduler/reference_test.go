@@ -2,10 +2,12 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"drydock/node/scheduler"
@@ -22,6 +24,8 @@ type twins struct {
 	placed map[string]string
 	// assigned units were put where they are since moves were last seen.
 	assigned map[string]bool
+	// on is where the moves so far have brought each global unit.
+	on map[string][]string
 }
 
 func (w *twins) did(format string, args ...any) { w.log = append(w.log, fmt.Sprintf(format, args...)) }
@@ -168,7 +172,7 @@ func TestSameAsReference(t *testing.T) {
 }
 
 func compare(t *rapid.T, of world, rounds, commands int) {
-	w := &twins{fast: scheduler.New(), slow: reference.New(), placed: make(map[string]string), assigned: make(map[string]bool)}
+	w := &twins{fast: scheduler.New(), slow: reference.New(), placed: make(map[string]string), assigned: make(map[string]bool), on: make(map[string][]string)}
 	for range rapid.IntRange(1, rounds).Draw(t, "rounds") {
 		for range rapid.IntRange(commands/4, commands).Draw(t, "commands") {
 			w.command(t, of)
@@ -180,6 +184,9 @@ func compare(t *rapid.T, of world, rounds, commands int) {
 			}
 			if diff := cmp.Diff(w.slow.Everywhere(name), w.fast.Everywhere(name)); diff != "" {
 				t.Fatalf("global %s (-slow +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
+			}
+			if diff := cmp.Diff(w.on[name], w.fast.Everywhere(name), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("global %s (-moves +fast):\n%s\n%s", name, diff, strings.Join(w.log, "\n"))
 			}
 			w.explained(t, name)
 		}
@@ -200,6 +207,9 @@ func (w *twins) solve(t *rapid.T) {
 			}
 			w.placed[m.Unit] = m.To
 		}
+		for _, m := range w.fast.GlobalMoves() {
+			w.follow(t, m)
+		}
 		if !more {
 			break
 		}
@@ -209,6 +219,21 @@ func (w *twins) solve(t *rapid.T) {
 	}
 	w.slow.Solve()
 	w.did("solve")
+}
+
+// follow carries out a move of a global unit.
+func (w *twins) follow(t *rapid.T, m scheduler.Move) {
+	on := w.on[m.Unit]
+	i, there := slices.BinarySearch(on, m.From+m.To)
+	switch {
+	case m.To == "" && m.From != "" && m.Why != "" && there:
+		on = slices.Delete(on, i, i+1)
+	case m.From == "" && m.To != "" && !there:
+		on = slices.Insert(on, i, m.To)
+	default:
+		t.Fatalf("%+v, but it was on %q:\n%s", m, on, strings.Join(w.log, "\n"))
+	}
+	w.on[m.Unit] = on
 }
 
 // explained checks that the moves add up to the place, and that a unit has either

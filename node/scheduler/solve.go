@@ -50,6 +50,9 @@ type Scheduler struct {
 	limitsEased     bool
 	touched         []int32
 	goodbyes        []Move
+	globalGoodbyes  []Move
+	globalTold      []int32 // global units that may have come or gone somewhere
+	resumed         int32   // how many machines are left to settle since Resume
 	// quiet is while a unit is lifted only to be looked at, staying while the
 	// question is whether it may stay.
 	quiet, staying bool
@@ -99,6 +102,13 @@ func (s *Scheduler) step() bool {
 		s.rechecks = s.rechecks[:n-1]
 		s.units[i].checking = false
 		s.check(i)
+		return true
+	}
+	if s.resumed > 0 {
+		s.resumed--
+		if slot := s.order[s.resumed]; s.machines[slot].up {
+			s.settleGlobals(slot)
+		}
 		return true
 	}
 	if len(s.improved) > 0 || s.limitsEased {
