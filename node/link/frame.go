@@ -33,7 +33,8 @@ type Frame struct {
 
 // Hello asks for a session, or to go on with one that the machine remembers.
 type Hello struct {
-	// Nonce names this attempt; the answer carries it.
+	// Nonce names this wish for a session, and the answer carries it. It is the same
+	// when the wish is repeated, so that a leader whose Welcome was lost says it again.
 	Nonce uint64
 	// Session is one that this machine had and whose units may still run, 0 for none.
 	Session uint64
@@ -71,7 +72,8 @@ type Sorry struct {
 // Beat says that the machine lives.
 type Beat struct {
 	Session uint64
-	// Seq counts beats of this life of the agent.
+	// Seq counts the machine's beats; no two of a session have the same, also if the
+	// agent was restarted between them.
 	Seq uint64
 	// Have is the version of the orders that the machine has in full.
 	Have uint64
@@ -86,7 +88,8 @@ type Ack struct {
 }
 
 // Orders are all that the machine is to have, at Version. Versions grow; an earlier
-// one changes nothing. Orders too long for a frame come in Parts.
+// one changes nothing. Orders too long for a frame come in Parts, numbered from 0,
+// of at least one. A unit that isn't listed is dropped.
 type Orders struct {
 	Session, Term uint64
 	Version       uint64
@@ -96,7 +99,10 @@ type Orders struct {
 	Texts []string
 }
 
-// Order is one unit that the machine is to have.
+// Order is one unit that the machine is to have, or, if Desired is Inactive, one
+// that is known to be leaving (fleet.Leaving): the machine drops it, if it has it,
+// and in any case reports it Gone with at least this Gen. So a machine that never
+// heard of the unit, or has forgotten that it had it, says so, too.
 type Order struct {
 	Unit    string
 	Gen     uint64
