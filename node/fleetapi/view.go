@@ -1,0 +1,95 @@
+package fleetapi
+
+// The JSON objects of the API. Fields are in the order of their names, as fleet's
+// are; those marked ours are there only if details were asked for.
+
+type optionView struct {
+	Name    string `json:"name,omitempty"`
+	Section string `json:"section,omitempty"`
+	Value   string `json:"value,omitempty"`
+}
+
+type unitView struct {
+	CurrentState string       `json:"currentState,omitempty"`
+	Description  string       `json:"description,omitempty"` // ours
+	DesiredState string       `json:"desiredState,omitempty"`
+	Global       bool         `json:"global,omitempty"`  // ours
+	Hash         string       `json:"hash,omitempty"`    // ours
+	Leaving      []string     `json:"leaving,omitempty"` // ours
+	MachineID    string       `json:"machineID,omitempty"`
+	Name         string       `json:"name,omitempty"`
+	Options      []optionView `json:"options,omitempty"`
+	Places       []placeView  `json:"places,omitempty"`   // ours
+	Replicas     int          `json:"replicas,omitempty"` // ours
+	Why          string       `json:"why,omitempty"`      // ours
+}
+
+// placeView is a place of a unit, with what its machine has told; ours.
+type placeView struct {
+	Active    string `json:"active,omitempty"`
+	Hash      string `json:"hash"`
+	Launched  bool   `json:"launched,omitempty"`
+	Load      string `json:"load,omitempty"`
+	MachineID string `json:"machineID"`
+	Result    string `json:"result,omitempty"`
+	Sub       string `json:"sub,omitempty"`
+	Why       string `json:"why,omitempty"`
+}
+
+type unitPage struct {
+	NextPageToken string     `json:"nextPageToken,omitempty"`
+	Units         []unitView `json:"units,omitempty"`
+}
+
+type stateView struct {
+	Hash               string `json:"hash,omitempty"`
+	Launched           bool   `json:"launched,omitempty"` // ours
+	MachineID          string `json:"machineID,omitempty"`
+	Name               string `json:"name,omitempty"`
+	Result             string `json:"result,omitempty"` // ours
+	Since              int64  `json:"since,omitempty"`  // ours: seconds ago
+	SystemdActiveState string `json:"systemdActiveState,omitempty"`
+	SystemdLoadState   string `json:"systemdLoadState,omitempty"`
+	SystemdSubState    string `json:"systemdSubState,omitempty"`
+	Why                string `json:"why,omitempty"` // ours
+}
+
+type statePage struct {
+	NextPageToken string      `json:"nextPageToken,omitempty"`
+	States        []stateView `json:"states,omitempty"`
+}
+
+type machineView struct {
+	Down      bool              `json:"down,omitempty"`    // ours
+	Drained   bool              `json:"drained,omitempty"` // ours
+	ID        string            `json:"id,omitempty"`
+	Metadata  map[string]string `json:"metadata"`
+	Name      string            `json:"name,omitempty"` // ours
+	PrimaryIP string            `json:"primaryIP,omitempty"`
+	Resources map[string]int64  `json:"resources,omitempty"` // ours, in the amounts of unit.Resource
+	Units     int               `json:"units,omitempty"`     // ours: how many are placed there
+	URLs      []string          `json:"urls,omitempty"`      // ours
+	Version   string            `json:"version,omitempty"`   // ours
+}
+
+type machinePage struct {
+	Machines      []machineView `json:"machines,omitempty"`
+	NextPageToken string        `json:"nextPageToken,omitempty"`
+}
+
+// whyView answers why a unit isn't as it should be; ours.
+type whyView struct {
+	Name     string `json:"name"`
+	Revision uint64 `json:"revision"`
+	Why      string `json:"why"`
+}
+
+// errorView is fleet's error.
+type errorView struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
