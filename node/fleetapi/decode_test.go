@@ -118,7 +118,7 @@ func TestContentType(t *testing.T) {
 			"only acceptable Content-Type is application/json": {"text/plain"},
 			"expected 1 Content-Type, got 0":                   nil,
 			"expected 1 Content-Type, got 2":                   {"application/json", "application/json"},
-			"": {"application/json; charset=utf-8"},
+			"":                                                 {"application/json; charset=utf-8"},
 		} {
 			r := ask(line, hello)
 			r.ContentTypes = values
