@@ -12,6 +12,8 @@ import (
 
 	benchcmd "drydock/bench/cmd"
 	nodecmd "drydock/node/cmd"
+	"drydock/node/machine/guard"
+	"drydock/node/runtime/supervisor"
 	"drydock/node/ui"
 	"drydock/scenarios/cmd"
 	"drydock/scenarios/runner"
@@ -19,6 +21,10 @@ import (
 )
 
 func main() {
+	// A unit's process or the machine's guard, before anything else is set up.
+	if supervisor.Become() || guard.Become() {
+		return
+	}
 	os.Exit(run(ui.OSEnv(), worlds()...))
 }
 

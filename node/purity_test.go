@@ -20,6 +20,7 @@ import (
 var shell = map[string]string{
 	"drydock/node/ui":         "talks to a terminal",
 	"drydock/node/runtime":    "runs processes",
+	"drydock/node/machine":    "hosts an agent: processes, sockets, a clock",
 	"drydock/node/checkpoint": "runs as a job of the disk, where bbolt needs an os.File",
 	"drydock/node/host":       "turns the core: clock, files and goroutines around it",
 	"drydock/node/daemon":     "assembles the process: sockets, signals, configuration",

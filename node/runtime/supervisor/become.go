@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"drydock/node/runtime/lease"
 	"drydock/node/supervise"
 	"drydock/node/unit"
 )
@@ -48,6 +49,8 @@ type spec struct {
 	Sockets     int
 	SocketNames []string
 	Watchdog    bool
+	// Lease is the file of the lease that it needs, if it needs one.
+	Lease string
 }
 
 // failure is what keeps a process from becoming what it should.
@@ -109,6 +112,11 @@ func become(verdict int) *stepError {
 		return at(-1, err, "reading what to become")
 	}
 	_ = unix.Close(specFD)
+	// Before this is another user, who may not open it.
+	allows, err := s.openLease()
+	if err != nil {
+		return at(-1, err, "not run")
+	}
 	if err := s.confine(); err != nil {
 		return err
 	}
@@ -130,7 +138,24 @@ func become(verdict int) *stepError {
 	if err != nil {
 		return at(supervise.ExitExec, err, s.Path)
 	}
+	// Last of all: whoever started this process may have been stopped for long, and
+	// the machine's guard has looked for what runs already.
+	if err := allows(); err != nil {
+		return at(-1, err, "not run")
+	}
 	return at(supervise.ExitExec, syscall.Exec(program, s.Args, s.Environment), program)
+}
+
+// openLease opens the lease that the unit needs, and returns what asks it.
+func (s *spec) openLease() (allows func() error, err error) {
+	if s.Lease == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := lease.Open(s.Lease)
+	if err != nil {
+		return nil, err
+	}
+	return f.Check, nil
 }
 
 // confine enters the unit's groups and takes on its limits.

@@ -140,6 +140,9 @@ func (s *Supervisor) run(p *process, a supervise.Spawn) error {
 		UMask: c.UMask, Nice: c.Nice, OOMScore: c.OOMScoreAdjust, Limits: c.Limits,
 		Sockets: len(files), SocketNames: names, Watchdog: a.Watchdog > 0,
 	}
+	if s.opt.Lease != nil {
+		what.Lease = s.opt.Lease(a.Unit)
+	}
 	what.Directory, what.DirectoryOptional = strings.CutPrefix(c.WorkingDirectory, "-")
 	switch what.Directory {
 	case "":

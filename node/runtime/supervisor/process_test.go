@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drydock/node/runtime"
+	"drydock/node/runtime/lease"
 	"drydock/node/unit"
 )
 
@@ -369,5 +370,41 @@ func TestSignalAndErrors(t *testing.T) {
 	}
 	if list := b.List(); len(list) != 1 || list[0].Name != "a.service" {
 		t.Errorf("list is %+v", list)
+	}
+}
+
+// TestALeaseThatDoesNotHold keeps a process from its program, however late it looks.
+func TestALeaseThatDoesNotHold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lease")
+	word, err := lease.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer word.Close()
+	b := newBench(t, Options{Lease: func(unit string) string {
+		if unit == "global.service" {
+			return ""
+		}
+		return path
+	}})
+	lines := []string{"Type=exec", "ExecStart=/bin/sleep 1000"}
+	if os.Getuid() == 0 {
+		lines = append(lines, "User=nobody") // who may not open the lease
+	}
+	b.load("local.service", lines...)
+	b.load("global.service", lines...)
+	if o := b.do(b.Start, "local.service"); o.Done() {
+		t.Error("it was started without a lease")
+	}
+	if o := b.do(b.Start, "global.service"); !o.Done() {
+		t.Errorf("one that needs no lease: %+v", o)
+	}
+	word.Begin(lease.At(lease.Now() + time.Minute))
+	if o := b.do(b.Start, "local.service"); !o.Done() {
+		t.Errorf("with a lease: %+v", o)
+	}
+	word.Begin(lease.At(lease.Now()))
+	if o := b.do(b.Restart, "local.service"); o.Done() {
+		t.Error("it was started when the lease had passed")
 	}
 }

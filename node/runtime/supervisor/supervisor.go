@@ -39,6 +39,10 @@ type Options struct {
 	Report func(runtime.State)
 	// Program runs Become; empty is this program itself.
 	Program string
+	// Lease, if not nil, returns the lease (package lease) that a unit's processes
+	// need: one that doesn't hold any more when a process is about to run its program
+	// keeps it from doing so. Empty is for a unit that needs none.
+	Lease func(unit string) string
 }
 
 // Supervisor runs units with processes of its own. It implements runtime.Runtime.

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package guard
+
+import "os"
+
+func programPath() (string, error) { return os.Executable() }
+
+func protect() {}

@@ -1,0 +1,315 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"drydock/node/runtime/lease"
+	"drydock/node/runtime/supervisor"
+)
+
+// Times of a keeper.
+const (
+	startPatience = 3 * time.Second
+	startLook     = 2 * time.Millisecond
+	startAgain    = time.Second
+)
+
+// maxLogBytes is how much of a guard's log is kept from life to life.
+const maxLogBytes = 64 << 10
+
+// Options are what a keeper needs.
+type Options struct {
+	// Dir is the directory that node and guard share. It is made if it isn't there.
+	Dir string
+	// Supervisor is the directory of the records of the supervisor that runs units
+	// here, if one does.
+	Supervisor string
+	// Program becomes the guard; empty is this program itself.
+	Program string
+	// Changed, if not nil, is called when a guard has come or gone. It must not block.
+	Changed func(alive bool)
+	// Logger takes what becomes of guards; nil for none.
+	Logger *slog.Logger
+
+	_ struct{}
+}
+
+// Keeper sees to it that a guard lives, and tells it what it must know. Its methods
+// may be called by any goroutine.
+type Keeper struct {
+	o     Options
+	log   *slog.Logger
+	lock  *os.File
+	alive atomic.Bool
+	node  *os.File // open while the node lives
+	lease *lease.File
+
+	ctx  context.Context
+	stop context.CancelFunc
+	wait sync.WaitGroup
+
+	mu      sync.Mutex
+	globals []string
+}
+
+// Keep takes the directory and has a guard for it from here on, which it need not
+// start if one lives. The error matches ErrTaken if a node has the directory.
+func Keep(o Options) (k *Keeper, err error) {
+	if o.Program == "" && !able.Load() {
+		return nil, errors.New("guard: this program can't become one: its main function doesn't call Become")
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	k = &Keeper{o: o, log: o.Logger}
+	if k.log == nil {
+		k.log = slog.New(slog.DiscardHandler)
+	}
+	if k.lock, err = Lock(filepath.Join(o.Dir, nodeLock)); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	if err = k.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("guard: %w", err), k.Close())
+	}
+	k.wait.Go(k.run)
+	return k, nil
+}
+
+// open makes what is in the directory.
+func (k *Keeper) open() (err error) {
+	if k.lease, err = lease.Create(filepath.Join(k.o.Dir, LeaseFile)); err != nil {
+		return err
+	}
+	text, err := json.Marshal(setup{Supervisor: k.o.Supervisor})
+	if err != nil {
+		return err
+	}
+	if err = renameio.WriteFile(filepath.Join(k.o.Dir, setupFile), text, 0o600); err != nil {
+		return err
+	}
+	for unit := range globals(k.o.Dir) {
+		k.globals = append(k.globals, unit)
+	}
+	slices.Sort(k.globals)
+	if err = makePipe(filepath.Join(k.o.Dir, aliveFile)); err != nil {
+		return err
+	}
+	if k.node, err = openPipe(filepath.Join(k.o.Dir, nodeFile)); err != nil {
+		return err
+	}
+	k.poke()
+	return nil
+}
+
+// poke has the guard look at the lease. It is needed only where the lease may end
+// sooner than the guard has known it to.
+func (k *Keeper) poke() {
+	// A full pipe is one that the guard has still to read.
+	_, _ = k.node.Write([]byte{0})
+}
+
+// Alive says whether a guard lives.
+func (k *Keeper) Alive() bool { return k.alive.Load() }
+
+// Lease returns what the lease says.
+func (k *Keeper) Lease() lease.Until { return k.lease.Read() }
+
+// Renew sets how long units may run. It returns false if the lease is over: then
+// everything that needs one is being killed, and only Begin begins another.
+func (k *Keeper) Renew(to lease.Until) bool {
+	old := k.lease.Read()
+	if !k.lease.Renew(to) {
+		return false
+	}
+	k.tell(old, to)
+	return true
+}
+
+// Begin sets how long units may run on a machine where none runs that needs a lease.
+func (k *Keeper) Begin(to lease.Until) {
+	old := k.lease.Read()
+	k.lease.Begin(to)
+	k.tell(old, to)
+}
+
+func (k *Keeper) tell(old, to lease.Until) {
+	was, timed := old.Time()
+	if at, ok := to.Time(); ok && (!timed || at < was) {
+		k.poke()
+	}
+}
+
+// LeaseOf returns the lease that a unit needs, "" if it needs none.
+func (k *Keeper) LeaseOf(unit string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if slices.Contains(k.globals, unit) {
+		return ""
+	}
+	return filepath.Join(k.o.Dir, LeaseFile)
+}
+
+// Globals returns the units that need no lease, sorted.
+func (k *Keeper) Globals() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.globals)
+}
+
+// SetGlobal says whether a unit needs no lease, before it is started.
+func (k *Keeper) SetGlobal(unit string, global bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i, found := slices.BinarySearch(k.globals, unit)
+	if found == global {
+		return nil
+	}
+	list := slices.Clone(k.globals)
+	if global {
+		list = slices.Insert(list, i, unit)
+	} else {
+		list = slices.Delete(list, i, i+1)
+	}
+	text, err := json.Marshal(list)
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(k.o.Dir, globalsFile), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("guard: the list of global units: %w", err)
+	}
+	k.globals = list
+	return nil
+}
+
+// Close lets go of the directory. The guard goes on as long as it is needed.
+func (k *Keeper) Close() error {
+	k.stop()
+	k.wait.Wait()
+	var errs []error
+	if k.node != nil {
+		errs = append(errs, k.node.Close())
+	}
+	if k.lease != nil {
+		errs = append(errs, k.lease.Close())
+	}
+	return errors.Join(append(errs, k.lock.Close())...)
+}
+
+// run has one guard after the other.
+func (k *Keeper) run() {
+	for k.ctx.Err() == nil {
+		pid, err := k.ensure()
+		if err != nil {
+			if k.ctx.Err() == nil {
+				k.log.Error("there is no guard: units that need the machine's lease are not started", "err", err)
+			}
+			k.sleep(startAgain)
+			continue
+		}
+		k.log.Debug("the machine's guard lives", "pid", pid)
+		k.changed(true)
+		err = k.outlive()
+		k.changed(false)
+		if k.ctx.Err() == nil {
+			k.log.Warn("the machine's guard has ended", "pid", pid, "err", err)
+		}
+	}
+}
+
+func (k *Keeper) changed(alive bool) {
+	k.alive.Store(alive)
+	if k.o.Changed != nil {
+		k.o.Changed(alive)
+	}
+}
+
+func (k *Keeper) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-k.ctx.Done():
+	}
+}
+
+// ensure finds the guard, or starts one, and returns its process.
+func (k *Keeper) ensure() (pid int, err error) {
+	path := filepath.Join(k.o.Dir, lockFile)
+	if pid, err = holder(path); pid != 0 || err != nil {
+		return pid, err
+	}
+	if err := k.start(); err != nil {
+		return 0, err
+	}
+	for deadline := time.Now().Add(startPatience); k.ctx.Err() == nil; k.sleep(startLook) {
+		if pid, err = holder(path); pid != 0 || err != nil {
+			return pid, err
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("it hasn't begun within %v; see %s", startPatience, filepath.Join(k.o.Dir, logFile))
+		}
+	}
+	return 0, k.ctx.Err()
+}
+
+// start starts a guard.
+func (k *Keeper) start() error {
+	program := k.o.Program
+	if program == "" {
+		self, err := programPath()
+		if err != nil {
+			return err
+		}
+		program = self
+	}
+	path := filepath.Join(k.o.Dir, logFile)
+	flags := os.O_CREATE | os.O_APPEND | os.O_WRONLY
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLogBytes {
+		flags |= os.O_TRUNC
+	}
+	logs, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	cmd := &exec.Cmd{
+		Path: program, Args: []string{becomeName, k.o.Dir, beginWord}, Dir: "/", Stderr: logs,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	return cmd.Run()
+}
+
+// outlive waits until the guard has ended, or the keeper.
+func (k *Keeper) outlive() error {
+	file, err := os.OpenFile(filepath.Join(k.o.Dir, aliveFile), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(k.ctx, func() { _ = file.Close() })()
+	_, err = file.Read(make([]byte, 1))
+	_ = file.Close()
+	return err
+}
+
+// killAll kills what runs units here has, but for those that are spared.
+func killAll(ctx context.Context, s setup, spare func(unit string) bool) error {
+	if s.Supervisor == "" {
+		return nil
+	}
+	return supervisor.KillOrphans(ctx, s.Supervisor, spare)
+}
