@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"time"
 
 	"drydock/node/unit"
@@ -15,6 +16,29 @@ const (
 	Loaded
 	Launched
 )
+
+// String names the state as fleet does.
+func (d Desired) String() string {
+	switch d {
+	case Inactive:
+		return "inactive"
+	case Loaded:
+		return "loaded"
+	case Launched:
+		return "launched"
+	}
+	return fmt.Sprintf("desired(%d)", uint8(d))
+}
+
+// ParseDesired reads what String wrote; its error matches ErrDesired.
+func ParseDesired(s string) (Desired, error) {
+	for d := Inactive; d <= Launched; d++ {
+		if d.String() == s {
+			return d, nil
+		}
+	}
+	return Inactive, fmt.Errorf("%w: %q is none of inactive, loaded and launched", ErrDesired, s)
+}
 
 // Unit is a unit as the cluster knows it.
 type Unit struct {
