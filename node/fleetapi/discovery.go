@@ -2,14 +2,14 @@ package fleetapi
 
 import "drydock/node/api"
 
-// describe answers with the description of the API in the form of Google's API
+// Describe answers with the description of the API in the form of Google's API
 // discovery, from which clients can be generated. It has what fleet has; ours is in
 // the package comment.
-func describe() api.Response {
+func Describe() *api.Response {
 	resp := empty(200)
 	resp.Headers = append(resp.Headers, api.Header{Name: "Content-Type", Value: "application/json"})
 	resp.Body = []byte(discoveryText)
-	return resp
+	return &resp
 }
 
 const discoveryText = `{

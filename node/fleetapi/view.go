@@ -42,12 +42,12 @@ type unitPage struct {
 }
 
 type stateView struct {
-	Hash               string `json:"hash,omitempty"`
-	Launched           bool   `json:"launched,omitempty"` // ours
-	MachineID          string `json:"machineID,omitempty"`
-	Name               string `json:"name,omitempty"`
-	Result             string `json:"result,omitempty"` // ours
-	Since              int64  `json:"since,omitempty"`  // ours: seconds ago
+	Hash      string `json:"hash,omitempty"`
+	Launched  bool   `json:"launched,omitempty"` // ours
+	MachineID string `json:"machineID,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Result    string `json:"result,omitempty"` // ours
+
 	SystemdActiveState string `json:"systemdActiveState,omitempty"`
 	SystemdLoadState   string `json:"systemdLoadState,omitempty"`
 	SystemdSubState    string `json:"systemdSubState,omitempty"`
