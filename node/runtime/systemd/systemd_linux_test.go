@@ -377,9 +377,7 @@ func TestManyAtOnce(t *testing.T) {
 			t.Error(o)
 		}
 	}
-	if s, _ := b.State("slow.service"); s.Active != "activating" || s.Job != "start" {
-		t.Errorf("the slow one is %+v", s)
-	}
+	b.until("slow.service", func(s runtime.State) bool { return s.Active == "activating" && s.Job == "start" })
 	b.must(b.Stop, "slow.service")
 }
 
