@@ -38,34 +38,20 @@ func run(env *ui.Env, worlds ...runner.World) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetArgs(arguments(env))
+	root.SetArgs(nodecmd.Arguments(env))
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
-	root.AddCommand(nodecmd.Node(env, revision(), nodecmd.Inspect(env), nodecmd.Backup(env), nodecmd.Restore(env), nodecmd.Certs(env)))
-	root.AddCommand(nodecmd.Etcdctl(env), nodecmd.Fleetctl(env))
-	root.AddCommand(newVersion(env))
+	root.AddCommand(nodecmd.Node(env))
+	root.AddCommand(nodecmd.Etcdctl(env), nodecmd.Fleetctl(env), nodecmd.Version(env))
 	err := root.ExecuteContext(context.Background())
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(env.Stderr, err)
 	}
 	return ui.Code(err)
-}
-
-// arguments are the words of the command line as the commands take them. Called as
-// etcdctl or fleetctl the program is that command; the flags of a node may have one dash, as
-// they had in 2014.
-func arguments(env *ui.Env) []string {
-	switch {
-	case env.Program == "etcdctl", env.Program == "fleetctl":
-		return append([]string{env.Program}, env.Args...)
-	case len(env.Args) > 0 && env.Args[0] == "node":
-		return append([]string{"node"}, nodecmd.LongDashes(env.Args[1:])...)
-	}
-	return env.Args
 }
 
 // worlds are the places where scenarios can run; the first is the default.

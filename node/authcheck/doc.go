@@ -29,5 +29,5 @@
 // when it begins.
 //
 // Files: guard.go (who and whether), password.go (hashes and their cache),
-// handler.go (the API).
+// handler.go (the API), metrics.go.
 package authcheck

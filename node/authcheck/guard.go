@@ -71,6 +71,8 @@ type Counts struct {
 	// Hashes were computed; Remembered were found among those that were right
 	// before.
 	Hashes, Remembered uint64
+	// TurnedAway were not looked at, because too many waited for that.
+	TurnedAway uint64
 	// Refused requests lacked credentials or permission.
 	Refused uint64
 }
@@ -78,7 +80,8 @@ type Counts struct {
 // Counts returns the numbers of now.
 func (g *Guard) Counts() Counts {
 	return Counts{
-		Hashes: g.passwords.computed.Load(), Remembered: g.passwords.remembered.Load(), Refused: g.refused.Load(),
+		Hashes: g.passwords.computed.Load(), Remembered: g.passwords.remembered.Load(),
+		TurnedAway: g.passwords.turnedAway.Load(), Refused: g.refused.Load(),
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/crypto/bcrypt"
 
 	"drydock/node"
@@ -162,6 +164,18 @@ func TestCounts(t *testing.T) {
 	// Each wrong password is looked at twice, the right one once.
 	if got, want := g.Counts(), (authcheck.Counts{Hashes: 3, Remembered: 3, Refused: 4}); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	counters := prometheus.NewPedanticRegistry()
+	counters.MustRegister(g)
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(counters, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		`drydock_auth_passwords_total{how="hashed"} 3`, `drydock_auth_passwords_total{how="remembered"} 3`,
+		`drydock_auth_passwords_total{how="turned away"} 0`, `drydock_auth_refused_total 4`,
+	} {
+		if !strings.Contains(w.Body.String(), line+"\n") {
+			t.Errorf("/metrics lacks %s:\n%s", line, w.Body.String())
+		}
 	}
 }
 

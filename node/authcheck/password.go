@@ -38,7 +38,7 @@ type passwords struct {
 	ring  []pair // the known ones, oldest at next
 	next  int
 
-	computed, remembered atomic.Uint64
+	computed, remembered, turnedAway atomic.Uint64
 }
 
 func newPasswords(o *Options) *passwords {
@@ -116,6 +116,7 @@ func (p *passwords) check(ctx context.Context, hash, password string) (bool, err
 func (p *passwords) enter(ctx context.Context) (leave func(), err error) {
 	if p.waiting.Add(1) > p.most {
 		p.waiting.Add(-1)
+		p.turnedAway.Add(1)
 		return nil, errBusy
 	}
 	select {

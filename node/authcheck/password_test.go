@@ -122,6 +122,9 @@ func TestPlacesAreBounded(t *testing.T) {
 	if _, err := p.check(t.Context(), "h", "x"); !errors.Is(err, errLater) {
 		t.Errorf("beyond the bound: %v", err)
 	}
+	if n := p.turnedAway.Load(); n != 1 {
+		t.Errorf("%d were turned away", n)
+	}
 	giveUp()
 	waiter.Wait()
 	leave()

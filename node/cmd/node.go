@@ -19,8 +19,8 @@ import (
 )
 
 // Node is drydock node: it runs a node until it is told to stop. Subcommands work
-// on data directories. Version is the program's.
-func Node(env *ui.Env, version string, sub ...*cobra.Command) *cobra.Command {
+// on data directories.
+func Node(env *ui.Env) *cobra.Command {
 	options := daemon.Options()
 	values := make(map[string]*value, len(options))
 	c := &cobra.Command{
@@ -42,7 +42,7 @@ func Node(env *ui.Env, version string, sub ...*cobra.Command) *cobra.Command {
 					flags[name] = v.text
 				}
 			}
-			return runNode(cmd.Context(), env, version, flags)
+			return runNode(cmd.Context(), env, Revision(), flags)
 		},
 	}
 	for i := range options {
@@ -50,10 +50,10 @@ func Node(env *ui.Env, version string, sub ...*cobra.Command) *cobra.Command {
 	}
 	c.SetFlagErrorFunc(flagError)
 	c.SetUsageFunc(func(c *cobra.Command) error { return usage(c.OutOrStderr(), c, options) })
-	for _, s := range sub {
-		s.SetUsageFunc((&cobra.Command{}).UsageFunc())
+	for _, sub := range []*cobra.Command{Inspect(env), Backup(env), Restore(env), Certs(env)} {
+		sub.SetUsageFunc((&cobra.Command{}).UsageFunc())
+		c.AddCommand(sub)
 	}
-	c.AddCommand(sub...)
 	return c
 }
 
@@ -171,10 +171,23 @@ func runNode(ctx context.Context, env *ui.Env, version string, flags map[string]
 	return ui.Exit(ui.WorldFailed, fmt.Errorf("drydock node: %w", err))
 }
 
-// LongDashes lets the flags of 2014 and of etcd's manuals be written with one
+// Arguments are the words of the command line as the commands take them. Called as
+// etcdctl or fleetctl the program is that command; the flags of a node may have one
+// dash, as they had in 2014.
+func Arguments(env *ui.Env) []string {
+	switch {
+	case env.Program == "etcdctl", env.Program == "fleetctl":
+		return append([]string{env.Program}, env.Args...)
+	case len(env.Args) > 0 && env.Args[0] == "node":
+		return append([]string{"node"}, longDashes(env.Args[1:])...)
+	}
+	return env.Args
+}
+
+// longDashes lets the flags of 2014 and of etcd's manuals be written with one
 // dash, as those programs took them: -addr becomes --addr. Args are the words
 // after "node".
-func LongDashes(args []string) []string {
+func longDashes(args []string) []string {
 	var names []string
 	for _, o := range daemon.Options() {
 		names = append(append(names, o.Name), o.Old...)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"drydock/node/api"
 	"drydock/node/authcheck"
 	"drydock/node/dashboard"
@@ -43,8 +45,10 @@ func (m *member) newFront() *front.Front {
 	for _, path := range legacy.ClientPaths() {
 		mounts = append(mounts, front.Mount{Name: "legacy", Path: path, Handler: old})
 	}
+	counters := prometheus.NewRegistry()
+	counters.MustRegister(m.guard)
 	f = front.New(front.Options{
-		Host: m.host, Cluster: m.identity.Cluster, Version: m.cfg.Version,
+		Host: m.host, Cluster: m.identity.Cluster, Version: m.cfg.Version, Registry: counters,
 		Guard: m.guard, Links: links, Mounts: mounts, CORS: m.cfg.CORS, Pprof: m.cfg.Pprof, Log: m.log,
 		Limits: front.Limits{FormBytes: int64(m.cfg.MaxRequestBytes), Connections: int(m.cfg.MaxConnections)},
 	})

@@ -139,7 +139,7 @@ func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 	m.setPeers(bootstrapMembers(m.identity))
 	o := host.Options{
 		Config: m.cfg.node(m.identity), Store: checkpoint.Store{}, Peers: m.peers,
-		OnRole: m.roleChanged, OnMembers: m.membersChanged,
+		OnRole: m.roleChanged, OnMembers: m.membersChanged, OnRest: cpus.resting,
 	}
 	m.host, err = host.Start(m.disk, o)
 	if errors.Is(err, node.ErrNotFounded) {
@@ -150,6 +150,7 @@ func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w%s", m.cfg.DataDir, err, damageHint(m.cfg.DataDir, err))
 	}
+	cpus.wake()
 	return nil
 }
 
@@ -369,6 +370,7 @@ func (m *member) close() error {
 	if m.host != nil {
 		// Why it stopped, if by itself, is told by run.
 		_ = m.host.Stop()
+		cpus.rest()
 	}
 	if m.disk != nil {
 		errs = append(errs, m.disk.Close())

@@ -20,5 +20,6 @@
 //   - A failed job of the log is the node's end: Done is closed and Err says why.
 //
 // Files: host.go (start, stop, requests), loop.go (the reactor's goroutine),
-// watch.go (a watch's queue), users.go, disk.go, lanes.go and identity.go (files), clock.go.
+// watch.go (a watch's queue), rest.go (whether there is anything to do), users.go,
+// disk.go, lanes.go and identity.go (files), clock.go.
 package host

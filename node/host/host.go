@@ -36,6 +36,9 @@ type Options struct {
 	// the leader or term, or the members, have changed. They must not block.
 	OnRole    func(node.Role)
 	OnMembers func([]state.Member)
+	// OnRest, if not nil, is called on the same goroutine when the node comes to rest
+	// (true), and before it does what ends that. A node begins and ends awake.
+	OnRest func(bool)
 
 	_ struct{}
 }
@@ -66,7 +69,7 @@ type Host struct {
 // node has prepared, and begins to turn it.
 func Start(disk world.FS, o Options) (*Host, error) {
 	h := &Host{
-		clock: clock{start: time.Now()}, slack: o.Config.Heartbeat / 2,
+		clock: clock{start: time.Now()}, slack: o.Config.Heartbeat * 9 / 10,
 		peers: o.Peers, onRole: o.OnRole, onMembers: o.OnMembers, id: o.Config.ID,
 		inner: make(chan input, maxInner), outer: make(chan input, maxOuter),
 		stop: make(chan struct{}), done: make(chan struct{}),
@@ -78,7 +81,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	}
 	h.users.begin(n)
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
-	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiter)}
+	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiter), rest: rest{tell: o.OnRest}}
 	go l.run()
 	return h, nil
 }

@@ -49,11 +49,14 @@ type loop struct {
 	looks   []func(*node.Node)
 	cancels []node.Input // for the next step
 	members []state.Member
+	rest    rest
+	asked   bool // somebody wants something of the batch at hand
 }
 
 func (l *loop) run() {
 	defer close(l.h.done)
 	defer l.timer.Stop()
+	defer func() { l.rest.work(l.rest.last) }()
 	fx := l.node.Start(l.h.clock.now())
 	for {
 		l.carryOut(fx)
@@ -68,6 +71,11 @@ func (l *loop) run() {
 		}
 		if len(l.batch) > 0 {
 			now := l.h.clock.now()
+			if l.asked {
+				l.rest.work(now.Mono)
+			} else {
+				l.rest.look(now.Mono)
+			}
 			fx = l.node.Step(now, l.batch...)
 			l.h.meters.steps.observe(l.h.clock.now().Mono - now.Mono)
 		} else {
@@ -80,6 +88,7 @@ func (l *loop) run() {
 // worth. It returns false when the host is to stop.
 func (l *loop) gather() bool {
 	clear(l.batch)
+	l.asked = false
 	l.batch = append(l.batch[:0], l.cancels...)
 	l.cancels = l.cancels[:0]
 	if len(l.batch) == 0 {
@@ -124,6 +133,7 @@ func (l *loop) take(in *input) {
 	}
 	if in.wait != nil {
 		l.waiting[in.token] = in.wait
+		l.asked = true
 	}
 	if c, ok := in.in.(node.Cancel); ok {
 		if _, waits := l.waiting[c.Token]; !waits {
@@ -137,6 +147,9 @@ func (l *loop) take(in *input) {
 func (l *loop) carryOut(fx *node.Effects) {
 	// Before the answers: who is told of a change must find it made.
 	l.h.users.follow(l.node.State())
+	if len(fx.Jobs) > 0 {
+		l.rest.work(l.h.clock.now().Mono)
+	}
 	for _, s := range fx.Jobs {
 		l.h.lanes.submit(s)
 	}

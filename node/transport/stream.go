@@ -183,8 +183,9 @@ var errIdle = errors.New("idle")
 func (s *stream) pump(l *link) error {
 	t := s.p.t
 	t.wait.Go(func() { s.listen(l) })
-	ticker := time.NewTicker(t.t.ping)
-	defer ticker.Stop()
+	// Frames take a ping along when one is nearly due; the timer is for quiet.
+	quiet := time.NewTimer(t.t.ping)
+	defer quiet.Stop()
 	b := newBatch(batchBytes)
 	if s.pace != nil {
 		b.limit = snapshotBatch
@@ -197,7 +198,12 @@ func (s *stream) pump(l *link) error {
 			return l.err
 		case <-s.p.ctx.Done():
 			return s.farewell(l, b)
-		case <-ticker.C:
+		case <-quiet.C:
+			if left := t.t.ping - time.Since(l.pinged); left > 0 {
+				quiet.Reset(left)
+				continue
+			}
+			quiet.Reset(t.t.ping)
 			ping = true
 		case <-s.q.ready:
 			busy = time.Now()
@@ -230,7 +236,9 @@ func (s *stream) writeBatch(l *link, b *batch, ping bool) (wrote bool, err error
 	b.reset()
 	s.q.take(b)
 	now := time.Now()
-	if l.unpinged += b.bytes; ping || l.unpinged >= batchBytes && now.Sub(l.pinged) > 20*time.Millisecond {
+	l.unpinged += b.bytes
+	since := now.Sub(l.pinged)
+	if ping || l.unpinged > 0 && since > s.p.t.t.ping*3/4 || l.unpinged >= batchBytes && since > 20*time.Millisecond {
 		b.ping(s.p.t.stamp())
 		l.unpinged, l.pinged = 0, now
 	}

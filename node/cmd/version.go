@@ -1,4 +1,4 @@
-package main
+package cmd
 
 import (
 	"fmt"
@@ -10,22 +10,22 @@ import (
 	"drydock/node/ui"
 )
 
-// newVersion returns the command that says which build this is.
-func newVersion(env *ui.Env) *cobra.Command {
+// Version returns the command that says which build this is.
+func Version(env *ui.Env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Say which build this is",
 		Example: "  drydock version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(env.Stdout, "drydock %s   %s %s/%s\n", revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(env.Stdout, "drydock %s   %s %s/%s\n", Revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
 }
 
-// revision is the module's version or the commit that was built.
-func revision() string {
+// Revision is the module's version or the commit that was built.
+func Revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
