@@ -1,0 +1,98 @@
+package control
+
+import (
+	"time"
+
+	"drydock/node/fleet"
+	"drydock/node/link"
+)
+
+const (
+	// repeatAfter is when orders are sent again to a machine that hasn't got them by
+	// its own word, heldFor the longest that a new session's first wait for the
+	// scheduler.
+	repeatAfter, heldFor = time.Second, time.Second
+	// partUnits are in one frame of orders at most, partText is about how much text.
+	partUnits, partText = 1000, 256 << 10
+	// wantedText is about how much text one Want gets.
+	wantedText = 1 << 20
+)
+
+// wantPush has a machine's orders sent by this or the next Run.
+func (c *Control) wantPush(s *session) {
+	if !s.pushing {
+		s.pushing = true
+		c.pushes = append(c.pushes, s)
+	}
+}
+
+// push sends the orders that are to be sent. A new session's first ones wait until
+// the scheduler has placed what belongs there, global units above all: a machine
+// stops what isn't ordered.
+func (c *Control) push() {
+	if len(c.pushes) == 0 {
+		return
+	}
+	settled := c.taking == nil && !c.busy && len(c.dirty.list) == 0 && c.flights.placing == 0
+	rest := c.pushes[:0]
+	for _, s := range c.pushes {
+		switch {
+		case s.gone:
+		case s.held && !settled:
+			rest = append(rest, s)
+		default:
+			s.pushing, s.held = false, false
+			c.order(s)
+		}
+	}
+	clear(c.pushes[len(rest):])
+	c.pushes = rest
+}
+
+// order sends a machine its orders, whole.
+func (c *Control) order(s *session) {
+	list, version := c.store.OrdersFor(s.machine)
+	parts := max(1, (len(list)+partUnits-1)/partUnits)
+	for part := range parts {
+		some := list[part*partUnits : min((part+1)*partUnits, len(list))]
+		o := &link.Orders{Session: s.number, Term: c.term, Version: version, Part: part, Parts: parts}
+		size := 0
+		for i := range some {
+			one := &some[i]
+			o.Units = append(o.Units, link.Order{
+				Unit: one.Unit, Gen: one.Gen, Hash: one.Hash, Desired: one.Desired, Global: one.Global, Kick: one.Kick,
+			})
+			if one.Desired == fleet.Inactive || one.Gen <= s.base {
+				continue
+			}
+			if text, ok := c.store.Text(one.Hash); ok && size+len(text) <= partText {
+				size += len(text)
+				o.Texts = append(o.Texts, text)
+			}
+		}
+		c.send(s.machine, &link.Frame{Orders: o})
+		c.count.Pushes++
+	}
+	s.base = max(s.base, version)
+	s.pushedAt = c.now
+}
+
+// want sends the texts that a machine lacks; for those that this answer has no room
+// for it asks again.
+func (c *Control) want(machine string, s *session, w *link.Want) {
+	if !c.live(machine, s, w.Session) {
+		return
+	}
+	t, size := &link.Texts{}, 0
+	for _, h := range w.Hashes {
+		text, ok := c.store.Text(h)
+		if !ok || size > 0 && size+len(text) > wantedText {
+			continue
+		}
+		size += len(text)
+		t.Texts = append(t.Texts, text)
+	}
+	if len(t.Texts) > 0 {
+		c.send(machine, &link.Frame{Texts: t})
+	}
+}
