@@ -11,7 +11,7 @@ const KindUpgrade Kind = "upgrade"
 // Upgrade ends a node's process and starts another release on its disk.
 type Upgrade struct {
 	Node  Selectors `json:"node,omitempty" doc:"who comes back as another release" default:"any" scalar:"true"`
-	To    int       `json:"to,omitempty" doc:"the release" default:"2" min:"1" max:"2"`
+	To    int       `json:"to,omitempty" doc:"the release" default:"3" min:"1" max:"3"`
 	Force bool      `json:"force,omitempty" doc:"also as a release below the cluster's, which must stop and say so; else such a fault has no effect" default:"false"`
 }
 
@@ -66,6 +66,6 @@ func (c *Conductor) upgrade(name string, to int) {
 // their own.
 func upgradeCards() []card {
 	return []card{{KindUpgrade, 5, func(d *dealer) (Params, time.Duration) {
-		return &Upgrade{Node: d.node(), To: pick(d.rng, 2, 2, 2, 1)}, 0
+		return &Upgrade{Node: d.node(), To: pick(d.rng, 3, 3, 2, 1)}, 0
 	}}}
 }

@@ -72,7 +72,7 @@ func TestNemesisUpgradesOnlyMixedClusters(t *testing.T) {
 				}
 			}
 		}
-		if (count["2"] > 0) != is || (count["1"] > 0) != is {
+		if (count["3"] > 0) != is || (count["2"] > 0) != is || (count["1"] > 0) != is {
 			t.Errorf("mixed %t: %v", is, count)
 		}
 	}

@@ -55,7 +55,7 @@ func processEntries() []Entry {
 		},
 		{
 			KindUpgrade, "brings a node back as another release", "another upgrade, or healing: all that are behind come back as the newest, one after another",
-			"- at: 5s\n  upgrade: {node: n1, to: 2}", func() Params { return new(Upgrade) },
+			"- at: 5s\n  upgrade: {node: n1, to: 3}", func() Params { return new(Upgrade) },
 		},
 		{
 			KindReplace, "puts an empty machine in a member's place, under a new id", "nothing to undo",

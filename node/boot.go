@@ -56,7 +56,7 @@ func Found(fs world.FS, cfg Config, store Store, founders []state.Member) error 
 	st := state.New(founders)
 	st.DrainDirty()
 	sn := st.Describe(conf)
-	if err := store.Write(fs, 0, sn, st.Keys().Records()); err != nil {
+	if err := store.Write(fs, 0, sn, st.Records()); err != nil {
 		return fmt.Errorf("node: first checkpoint: %w", err)
 	}
 	return createLog(fs, cfg, &wal.Marker{Index: sn.Index, Term: sn.Term})

@@ -86,7 +86,7 @@ func Refound(fs world.FS, cfg Config, store Store, st *state.State, m state.Memb
 	}
 	st.DrainDirty()
 	sn := st.Describe(conf)
-	if err := store.Write(fs, 0, sn, st.Keys().Records()); err != nil {
+	if err := store.Write(fs, 0, sn, st.Records()); err != nil {
 		return fmt.Errorf("node: first checkpoint: %w", err)
 	}
 	return createLog(fs, cfg, &wal.Marker{Index: sn.Index, Term: sn.Term})

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,11 @@ func older(seed uint64, releases map[string]state.Release, steps ...chaos.Step) 
 	return cfg
 }
 
-// raisedAt is the time of the entry that raised the cluster to release 2.
+// raisedAt is the time of the entry that raised the cluster to the newest release.
 func raisedAt(t *testing.T, r *Result) time.Duration {
 	t.Helper()
 	for _, c := range r.Truth {
-		if c.Release == uint64(state.Release2) {
+		if c.Release == uint64(state.Newest) {
 			return time.Duration(c.Time)
 		}
 	}
@@ -32,14 +33,14 @@ func raisedAt(t *testing.T, r *Result) time.Duration {
 func TestClusterIsRaisedWithTheLastUpgrade(t *testing.T) {
 	all := map[string]state.Release{"n1": 1, "n2": 1, "n3": 1}
 	up := func(at time.Duration, name chaos.Selector) chaos.Step {
-		return step(at, &chaos.Upgrade{Node: sel(name), To: 2})
+		return step(at, &chaos.Upgrade{Node: sel(name), To: int(state.Newest)})
 	}
 	r := run(t, older(3, all, up(2*second, "n1"), up(4*second, "n2"), up(6*second, "n3")))
 	wantEffect(t, r)
 	if at := raisedAt(t, r); at < 6*second || at > 7*second {
 		t.Errorf("raised at %v", at)
 	}
-	if len(r.Raises) == 0 || len(r.Outdated) > 0 || !said(r, "the cluster is at release 2") {
+	if len(r.Raises) == 0 || len(r.Outdated) > 0 || !said(r, fmt.Sprint("the cluster is at release ", state.Newest)) {
 		t.Errorf("raises %+v, stops %+v", r.Raises, r.Outdated)
 	}
 	published := 0
@@ -79,7 +80,7 @@ func TestOlderMembersStop(t *testing.T) {
 		t.Errorf("at the end %v run", r.Running)
 	}
 	r = run(t, older(5, nil, back(false)))
-	if len(r.Outdated) > 0 || r.Outcomes[0].Effective > 0 || !strings.Contains(r.Outcomes[0].Why, "the cluster is at release 2") {
+	if len(r.Outdated) > 0 || r.Outcomes[0].Effective > 0 || !strings.Contains(r.Outcomes[0].Why, fmt.Sprint("the cluster is at release ", state.Newest)) {
 		t.Errorf("stops %+v, outcome %+v", r.Outdated, r.Outcomes[0])
 	}
 }

@@ -105,7 +105,7 @@ func writeFile(target string, m *Manifest, st *state.State) (err error) {
 			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}()
-	if err := encode(f, m, st.Describe(nil), st.Keys().Records()); err != nil {
+	if err := encode(f, m, st.Describe(nil), st.Records()); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

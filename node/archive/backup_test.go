@@ -364,7 +364,7 @@ func TestABackupOfALaterReleaseIsNotCalledDamaged(t *testing.T) {
 	sn := st.Describe(nil)
 	sn.Extra = laterRelease(sn.Extra)
 	var b bytes.Buffer
-	if err := encode(&b, &Manifest{Format: Format, Version: Version}, sn, st.Keys().Records()); err != nil {
+	if err := encode(&b, &Manifest{Format: Format, Version: Version}, sn, st.Records()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Read(bytes.NewReader(b.Bytes()), int64(b.Len()))

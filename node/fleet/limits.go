@@ -29,8 +29,6 @@ const (
 	MaxValueBytes = 4096
 	// MaxURLs is how many URLs a machine has at most.
 	MaxURLs = 16
-	// MaxCommandBytes bounds an encoded command.
-	MaxCommandBytes = 8 << 20
 
 	// maxForgettable is how many machines without a session are remembered of
 	// which nothing but their end is known.

@@ -107,6 +107,19 @@ func (s *Store) endSession(h *host) {
 	s.order(h)
 }
 
+// EndSessions ends the sessions of all machines: they were those of a cluster that
+// is no more.
+func (s *Store) EndSessions(env Env) {
+	s.env = env
+	for _, h := range slices.Collect(s.hosts.from(0)) {
+		if h.machine.Session != 0 {
+			s.endSession(h)
+			s.list(h)
+		}
+	}
+	s.settle()
+}
+
 // cutStateOf forgets what a machine said of a unit, if it did.
 func (s *Store) cutStateOf(e *entry, machine string) {
 	if i, ok := e.state(machine); ok {

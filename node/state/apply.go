@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drydock/node/auth"
+	"drydock/node/fleet"
 	"drydock/node/keys"
 	"drydock/node/world"
 )
@@ -26,6 +27,7 @@ type State struct {
 	release  Release          // of the cluster; 0 stands for the first
 	removed  []world.MemberID // members that are no more, the latest last
 	auth     *auth.Book       // nil stands for the first one
+	fleet    *fleet.Store
 	chain    chain
 	past     [digestRing]pastDigest
 	speaks   Release // of this program; 0 stands for the newest
@@ -39,7 +41,7 @@ type State struct {
 // behind and is brought up by a snapshot.
 func New(founders []Member) *State {
 	// The founding counts as the first command: an answer's revision is never 0.
-	s := &State{applied: 1, term: 1, revision: 1, keys: keys.New(), chain: newChain()}
+	s := &State{applied: 1, term: 1, revision: 1, keys: keys.New(), fleet: fleet.New(), chain: newChain()}
 	for _, m := range founders {
 		m.Learner = false
 		i, ok := s.findMember(m.ID)
@@ -66,8 +68,9 @@ type Result struct {
 	// Refusal is the reason for which a command that is none of the keyspace's
 	// had no effect.
 	Refusal error
-	// Auth is what a KindAuth that had an effect came to.
-	Auth *auth.Outcome
+	// Auth is what a KindAuth that had an effect came to, Fleet what a KindFleet did.
+	Auth  *auth.Outcome
+	Fleet *fleet.Outcome
 }
 
 // Keys is the keyspace, for reads and watches.
@@ -191,6 +194,8 @@ func (s *State) applyCommand(c *Command) Result {
 		s.applyOther(s.publish(c.Publish), c.Publish.append, &res)
 	case KindAuth:
 		s.applyOther(s.applyAuth(c.Auth, &res), c.Auth.AppendBinary, &res)
+	case KindFleet:
+		s.applyFleet(c.Fleet, &res)
 	default:
 		res.Refusal = fmt.Errorf("%w: kind %d belongs in a configuration change", ErrCommand, c.Kind)
 		s.chain.word(2)
@@ -227,4 +232,4 @@ func (s *State) HasMember(id world.MemberID) bool {
 }
 
 // Empty returns the state of a member that has yet to be told anything.
-func Empty() *State { return &State{keys: keys.New(), chain: newChain()} }
+func Empty() *State { return &State{keys: keys.New(), fleet: fleet.New(), chain: newChain()} }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drydock/node/auth"
+	"drydock/node/fleet"
 	"drydock/node/keys"
 	"drydock/node/wire"
 	"drydock/node/world"
@@ -65,6 +66,8 @@ const (
 	KindPublish
 	// KindAuth changes users and roles, or switches auth on or off.
 	KindAuth
+	// KindFleet changes units, machines, and what runs where.
+	KindFleet
 )
 
 // Command is one replicated command.
@@ -84,8 +87,9 @@ type Command struct {
 	// Raise is the content of a KindRelease, Publish that of a KindPublish.
 	Raise   *Raise
 	Publish *Publish
-	// Auth is the content of a KindAuth.
-	Auth *auth.Command
+	// Auth is the content of a KindAuth, Fleet that of a KindFleet.
+	Auth  *auth.Command
+	Fleet *fleet.Command
 }
 
 // Batch is the content of one log entry.
@@ -133,6 +137,8 @@ func AppendContent(b []byte, c *Command) []byte {
 		return wire.AppendSized(b, c.Publish.append)
 	case KindAuth:
 		return wire.AppendSized(b, c.Auth.AppendBinary)
+	case KindFleet:
+		return wire.AppendSized(b, c.Fleet.AppendBinary)
 	}
 	panic(fmt.Sprintf("state: command of unknown kind %d", c.Kind))
 }
@@ -192,6 +198,11 @@ func (c *Command) readBody(body []byte) (err error) {
 	case KindAuth:
 		a, bad := auth.DecodeCommand(body)
 		c.Auth, err = &a, bad
+	case KindFleet:
+		f, bad := fleet.DecodeCommand(body)
+		if c.Fleet, err = &f, bad; errors.Is(bad, fleet.ErrUnknown) {
+			err = tooOld("a command about the fleet", Newest, 0)
+		}
 	default:
 		// A newer release's command: going on would make replicas differ.
 		err = tooOld(fmt.Sprintf("a command of kind %d", c.Kind), Newest, 0)

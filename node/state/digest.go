@@ -53,6 +53,11 @@ func (s *State) Digest() Digest {
 		c.word(binary.BigEndian.Uint64(users[:8]))
 		c.word(binary.BigEndian.Uint64(users[8:]))
 	}
+	if !s.fleet.Empty() {
+		units := s.fleet.Digest()
+		c.word(binary.BigEndian.Uint64(units[:8]))
+		c.word(binary.BigEndian.Uint64(units[8:]))
+	}
 	var d Digest
 	binary.BigEndian.PutUint64(d[:8], c.a)
 	binary.BigEndian.PutUint64(d[8:], c.b)

@@ -1,9 +1,9 @@
 // Package state is the replicated state of a cluster: what every member holds
 // alike after applying the same entries.
 //
-// It owns the keyspace, the users, the members, cluster time, the revision that
-// orders every command, and one session per member, by which a command that was
-// sent or logged twice takes effect once.
+// It owns the keyspace, the fleet, the users, the members, cluster time, the
+// revision that orders every command, and one session per member, by which a
+// command that was sent or logged twice takes effect once.
 //
 // An entry of the log holds a Batch: the cluster time that its leader gave it
 // and any number of commands, each with the id that its origin drew (member,
@@ -26,5 +26,5 @@
 //
 // Files: command.go (encoding), session.go (exactly once), apply.go, digest.go,
 // persist.go (what a checkpoint holds), member.go, release.go (how something new
-// comes in), publish.go, auth.go.
+// comes in), publish.go, auth.go, fleet.go.
 package state

@@ -15,7 +15,7 @@ import (
 // stored.
 var ErrCorrupt = errors.New("state: stored state is corrupt")
 
-// Snapshot is what describes a stored state beside its keyspace records.
+// Snapshot is what describes a stored state beside its records.
 type Snapshot struct {
 	Index, Term, Revision uint64
 	Digest                Digest
@@ -46,14 +46,21 @@ func (s *State) Describe(conf []byte) Snapshot {
 		b = appendIDs(b, s.removed)
 		b = s.appendAuth(b)
 	}
-	// The keyspace's records are covered by the digest, this by its own sum.
+	// The records of keyspace and fleet are covered by the digest, this by its own sum.
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return Snapshot{Index: s.applied, Term: s.term, Revision: s.revision, Digest: s.Digest(), Extra: b}
 }
 
-// DrainDirty returns the keyspace records that changed since the last call, for
-// the next checkpoint.
-func (s *State) DrainDirty() []keys.Record { return s.keys.DrainDirty() }
+// DrainDirty returns the records that changed since the last call, for the next
+// checkpoint.
+func (s *State) DrainDirty() []keys.Record {
+	return withFleet(s.keys.DrainDirty(), s.fleet.DrainDirty())
+}
+
+// Records returns all records, as for a snapshot.
+func (s *State) Records() []keys.Record {
+	return withFleet(s.keys.Records(), s.fleet.Records())
+}
 
 // Load rebuilds a state from its description and records, and verifies it
 // against the digest it was stored with. It returns the consensus configuration
@@ -70,10 +77,10 @@ func LoadAs(r Release, sn Snapshot, next func() (keys.Record, bool, error)) (*St
 	if err != nil {
 		return nil, nil, stored(sn, err)
 	}
-	if s.keys, err = keys.Load(next); err != nil {
+	if err := s.loadRecords(next); err != nil {
 		return nil, nil, fmt.Errorf("%w: at index %d: %w", ErrCorrupt, sn.Index, err)
 	}
-	if s.keys.Digest() != s.keys.Recompute() || s.Digest() != sn.Digest {
+	if s.keys.Digest() != s.keys.Recompute() || s.fleet.Digest() != s.fleet.Recompute() || s.Digest() != sn.Digest {
 		return nil, nil, fmt.Errorf("%w: digest at index %d is %x, stored was %x", ErrCorrupt, sn.Index, s.Digest(), sn.Digest)
 	}
 	s.remember(s.applied)

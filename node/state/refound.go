@@ -2,11 +2,13 @@ package state
 
 import (
 	"fmt"
+
+	"drydock/node/fleet"
 )
 
 // Refound makes s the state of a new cluster whose only member is m, with all
-// that s holds but its members: the keyspace, its history and time, the
-// release. Index and revision go on and never back, for clients remember them;
+// that s holds but its members and the sessions of machines: the keyspace, its
+// history and time, the release, units and what is known of machines. Index and revision go on and never back, for clients remember them;
 // the founding takes one of each, as New's does. The former members' ids are
 // remembered as removed, and their commands never take effect here.
 func (s *State) Refound(m Member) error {
@@ -28,6 +30,7 @@ func (s *State) Refound(m Member) error {
 	s.revision++
 	// No index of the former cluster has a digest of this one.
 	s.past = [digestRing]pastDigest{}
+	s.fleet.EndSessions(fleet.Env{Revision: s.revision, Term: s.term, Now: s.now.Cluster})
 	s.chain.text("refound")
 	s.chain.word(uint64(m.ID))
 	s.remember(s.applied)

@@ -25,8 +25,10 @@ const (
 	// Release2 adds the cluster's release itself, what members publish of
 	// themselves, the ids of those that were removed, and users.
 	Release2 Release = 2
+	// Release3 adds the fleet: units, machines, and what runs where.
+	Release3 Release = 3
 	// Newest is the release that this program speaks.
-	Newest = Release2
+	Newest = Release3
 )
 
 var (
@@ -46,6 +48,8 @@ func (k Kind) Since() Release {
 		return Release1
 	case KindRelease, KindPublish, KindAuth:
 		return Release2
+	case KindFleet:
+		return Release3
 	}
 	return 0
 }

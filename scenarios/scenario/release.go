@@ -8,12 +8,12 @@ import (
 	"drydock/sim/stream"
 )
 
-// oldest is the release of members that a nemesis draws to be older.
+// oldest is the lowest release of members that a nemesis draws to be older.
 const oldest = 1
 
 // Older returns the release that each of the members starts with which do not
 // start with the newest: those that the file names, and those that the seed
-// draws if the nemesis is to mix releases.
+// draws, with a release for all of them, if the nemesis is to mix releases.
 func (s *Scenario) Older(seed uint64) map[string]int {
 	out := make(map[string]int)
 	first := append(s.Voters(), s.Learners()...)
@@ -31,9 +31,10 @@ func (s *Scenario) Older(seed uint64) map[string]int {
 	// third in the midst of it.
 	rng := stream.New(seed).Stream("releases")
 	how := rng.IntN(3)
+	old := oldest + stream.New(seed).Stream("older release").IntN(Default().Cluster.Release-oldest)
 	for _, name := range first {
 		if older := rng.IntN(2) == 0; how == 1 || how == 2 && older {
-			out[name] = oldest
+			out[name] = old
 		}
 	}
 	return out
@@ -54,9 +55,11 @@ func (s *Scenario) FixReleases(seed uint64) {
 		s.Nemesis.Mixed = false
 		return
 	}
-	s.Nemesis.Mixed, s.Cluster.Release, s.Cluster.Newer = false, oldest, nil
+	s.Nemesis.Mixed, s.Cluster.Newer = false, nil
 	for _, name := range s.Nodes() {
-		if _, is := older[name]; !is {
+		if release, is := older[name]; is {
+			s.Cluster.Release = release // all older ones have the same
+		} else {
 			s.Cluster.Newer = append(s.Cluster.Newer, name)
 		}
 	}

@@ -39,7 +39,7 @@ type Scenario struct {
 type Cluster struct {
 	Members  int      `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
 	Learners int      `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
-	Release  int      `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 2 is the newest" default:"2" min:"1" max:"2"`
+	Release  int      `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 3 is the newest" default:"3" min:"1" max:"3"`
 	Newer    []string `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
 	Knobs    Knobs    `json:"knobs,omitempty" doc:"settings of every node"`
 }

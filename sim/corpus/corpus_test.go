@@ -106,7 +106,7 @@ func (c *content) write(t *testing.T) map[string][]byte {
 	d := disk.New()
 	defer d.Close()
 	store := checkpoint.Store{}
-	if err := store.Write(d, 0, sn, stored.Keys().Records()); err != nil {
+	if err := store.Write(d, 0, sn, stored.Records()); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := store.Export(d, "send"); err != nil {

@@ -140,7 +140,7 @@ func TestEntriesAfterASnapshotOverAnotherLogSurvive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := (checkpoint.Store{}).Write(h.disk, 0, st.Describe(conf), st.Keys().Records()); err != nil {
+			if err := (checkpoint.Store{}).Write(h.disk, 0, st.Describe(conf), st.Records()); err != nil {
 				t.Fatal(err)
 			}
 			h.boot()

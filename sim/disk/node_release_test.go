@@ -80,7 +80,7 @@ func TestYoungClustersAreRaisedAtOnceAndThenRest(t *testing.T) {
 		r.found(reachable, ids...)
 		r.leader()
 		began := r.now
-		r.until("release 2", func() bool { return r.at(state.Release2) && r.published() })
+		r.until("the newest release", func() bool { return r.at(state.Newest) && r.published() })
 		if took := r.now - began; took > 250*time.Millisecond {
 			t.Errorf("%d members: raised after %v", len(ids), took)
 		}
@@ -113,7 +113,7 @@ func TestReleaseWaitsForTheLastMember(t *testing.T) {
 		t.Fatal("raised without the third")
 	}
 	// One that is down has said nothing of late, whatever it said before.
-	if err := r.hosts[2].restart(state.Release2); err != nil {
+	if err := r.hosts[2].restart(state.Newest); err != nil {
 		t.Fatal(err)
 	}
 	r.hosts[2].crash(1)
@@ -121,10 +121,10 @@ func TestReleaseWaitsForTheLastMember(t *testing.T) {
 	if !r.at(state.Release1) {
 		t.Fatal("raised while the third is down")
 	}
-	if err := r.hosts[2].restart(state.Release2); err != nil {
+	if err := r.hosts[2].restart(state.Newest); err != nil {
 		t.Fatal(err)
 	}
-	r.until("release 2 and names", func() bool { return r.at(state.Release2) && r.published() })
+	r.until("the newest release and names", func() bool { return r.at(state.Newest) && r.published() })
 }
 
 func TestALearnerHasASay(t *testing.T) {
@@ -139,7 +139,7 @@ func TestALearnerHasASay(t *testing.T) {
 	lead.step(node.ChangeMembers{Token: 900, Changes: []state.MemberChange{{Kind: state.AddLearner, Member: state.Member{ID: 4}}}})
 	r.until("the learner", func() bool { return h.n.State().HasMember(4) })
 	for _, old := range r.hosts[:3] {
-		if err := old.restart(state.Release2); err != nil {
+		if err := old.restart(state.Newest); err != nil {
 			t.Fatal(err)
 		}
 		r.leader()
@@ -148,10 +148,10 @@ func TestALearnerHasASay(t *testing.T) {
 	if !r.at(state.Release1) {
 		t.Fatal("raised without the learner")
 	}
-	if err := h.restart(state.Release2); err != nil {
+	if err := h.restart(state.Newest); err != nil {
 		t.Fatal(err)
 	}
-	r.until("release 2", func() bool { return r.at(state.Release2) })
+	r.until("the newest release", func() bool { return r.at(state.Newest) })
 }
 
 func TestWordsOfAnotherTermOrByStrangersAreVoid(t *testing.T) {
@@ -217,7 +217,7 @@ func TestOlderMembersStopHoweverTheyMeetIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.found(small, 1, 2, 3)
-			r.until("release 2", func() bool { return r.at(state.Release2) && r.published() })
+			r.until("the newest release", func() bool { return r.at(state.Newest) && r.published() })
 			h := r.hosts[2]
 			prepare(r, h)
 			err := h.restart(state.Release1)
@@ -229,7 +229,7 @@ func TestOlderMembersStopHoweverTheyMeetIt(t *testing.T) {
 				t.Fatalf("err = %v", err)
 			}
 			r.leader().put("/k", "without it")
-			if err := h.restart(state.Release2); err != nil {
+			if err := h.restart(state.Newest); err != nil {
 				t.Fatal(err)
 			}
 			r.until("it to be back", func() bool { return h.value("/k") == "without it" })
@@ -238,7 +238,7 @@ func TestOlderMembersStopHoweverTheyMeetIt(t *testing.T) {
 	t.Run("in a snapshot", func(t *testing.T) {
 		r := newRig(t)
 		r.found(small, 1)
-		r.until("release 2", func() bool { return r.at(state.Release2) })
+		r.until("the newest release", func() bool { return r.at(state.Newest) })
 		for i := range 40 {
 			r.leader().put("/k", fmt.Sprint(i))
 		}
@@ -258,7 +258,7 @@ func TestOlderMembersStopHoweverTheyMeetIt(t *testing.T) {
 func TestMembersAreUpdatedByOperators(t *testing.T) {
 	r := newRig(t)
 	r.found(reachable, 1, 2, 3)
-	r.until("release 2", func() bool { return r.at(state.Release2) && r.published() })
+	r.until("the newest release", func() bool { return r.at(state.Newest) && r.published() })
 	token := uint64(7000)
 	update := func(p state.Publish) node.Answer {
 		token++
