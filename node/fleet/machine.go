@@ -197,8 +197,7 @@ func (m Machine) Effective() map[string]string {
 	if all == nil {
 		all = make(map[string]string)
 	}
-	// any order: every key is handled once, by itself
-	for key, value := range m.Patch {
+	for key, value := range sorted(m.Patch) {
 		if value == nil {
 			delete(all, key)
 			continue
