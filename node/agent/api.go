@@ -125,8 +125,9 @@ const (
 	// Load has the runtime check a unit, know it, and take over what an earlier life
 	// has left running of it.
 	Load OpKind = 1 + iota
-	// Start, Stop and Restart are the runtime's. A Stop or Restart of a unit that
-	// isn't loaded is an error.
+	// Start, Stop and Restart are the runtime's. A Start or Restart forgets that the
+	// unit has failed before (ResetFailed). A Stop or Unload may be asked for while a
+	// Start or Restart is under way, which then ends first, "canceled".
 	Start
 	Stop
 	Restart

@@ -29,7 +29,8 @@
 //     orders before the session's first ones.
 //   - A unit isn't started while anything on the machine that is not known to have
 //     ended is in conflict with it, either way, or takes the resources that it needs.
-//   - A unit has one operation under way at a time; only a kill may overtake it.
+//   - A unit has one operation under way at a time. Only an end may overtake a start,
+//     and a kill anything.
 //   - A unit is started once for each placement and each wished restart: what
 //     happens then is its own Restart=. A stop for the lease's sake is undone when
 //     the lease goes on.

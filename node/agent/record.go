@@ -29,7 +29,7 @@ type Kept struct {
 	Unit, Text string
 	Hash       unit.Hash
 	Global     bool
-	// Gen is the greatest that the unit was ordered with, Kick that of its last start.
+	// Gen and Kick are those of the order that it was last started for.
 	Gen, Kick uint64
 	// Begun says that a start has been asked for, Launched that it was carried out.
 	Begun, Launched bool

@@ -1,0 +1,175 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"drydock/node/link"
+)
+
+// terms are what a session was opened on.
+type terms struct {
+	beat, lease time.Duration
+	drift       int
+	keep        bool
+}
+
+// killMargin is how long before the deadline the agent kills by itself, if the
+// lease isn't so short that it is less: the guard should find nothing left to do.
+const killMargin = 100 * time.Millisecond
+
+// lease is how long what isn't global may run, and the beats that prolong it.
+type lease struct {
+	terms terms
+	// deadline is the lease's, 0 if nobody has given one.
+	deadline time.Duration
+	// seq is that of the last beat; sent are those without an answer, oldest first.
+	seq  uint64
+	sent []sentBeat
+	// beatAt is when the next beat is due.
+	beatAt time.Duration
+	// told is the last lease that the guard was told.
+	told Lease
+	// knows says that it was told anything.
+	knows bool
+}
+
+// sentBeat is a beat without an answer.
+type sentBeat struct {
+	seq uint64
+	at  time.Duration
+}
+
+// span is how long an acknowledged beat is good for, by this machine's clock.
+func (l *lease) span() time.Duration { return link.Shorten(l.terms.lease, l.terms.drift) }
+
+// extend moves the deadline, but never back.
+func (l *lease) extend(deadline time.Duration) { l.deadline = max(l.deadline, deadline) }
+
+// graceAt is when stops begin, killAt when what is left is killed.
+func (l *lease) graceAt() time.Duration { return l.deadline - l.span()/3 }
+
+func (l *lease) killAt() time.Duration { return l.deadline - min(killMargin, l.span()/10) }
+
+// fenced says how much of the lease has passed, as far as units go that aren't
+// global: hold, that none may be started; stop, that those that run are to end in
+// good order; dead, that they must be dead.
+func (a *Agent) fenced() (hold, stop, dead bool) {
+	switch {
+	case a.session.id == 0:
+		return true, true, true
+	case a.lease.terms.keep:
+		return a.now >= a.lease.graceAt(), false, false
+	}
+	late := a.now >= a.lease.graceAt()
+	return late, late, a.now >= a.lease.killAt()
+}
+
+// nextFence is when the next of these comes to pass.
+func (a *Agent) nextFence() time.Duration {
+	switch {
+	case a.session.id == 0 || a.lease.terms.keep || a.now >= a.lease.killAt():
+		return Never
+	case a.now >= a.lease.graceAt():
+		return a.lease.killAt()
+	}
+	return a.lease.graceAt()
+}
+
+// passed sees what time alone has brought.
+func (a *Agent) passed() {
+	_, stop, dead := a.fenced()
+	if !stop {
+		return
+	}
+	for _, l := range a.units {
+		if !l.global() && (dead && l.touched && l.kill == nil || l.op == nil && !l.quiet()) {
+			a.stale = true
+			return
+		}
+	}
+}
+
+// ack takes the leader's word that it had a beat while it led.
+func (a *Agent) ack(k *link.Ack) {
+	if k.Session != a.session.id || !a.session.welcomed {
+		return
+	}
+	for i, b := range a.lease.sent {
+		if b.seq != k.Seq {
+			continue
+		}
+		a.lease.sent = append(a.lease.sent[:0], a.lease.sent[i+1:]...)
+		a.prolong(b.at)
+		break
+	}
+}
+
+// prolong counts the lease from when something was sent that is acknowledged now.
+func (a *Agent) prolong(sent time.Duration) {
+	was, _, _ := a.fenced()
+	a.lease.extend(sent + a.lease.span())
+	if hold, _, _ := a.fenced(); was && !hold {
+		a.stale = true // what waited for a lease may start
+	}
+	a.tellGuard()
+}
+
+// tellGuard hands the guard what it must know, if it doesn't.
+func (a *Agent) tellGuard() {
+	next := Lease{Deadline: a.lease.deadline}
+	if a.left || a.lease.terms.keep && a.session.id != 0 || a.session.id == 0 && a.clear() {
+		next = Lease{Rests: true}
+	}
+	if a.lease.knows && next == a.lease.told || next.Deadline == 0 && !next.Rests {
+		return
+	}
+	a.lease.knows, a.lease.told = true, next
+	a.out.Lease = &next
+}
+
+// clear says whether there is nothing that isn't global.
+func (a *Agent) clear() bool {
+	for _, l := range a.units {
+		if !l.global() && (l.held || l.touched) {
+			return false
+		}
+	}
+	return true
+}
+
+// beat sends a beat.
+func (a *Agent) beat() {
+	l := &a.lease
+	l.seq++
+	seq := a.lives<<32 | l.seq
+	for len(l.sent) > 0 && a.now-l.sent[0].at > l.terms.lease {
+		l.sent = l.sent[1:]
+	}
+	l.sent = append(l.sent, sentBeat{seq: seq, at: a.now})
+	pause := l.terms.beat
+	if l.seq == 1 {
+		// Machines that were welcomed together don't go on beating together.
+		pause = pause/4 + pause*3/4*time.Duration(spread(a.cfg.Machine.ID))/256
+	}
+	l.beatAt = a.now + pause
+	a.send(link.Frame{Beat: &link.Beat{Session: a.session.id, Seq: seq, Have: a.orders.have}})
+}
+
+// spread is a number below 256 that differs from machine to machine.
+func spread(id string) uint8 {
+	h := uint32(2166136261)
+	for i := range len(id) {
+		h = (h ^ uint32(id[i])) * 16777619
+	}
+	return uint8(h >> 16)
+}
+
+// fenceWhy says in words why units that aren't global end now.
+func (a *Agent) fenceWhy() string {
+	if a.session.id == 0 {
+		return "the session is over"
+	}
+	left := max(0, a.lease.deadline-a.now).Round(time.Millisecond)
+	return fmt.Sprintf("no word from the leader, %v of the lease left", left)
+}
