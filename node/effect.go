@@ -6,6 +6,7 @@ import (
 	"drydock/node/api"
 	"drydock/node/auth"
 	"drydock/node/consensus"
+	"drydock/node/fleet"
 	"drydock/node/keys"
 	"drydock/node/state"
 	"drydock/node/world"
@@ -58,6 +59,11 @@ type Answer struct {
 	Refusal error
 	// Auth is what came of a ChangeAuth that was done and not refused.
 	Auth *auth.Outcome
+	// Fleet is what came of a change of the fleet that was done and not refused.
+	Fleet *fleet.Outcome
+	// Why says of the units that were asked about why they aren't placed or wait, in
+	// the order of the question; empty for those of which there is nothing to say.
+	Why []string
 	// Meta goes into the answer's headers, Now is for the ttl it shows.
 	Meta api.Meta
 	Now  keys.Stamp

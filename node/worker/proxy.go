@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"drydock/node/api"
+	"drydock/node/fleetapi"
+	"drydock/node/fleetapi/serve"
 )
 
 const (
@@ -146,7 +148,8 @@ func (p *proxy) judge(r *http.Request, endpoint string, status int) {
 		p.balance.answered(endpoint)
 		return
 	}
-	if strings.HasPrefix(r.URL.Path, "/v2/keys") {
+	// A fleet's 502 is about a machine that can't be reached, not about the member.
+	if strings.HasPrefix(r.URL.Path, "/v2/keys") || isFleet(r.URL.Path) && status == http.StatusServiceUnavailable {
 		p.balance.failed(endpoint, fmt.Errorf("it answered with status %d", status))
 	}
 }
@@ -192,10 +195,18 @@ func (p *proxy) patience(r *http.Request) time.Duration {
 			return 0
 		}
 	}
-	if reads(r) {
+	switch {
+	case isFleet(r.URL.Path) && isWatch(r):
+		return 0
+	case reads(r):
 		return p.readPatience
 	}
 	return p.writePatience
+}
+
+// isFleet says whether a path is of the fleet API.
+func isFleet(path string) bool {
+	return strings.HasPrefix(path, fleetapi.Prefix+"/") || strings.HasPrefix(path, fleetapi.Alpha+"/")
 }
 
 // reads says whether a request changes nothing, however often it is sent.
@@ -212,7 +223,12 @@ func isWatch(r *http.Request) bool {
 	if r.Method != http.MethodGet {
 		return false
 	}
-	switch r.URL.Query().Get("wait") {
+	query := r.URL.Query()
+	wait := query.Get("wait")
+	if isFleet(r.URL.Path) && wait == "" {
+		wait = query.Get("follow")
+	}
+	switch wait {
 	case "true", "t", "T", "1", "TRUE", "True":
 		return true
 	}
@@ -318,11 +334,15 @@ func (a *answerBody) Close() error {
 }
 
 // fail answers a request that no member has answered, in the form that etcd's
-// proxy has for it.
-func fail(w http.ResponseWriter, _ *http.Request, err error) {
+// proxy has for it, or fleet's server.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, outcome := http.StatusServiceUnavailable, api.Refused
 	if errors.Is(err, errUnknown) {
 		status, outcome = http.StatusBadGateway, api.Unknown
+	}
+	if isFleet(r.URL.Path) {
+		serve.Write(w, fleetapi.Failed(outcome == api.Unknown, err.Error()))
+		return
 	}
 	text, jerr := json.Marshal(map[string]string{"message": err.Error()})
 	if jerr != nil {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"drydock/node/fleetapi/serve"
 	"drydock/node/host"
 )
 
@@ -54,6 +55,9 @@ type Options struct {
 	Listeners []net.Listener
 	// TLS is for client URLs, PeerTLS for peers'.
 	TLS, PeerTLS *tls.Config
+	// Machine, if not nil, is the machine in this process: what only it knows of its
+	// units, members ask for here.
+	Machine serve.Local
 	// Refresh is how often the list of members is read (default 30 s).
 	Refresh time.Duration
 	// Ready, if not nil, is called once clients are served.
@@ -189,16 +193,20 @@ func (w *worker) serve(ctx context.Context, p *proxy) error {
 		// A client that is gone misses nothing by it.
 		_ = json.NewEncoder(rw).Encode(w.status())
 	})
+	local := &serve.Machine{Local: w.o.Machine, Judge: w.judge, Stop: p.closing}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			// The cluster's paths go on as they are; a mux would clean them.
-			if r.URL.Path == PathWorker {
+			switch {
+			case r.URL.Path == PathWorker:
 				mux.ServeHTTP(rw, r)
-				return
+			case isFleet(r.URL.Path) && local.Owns(r):
+				local.ServeHTTP(rw, r)
+			default:
+				p.ServeHTTP(rw, r)
 			}
-			p.ServeHTTP(rw, r)
 		}),
 		Protocols: protocols, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
 		ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
