@@ -61,7 +61,7 @@ func beNode(dir string) error {
 		<-tick.C
 	}
 	k.Begin(lease.At(lease.Now() + term))
-	if err := k.SetGlobal("global.service", true); err != nil {
+	if err := k.SetGlobals([]string{"global.service"}); err != nil {
 		return err
 	}
 	for _, name := range []string{"local.service", "global.service"} {
@@ -240,8 +240,8 @@ func TestANextLifeFindsTheGuard(t *testing.T) {
 	if !first.Renew(lease.At(lease.Now() + time.Minute)) {
 		t.Error("a new lease is over")
 	}
-	for name, global := range map[string]bool{"b.service": true, "a.service": true, "c.service": false} {
-		if err := first.SetGlobal(name, global); err != nil {
+	for _, names := range [][]string{{"c.service"}, {"b.service", "a.service"}} {
+		if err := first.SetGlobals(names); err != nil {
 			t.Error(err)
 		}
 	}

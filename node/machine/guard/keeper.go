@@ -171,19 +171,13 @@ func (k *Keeper) Globals() []string {
 	return slices.Clone(k.globals)
 }
 
-// SetGlobal says whether a unit needs no lease, before it is started.
-func (k *Keeper) SetGlobal(unit string, global bool) error {
+// SetGlobals says which units need no lease, before one of them is started.
+func (k *Keeper) SetGlobals(units []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	i, found := slices.BinarySearch(k.globals, unit)
-	if found == global {
+	list := slices.Sorted(slices.Values(units))
+	if slices.Equal(list, k.globals) {
 		return nil
-	}
-	list := slices.Clone(k.globals)
-	if global {
-		list = slices.Insert(list, i, unit)
-	} else {
-		list = slices.Delete(list, i, i+1)
 	}
 	text, err := json.Marshal(list)
 	if err == nil {

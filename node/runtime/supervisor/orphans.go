@@ -33,6 +33,16 @@ func KillOrphans(ctx context.Context, dir string, spare func(unit string) bool) 
 	}
 }
 
+// Recorded returns the units whose records are in dir, sorted: those that a
+// supervisor has started and not seen the end of.
+func Recorded(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "unit-*"))
+	for i, file := range files {
+		files[i] = strings.TrimPrefix(filepath.Base(file), "unit-")
+	}
+	return files, err
+}
+
 // killRecorded kills once, and returns the units that had processes. A record that
 // can't be read keeps nobody else's from being killed.
 func killRecorded(dir string, spare func(unit string) bool) (left []string, err error) {
