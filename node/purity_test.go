@@ -37,6 +37,7 @@ var shell = map[string]string{
 	"drydock/node/client":         "talks HTTP to members",
 	"drydock/node/etcdctl":        "a command",
 	"drydock/node/fleetctl":       "a command",
+	"drydock/node/fleetclient":    "talks HTTP to members",
 	"drydock/node/archive":        "reads and writes data directories while no node does",
 }
 

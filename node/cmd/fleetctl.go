@@ -7,55 +7,24 @@ import (
 	"drydock/node/ui"
 )
 
-// Fleetctl is drydock fleetctl: the client of a cluster's units.
+// Fleetctl is drydock fleetctl: the client of a cluster's units. Its flags are as the
+// original's, of 2014 and later, so it reads them itself, and its exit codes are the
+// original's too.
 func Fleetctl(env *ui.Env) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "fleetctl",
-		Short:   "Say what a cluster's machines should run",
-		Example: "  drydock fleetctl plan what-if.yaml",
+	return &cobra.Command{
+		Use:   "fleetctl [global flags] COMMAND [arguments...]",
+		Short: "Tell a cluster's machines what to run",
+		Long: `The client of a cluster's units: the commands, flags, messages and columns of fleet's
+fleetctl. A symbolic link of the name fleetctl to this program is the same.`,
+		Example: `  drydock fleetctl start hello.service
+  drydock fleetctl list-units
+  drydock fleetctl plan what-if.yaml
+  drydock fleetctl help`,
+		DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			inner := *env
+			inner.Args = args
+			return fleetctl.Main(&inner)
+		},
 	}
-	c.AddCommand(fleetctlPlan(env))
-	return c
-}
-
-func fleetctlPlan(env *ui.Env) *cobra.Command {
-	var o fleetctl.PlanOptions
-	c := &cobra.Command{
-		Use:   "plan FILE",
-		Short: "Show where units would run, and why some would not, without a cluster",
-		Long: `Read machines and steps from a YAML file and show, after each step, which machine
-every unit is on, global units too, and why each other one has none. The decisions
-are those of a cluster. FILE may be - for standard input.
-
-A file has:
-
-  machines:                   the machines that are up at first
-    - {id: m1, metadata: {disk: ssd}, resources: {cpu: 4, memory: 8G, gpu: 1}}
-  steps:                      each step does all of these that it has
-    - start:                  units, also load and submit
-        - {name: web@1.service, fleet: ["Conflicts=web@*"]}
-        - {file: units/db.service}      a unit file, beside the plan
-    - stop: [web@1.service]             also unload and destroy
-    - down: [m1]                        machines that fail
-      up: [{id: m4}]                    machines that join
-      meta: {m2: {disk: hdd}}           new metadata; null takes a key away
-      drain: [m3]                       machines to be emptied; undrain ends it
-      preset: {db.service: m2}          a placement that stands already
-
-A machine that states no resources is not accounted: everything fits on it.
-
-With --json each step is a line:
-  {"step": 1, "placed": {unit: id}, "global": {unit: [ids]}, "unplaced": {unit: reason}}
-
-Exit status: 0 the plan was run, 1 with --check if a unit that should run has no
-machine after the last step, 2 the call or the file was wrong.`,
-		Example: `  drydock fleetctl plan what-if.yaml
-  drydock fleetctl plan --json what-if.yaml | jq .unplaced
-  drydock fleetctl plan --check deploy.yaml && fleetctl start web@1.service`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return fleetctl.Plan(env, args[0], o) },
-	}
-	c.Flags().BoolVar(&o.JSON, "json", false, "write one line of JSON a step")
-	c.Flags().BoolVar(&o.Check, "check", false, "fail if a unit that should run is not placed at the end")
-	return c
 }

@@ -1,4 +1,4 @@
-package fleetctl
+package plan
 
 import (
 	"encoding/json"
@@ -14,17 +14,17 @@ import (
 	"drydock/node/ui"
 )
 
-// PlanOptions are the flags of plan.
-type PlanOptions struct {
+// Options are the flags of plan.
+type Options struct {
 	// JSON writes a line of JSON a step instead of a table.
 	JSON bool
 	// Check has unplaced units at the end fail the command.
 	Check bool
 }
 
-// Plan reads a plan file, - for standard input, and writes what a cluster would
+// Run reads a plan file, - for standard input, and writes what a cluster would
 // do after each of its steps.
-func Plan(env *ui.Env, file string, o PlanOptions) error {
+func Run(env *ui.Env, file string, o Options) error {
 	text, err := readPlan(env, file)
 	if err != nil {
 		return inJSON(env, o, ui.Usagef("%v: is the path right?", err))
@@ -68,7 +68,7 @@ type failure struct {
 }
 
 // inJSON writes an error as a line of JSON, too, if that is asked for.
-func inJSON(env *ui.Env, o PlanOptions, err error) error {
+func inJSON(env *ui.Env, o Options, err error) error {
 	if !o.JSON {
 		return err
 	}

@@ -1,4 +1,4 @@
-package fleetctl
+package plan
 
 import (
 	"errors"

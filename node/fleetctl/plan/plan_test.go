@@ -1,4 +1,4 @@
-package fleetctl
+package plan
 
 import (
 	"bytes"
@@ -20,11 +20,11 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // plan runs the command and returns what it writes to either stream, and its exit
 // code.
-func runPlan(t *testing.T, file, stdin string, o PlanOptions) (stdout, stderr string, code int) {
+func runPlan(t *testing.T, file, stdin string, o Options) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	env := &ui.Env{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" }}
-	err := Plan(env, file, o)
+	err := Run(env, file, o)
 	if err != nil {
 		errs.WriteString(err.Error() + "\n")
 	}
@@ -40,7 +40,7 @@ func TestPlans(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			stdout, stderr, code := runPlan(t, file, "", PlanOptions{})
+			stdout, stderr, code := runPlan(t, file, "", Options{})
 			got := strings.ReplaceAll(stdout+stderr, "\\", "/")
 			if code != 0 {
 				got += "exit " + string(rune('0'+code)) + "\n"
@@ -69,7 +69,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		stdout, _, code := runPlan(t, file, "", PlanOptions{JSON: true})
+		stdout, _, code := runPlan(t, file, "", Options{JSON: true})
 		if code != 0 {
 			continue
 		}
@@ -103,7 +103,7 @@ machines: [{id: a}]
 steps:
   - start: [a.service, {name: g.service, fleet: [Global=true]}, {name: b.service, fleet: [MachineID=x]}]
 `
-	stdout, stderr, code := runPlan(t, "-", plan, PlanOptions{JSON: true})
+	stdout, stderr, code := runPlan(t, "-", plan, Options{JSON: true})
 	want := `{"step":1,"placed":{"a.service":"a"},"global":{"g.service":["a"]},` +
 		`"unplaced":{"b.service":"no machine can run it: a: its id isn't \"x\" (MachineID)"}}` + "\n"
 	if stdout != want || stderr != "" || code != 0 {
@@ -114,23 +114,23 @@ steps:
 func TestExitCodes(t *testing.T) {
 	for _, tc := range []struct {
 		name, plan string
-		options    PlanOptions
+		options    Options
 		code       int
 		says       string
 	}{
-		{"all placed", "machines: [a]\nsteps: [{start: a.service}]", PlanOptions{Check: true}, 0, ""},
-		{"unplaced", "steps: [{start: a.service}]", PlanOptions{}, 0, ""},
-		{"unplaced, checked", "steps: [{start: a.service}]", PlanOptions{Check: true}, 1, "not placed: a.service"},
-		{"submitted, checked", "steps: [{submit: a.service}]", PlanOptions{Check: true}, 0, ""},
-		{"empty", "", PlanOptions{}, 2, "the file is empty"},
-		{"no YAML", "a: [", PlanOptions{}, 2, "-:"},
-		{"a list", "[]", PlanOptions{}, 2, "must be a mapping"},
-		{"an alias", "machines: &m [a]\nsteps: *m", PlanOptions{}, 2, "-:1:11: machines: anchors"},
-		{"twice", "machines: [a, a]", PlanOptions{}, 2, `-:1:15: machine "a" is given twice`},
-		{"no name", "steps: [{start: [{}]}]", PlanOptions{}, 2, "`name` is missing"},
-		{"a mapping for a word", "steps: [{stop: [{}]}]", PlanOptions{}, 2, "must be a single value"},
-		{"both", "steps: [{start: [{name: a.service, fleet: [], file: x}]}]", PlanOptions{}, 2, "exclude each other"},
-		{"as JSON", "steps: 7", PlanOptions{JSON: true}, 2, `{"error":"1 problems in the plan","problems":[{"file":"-","line":1,`},
+		{"all placed", "machines: [a]\nsteps: [{start: a.service}]", Options{Check: true}, 0, ""},
+		{"unplaced", "steps: [{start: a.service}]", Options{}, 0, ""},
+		{"unplaced, checked", "steps: [{start: a.service}]", Options{Check: true}, 1, "not placed: a.service"},
+		{"submitted, checked", "steps: [{submit: a.service}]", Options{Check: true}, 0, ""},
+		{"empty", "", Options{}, 2, "the file is empty"},
+		{"no YAML", "a: [", Options{}, 2, "-:"},
+		{"a list", "[]", Options{}, 2, "must be a mapping"},
+		{"an alias", "machines: &m [a]\nsteps: *m", Options{}, 2, "-:1:11: machines: anchors"},
+		{"twice", "machines: [a, a]", Options{}, 2, `-:1:15: machine "a" is given twice`},
+		{"no name", "steps: [{start: [{}]}]", Options{}, 2, "`name` is missing"},
+		{"a mapping for a word", "steps: [{stop: [{}]}]", Options{}, 2, "must be a single value"},
+		{"both", "steps: [{start: [{name: a.service, fleet: [], file: x}]}]", Options{}, 2, "exclude each other"},
+		{"as JSON", "steps: 7", Options{JSON: true}, 2, `{"error":"1 problems in the plan","problems":[{"file":"-","line":1,`},
 	} {
 		stdout, stderr, code := runPlan(t, "-", tc.plan, tc.options)
 		if code != tc.code || !strings.Contains(stdout+stderr, tc.says) {

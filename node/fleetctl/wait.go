@@ -1,0 +1,321 @@
+package fleetctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"drydock/node/fleetclient"
+	"drydock/node/ui"
+)
+
+// Times of waiting.
+const (
+	// poll lies between two looks at a cluster that can't be waited at.
+	poll = 250 * time.Millisecond
+	// atOnce is how long a cluster that can is waited at in one go: the progress line
+	// moves on in between.
+	atOnce = time.Second
+	// apart lies between two looks, however much happens.
+	apart = 100 * time.Millisecond
+	// patience is how long nothing is said of what is waited for.
+	patience = 2 * time.Second
+)
+
+// verdict is what a look at a unit says.
+type verdict struct {
+	// done ends the waiting, with a line to print unless it is empty.
+	done bool
+	line string
+	// err ends it badly.
+	err error
+	// why says what it waits for, if neither has come.
+	why string
+}
+
+// waiting is what a command waits for.
+type waiting struct {
+	names []string
+	// limit is how long; 0 is for ever.
+	limit time.Duration
+	// look reads the units; judge says what is to be said of one, nil if it isn't
+	// there.
+	look  func(names []string, o fleetclient.Reading) (map[string]*fleetclient.Unit, uint64, error)
+	judge func(name string, u *fleetclient.Unit) verdict
+	// unmet completes "timed out waiting for unit X to"; what is "unit" unless set.
+	unmet, what string
+}
+
+// awaitState waits until units are in a state, says so of each, and returns those that
+// are.
+func (s *session) awaitState(limit time.Duration, names []string, state string) (reached []string) {
+	return s.await(waiting{
+		names: names, limit: limit, look: s.look, unmet: "report state " + state,
+		judge: func(name string, u *fleetclient.Unit) verdict { return s.inState(name, u, state) },
+	})
+}
+
+// errVanished is of a unit that somebody else destroys meanwhile.
+var errVanished = errors.New("it is no longer in the cluster")
+
+// inState tells whether a unit is in a state. One that was to be stopped and has no
+// machine is stopped well enough.
+func (s *session) inState(name string, u *fleetclient.Unit, state string) verdict {
+	if u == nil {
+		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
+	}
+	unplaced := state == fleetclient.Loaded && u.DesiredState == state && u.MachineID == "" && len(u.Leaving) == 0 &&
+		u.CurrentState == fleetclient.Inactive && u.Why == ""
+	if u.CurrentState != state && !unplaced {
+		return verdict{why: s.waitsFor(u, state)}
+	}
+	line := fmt.Sprintf("%s %s %s", s.words.unit, name, u.CurrentState)
+	if u.MachineID != "" && state != fleetclient.Inactive {
+		line += " on " + s.legend(u.MachineID, false)
+	}
+	if s.words.silent {
+		line = ""
+	}
+	return verdict{done: true, line: line}
+}
+
+// await waits until everything has been judged, and tells meanwhile what it waits for.
+// It returns what was done.
+func (s *session) await(w waiting) (reached []string) {
+	pending := slices.Clone(w.names)
+	show := newNarrator(s, len(pending))
+	defer show.clear()
+	began := s.sys.now()
+	var o fleetclient.Reading
+	for len(pending) > 0 {
+		looked := s.sys.now()
+		found, revision, err := w.look(pending, o)
+		why := make(map[string]string)
+		pending = slices.DeleteFunc(pending, func(name string) bool {
+			if err != nil {
+				why[name] = fmt.Sprintf("the cluster doesn't answer: %v", err)
+				return false
+			}
+			v := w.judge(name, found[name])
+			switch {
+			case v.err != nil:
+				show.clear()
+				s.errf("Error waiting for units: %v", v.err)
+			case v.done:
+				reached = append(reached, name)
+				if v.line != "" {
+					show.clear()
+					s.outf("%s", v.line)
+				}
+			}
+			why[name] = v.why
+			return v.done || v.err != nil
+		})
+		if len(pending) == 0 {
+			break
+		}
+		left := w.limit - s.sys.now().Sub(began)
+		if s.ctx.Err() != nil || w.limit > 0 && left <= 0 {
+			show.clear()
+			s.giveUp(w, pending, why, show.said)
+			return reached
+		}
+		show.update(pending, why)
+		o = fleetclient.Reading{}
+		rest := poll
+		if err == nil && revision > 0 && s.client.Extended() {
+			o.After, o.Wait = revision, atOnce
+			rest = apart - s.sys.now().Sub(looked)
+		}
+		if w.limit > 0 {
+			rest = min(rest, left)
+		}
+		s.sleep(rest)
+	}
+	return reached
+}
+
+// giveUp says what wasn't reached, and why, unless that has been said.
+func (s *session) giveUp(w waiting, pending []string, why, said map[string]string) {
+	what := cmp.Or(w.what, "unit")
+	for _, name := range pending {
+		if s.ctx.Err() == nil {
+			s.errf("Error waiting for %ss: timed out waiting for %s %s to %s", what, what, name, w.unmet)
+		}
+		if said[name] != why[name] {
+			s.errf("%s %s waits: %s", s.words.unit, name, why[name])
+		}
+	}
+}
+
+// sleep passes time, unless the session ends.
+func (s *session) sleep(d time.Duration) {
+	select {
+	case <-s.ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// activity follows whether units that were launched run.
+type activity struct {
+	s *session
+	// since is when a unit was first seen not to run.
+	since map[string]time.Time
+}
+
+// awaitActive waits until units that were launched are active, as fleet 1.0 does: one
+// that doesn't run, and isn't about to, for as long as a window, has failed. One
+// that takes its time to start is waited for.
+func (s *session) awaitActive(limit time.Duration, names []string) (reached []string) {
+	a := &activity{s: s, since: make(map[string]time.Time)}
+	return s.await(waiting{names: names, limit: limit, look: s.lookPlaces, judge: a.judge, unmet: "be active"})
+}
+
+// lookPlaces is look with what machines say of the units, which a server without
+// extensions has elsewhere.
+func (s *session) lookPlaces(names []string, o fleetclient.Reading) (map[string]*fleetclient.Unit, uint64, error) {
+	found, revision, err := s.look(names, o)
+	if err != nil || s.client.Extended() {
+		return found, revision, err
+	}
+	var of fleetclient.Reading
+	if len(names) == 1 {
+		of.Unit = names[0]
+	}
+	states, _, err := s.client.States(s.ctx, of)
+	for _, st := range states {
+		if u := found[st.Name]; u != nil && u.MachineID == st.MachineID {
+			u.Places = append(u.Places, placeOf(st))
+		}
+	}
+	return found, revision, err
+}
+
+func placeOf(st fleetclient.State) fleetclient.Place {
+	return fleetclient.Place{
+		MachineID: st.MachineID, Hash: st.Hash, Load: st.LoadState, Active: st.ActiveState, Sub: st.SubState,
+		Result: st.Result, Why: st.Why, Launched: true,
+	}
+}
+
+func (a *activity) judge(name string, u *fleetclient.Unit) verdict {
+	s := a.s
+	if u == nil {
+		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
+	}
+	if len(u.Places) == 0 {
+		return a.failing(name, "Failed to fetch states within "+window.String(), "no machine says anything of it")
+	}
+	p := u.Places[0]
+	state := fmt.Sprintf("%s (%s)", orDash(p.Active), orDash(p.Sub))
+	on := " on " + s.legend(p.MachineID, false)
+	switch {
+	case p.Active == "active", p.Active == "reloading":
+		return verdict{done: true}
+	case p.Active == "inactive" && p.Result == "success" && p.Launched:
+		// It has done what it was started for.
+		return verdict{done: true}
+	case p.Active == "activating" && p.Sub != "auto-restart", p.Active == "deactivating":
+		delete(a.since, name)
+		return verdict{why: state + on}
+	}
+	for _, reason := range []string{p.Result, p.Why, u.Why} {
+		if reason != "" && reason != "success" && !strings.Contains(state, reason) {
+			state += ", " + s.withLegends(reason)
+		}
+	}
+	return a.failing(name, state+on, state+on)
+}
+
+// failing ends the waiting for a unit that has not run for a window.
+func (a *activity) failing(name, err, why string) verdict {
+	now := a.s.sys.now()
+	since, seen := a.since[name]
+	if !seen {
+		a.since[name], since = now, now
+	}
+	if now.Sub(since) < window {
+		return verdict{why: why}
+	}
+	return verdict{err: messagef("Failed to find an active unit %s within %v, err: %s", name, window, err)}
+}
+
+// awaitGone waits until the cluster doesn't know units any more and no machine has
+// anything of them.
+func (s *session) awaitGone(limit time.Duration, names []string) (reached []string) {
+	left := make(map[string][]string)
+	look := func(names []string, o fleetclient.Reading) (map[string]*fleetclient.Unit, uint64, error) {
+		found, revision, err := s.look(names, o)
+		if err != nil {
+			return nil, 0, err
+		}
+		var of fleetclient.Reading
+		if len(names) == 1 {
+			of.Unit = names[0]
+		}
+		states, _, err := s.client.States(s.ctx, of)
+		clear(left)
+		for _, st := range states {
+			left[st.Name] = append(left[st.Name], s.legend(st.MachineID, false))
+		}
+		return found, revision, err
+	}
+	return s.await(waiting{
+		names: names, limit: limit, look: look, unmet: "be destroyed",
+		judge: func(name string, u *fleetclient.Unit) verdict {
+			switch {
+			case u != nil:
+				return verdict{why: "the cluster still has it"}
+			case len(left[name]) > 0:
+				return verdict{why: "it ends on " + strings.Join(left[name], ", ")}
+			}
+			return verdict{done: true}
+		},
+	})
+}
+
+// narrator tells on stderr what is waited for: on a terminal in one line that is
+// drawn again, elsewhere a line for each new reason.
+type narrator struct {
+	s     *session
+	total int
+	began time.Time
+	line  *ui.Progress
+	// said and at are the last line of each unit.
+	said map[string]string
+	at   map[string]time.Time
+}
+
+func newNarrator(s *session, total int) *narrator {
+	return &narrator{
+		s: s, total: total, began: s.sys.now(), line: ui.NewProgress(s.env, !s.env.Redraw(), s.sys.now),
+		said: make(map[string]string), at: make(map[string]time.Time),
+	}
+}
+
+func (n *narrator) clear() { n.line.Clear() }
+
+func (n *narrator) update(pending []string, why map[string]string) {
+	now := n.s.sys.now()
+	took := now.Sub(n.began)
+	if took < patience {
+		return
+	}
+	if n.s.env.Redraw() {
+		text := fmt.Sprintf("%3.0fs  ", took.Seconds())
+		if n.total > 1 {
+			text += fmt.Sprintf("%d of %d done; ", n.total-len(pending), n.total)
+		}
+		n.line.Update(text + pending[0] + " waits: " + why[pending[0]])
+		return
+	}
+	for _, name := range pending {
+		if n.said[name] != why[name] && now.Sub(n.at[name]) >= patience {
+			n.s.errf("%s %s waits: %s", n.s.words.unit, name, why[name])
+			n.said[name], n.at[name] = why[name], now
+		}
+	}
+}
