@@ -70,12 +70,13 @@ func (n *Node) answer(res *state.Result) {
 	if !ok {
 		return
 	}
-	if n.ownEnd(token, res.Refusal != nil) {
+	if n.fleetEnd(token, res) || n.ownEnd(token, res.Refusal != nil) {
 		return
 	}
 	a := Answer{
 		Token: token, Status: consensus.Done, Event: res.Event, Err: res.Err, Refusal: res.Refusal, Auth: res.Auth,
-		Meta: n.meta(), Now: n.now(),
+		Fleet: res.Fleet,
+		Meta:  n.meta(), Now: n.now(),
 	}
 	a.Meta.Revision = res.Revision
 	switch {
@@ -93,7 +94,7 @@ func (n *Node) answer(res *state.Result) {
 // end answers operations that got no answer from the state.
 func (n *Node) end(list []consensus.Ended) {
 	for _, e := range list {
-		if n.ownEnd(e.Token, true) {
+		if n.fleetEnded(e.Token) || n.ownEnd(e.Token, true) {
 			continue
 		}
 		delete(n.calls, e.Token)

@@ -9,6 +9,8 @@ import (
 
 	"drydock/node/api"
 	"drydock/node/consensus"
+	"drydock/node/control"
+	"drydock/node/fleet"
 	"drydock/node/keys"
 	"drydock/node/state"
 	"drydock/node/wal"
@@ -123,6 +125,10 @@ func Boot(fs world.FS, cfg Config, store Store, at world.Instant) (*Node, error)
 		return nil, errors.Join(err, log.Close())
 	}
 	n.startClock(at)
+	if n.fleet.control, err = control.New(cfg.Fleet); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	n.fleet.reads = make(map[uint64]func(*fleet.Store))
 	ticks := func(d int64) int { return int(d / int64(cfg.Tick)) }
 	n.core, err = consensus.New(consensus.Config{
 		ID: cfg.ID, Incarnation: rec.Boot + 1, Release: cfg.Release,

@@ -11,13 +11,15 @@ type Burden struct {
 	// Proposals are commands that are not decided, of this member's clients or
 	// forwarded by others; Reads wait for their place in the order.
 	Proposals, Reads int
+	// FleetReads are reads of units and machines, FleetAsks questions about units.
+	FleetReads, FleetAsks int
 	// Entries are those of the log that are kept in memory.
 	Entries uint64
 }
 
 // Burden returns what the node holds now.
 func (n *Node) Burden() Burden {
-	b := Burden{Calls: len(n.calls), Watches: len(n.watchers.byID), Jobs: len(n.jobs)}
+	b := Burden{Calls: len(n.calls), Watches: len(n.watchers.byID), Jobs: len(n.jobs), FleetReads: len(n.fleet.reads), FleetAsks: len(n.fleet.asks.list)}
 	b.Proposals, b.Reads, b.Entries = n.core.Burden()
 	return b
 }

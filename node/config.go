@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"drydock/node/control"
 	"drydock/node/state"
 	"drydock/node/world"
 )
@@ -48,8 +49,12 @@ type Config struct {
 	CatchUpEntries uint64
 	// ChunkBytes is the size of a piece of a snapshot stream (default 64 KiB).
 	ChunkBytes uint64
-	// MaxWatches bounds open watches (default 10000).
+	// MaxWatches bounds open watches (default 10000), and questions about units.
 	MaxWatches int
+
+	// Fleet is how machines' sessions are kept; its Cluster is the node's. All
+	// members must have the same.
+	Fleet control.Config
 }
 
 func (c *Config) setDefaults() {
@@ -63,6 +68,7 @@ func (c *Config) setDefaults() {
 	def(&c.CatchUpEntries, 5000)
 	def(&c.ChunkBytes, 64<<10)
 	def(&c.MaxWatches, 10000)
+	c.Fleet.Cluster = c.Cluster
 }
 
 func def[T comparable](field *T, value T) {
@@ -94,6 +100,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: election %v is below two heartbeats of %v", ErrConfig, c.Election, c.Heartbeat)
 	case c.ChunkBytes > maxChunkBytes:
 		return fmt.Errorf("%w: chunk of %d bytes, at most %d", ErrConfig, c.ChunkBytes, maxChunkBytes)
+	}
+	if err := c.Fleet.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil
 }

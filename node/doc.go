@@ -51,7 +51,8 @@
 // Files: config.go, input.go, effect.go, boot.go (from disk to Node), reactor.go
 // (Step), request.go (clients), persist.go (log), apply.go, checkpoint.go,
 // snapshot.go and receive.go (streams that go out and come in), watch.go,
-// respond.go, time.go (cluster time), release.go (how the cluster's release is
+// fleet.go and fleetask.go (machines and units: what goes to package control and
+// comes from it), respond.go, time.go (cluster time), release.go (how the cluster's release is
 // raised), publish.go (what a node proposes by itself), users.go, store.go (what
 // the checkpoint store must offer).
 package node

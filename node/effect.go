@@ -19,6 +19,8 @@ type Effects struct {
 	Jobs []Submit
 	// Sends are frames for other members.
 	Sends []Send
+	// ToMachines are frames for machines.
+	ToMachines []ToMachine
 	// Answers end requests.
 	Answers []Answer
 	// Watches are heads, events and ends of watches.
@@ -27,6 +29,9 @@ type Effects struct {
 	Timer time.Duration
 	// Applied lists the entries that were applied, for observers.
 	Applied []Mark
+	// FleetRevision is set when units or machines have changed, to the revision of
+	// the last change.
+	FleetRevision uint64
 	// Role is set when this member's view of the leader changed.
 	Role *Role
 	// Halt, if not nil, is why the node stopped for good. Then nothing else is
@@ -44,6 +49,12 @@ type Submit struct {
 type Send struct {
 	To    world.MemberID
 	Frame []byte
+}
+
+// ToMachine is a frame of package link for a machine, wherever it is connected.
+type ToMachine struct {
+	Machine string
+	Frame   []byte
 }
 
 // Answer is the end of a request.
@@ -108,10 +119,11 @@ func (e *Effects) silence() {
 func (e *Effects) reset() {
 	clear(e.Jobs)
 	clear(e.Sends)
+	clear(e.ToMachines)
 	clear(e.Answers)
 	clear(e.Watches)
 	*e = Effects{
-		Jobs: e.Jobs[:0], Sends: e.Sends[:0], Answers: e.Answers[:0],
+		Jobs: e.Jobs[:0], Sends: e.Sends[:0], ToMachines: e.ToMachines[:0], Answers: e.Answers[:0],
 		Watches: e.Watches[:0], Applied: e.Applied[:0], Timer: e.Timer, Halt: e.Halt,
 	}
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"drydock/node/api"
 	"drydock/node/auth"
+	"drydock/node/fleet"
 	"drydock/node/state"
 	"drydock/node/world"
 )
@@ -64,6 +65,38 @@ type TransferLeader struct {
 	To    world.MemberID
 }
 
+// FromMachine is a frame of package link from a machine. Whoever carries it has made
+// sure that it comes from there. The node owns it.
+type FromMachine struct {
+	Machine string
+	Frame   []byte
+}
+
+// FleetRequest asks for a change of units or machines: a Put, Destroy, Patch or
+// Drain. The answer has what came of it in Fleet, or else its Refusal is an error of
+// packages fleet or unit or, where some member runs an older release, matches
+// state.ErrNotYet.
+type FleetRequest struct {
+	Token   uint64
+	Command *fleet.Command
+}
+
+// FleetRead asks for a look at units and machines that sees all that was done before
+// it; with Stale, at what this member has. Look is called once, within a step, before
+// the answer; it must be quick, copy out what it wants and change nothing.
+type FleetRead struct {
+	Token uint64
+	Stale bool
+	Look  func(*fleet.Store)
+}
+
+// FleetAsk asks why units aren't as they are wanted: see control.Why. Any member
+// answers, by asking the leader. Names are at most wire.MaxAsked.
+type FleetAsk struct {
+	Token uint64
+	Units []string
+}
+
 func (Tick) isInput()           {}
 func (Received) isInput()       {}
 func (JobDone) isInput()        {}
@@ -73,3 +106,7 @@ func (ChangeMembers) isInput()  {}
 func (UpdateMember) isInput()   {}
 func (ChangeAuth) isInput()     {}
 func (TransferLeader) isInput() {}
+func (FromMachine) isInput()    {}
+func (FleetRequest) isInput()   {}
+func (FleetRead) isInput()      {}
+func (FleetAsk) isInput()       {}

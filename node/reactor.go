@@ -48,6 +48,7 @@ type Node struct {
 	expiring  uint64 // term in which an expiry is under way
 	releases  releases
 	chores    chores
+	fleet     fleetSide
 	role      Role
 }
 
@@ -80,7 +81,9 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	n.publish()
 	n.promote()
 	n.checkpoint()
+	n.govern()
 	n.turn()
+	n.reportFleet()
 	n.greet()
 	n.observe()
 	if n.fx.Halt != nil {
@@ -109,6 +112,14 @@ func (n *Node) handle(in Input) {
 		n.changeAuth(in.Token, in.Command)
 	case TransferLeader:
 		n.transferLeader(in.Token, in.To)
+	case FromMachine:
+		n.fromMachine(in.Machine, in.Frame)
+	case FleetRequest:
+		n.changeFleet(in.Token, in.Command)
+	case FleetRead:
+		n.readFleet(&in)
+	case FleetAsk:
+		n.askFleet(in.Token, in.Units)
 	default:
 		panic(fmt.Sprintf("node: unknown input %T", in))
 	}
@@ -146,6 +157,7 @@ func (n *Node) tick() {
 	n.lastTick += elapsed * n.cfg.Tick
 	n.core.Tick(n.at.Mono, int(min(elapsed, maxTicks)))
 	n.tickTransfers()
+	n.tickAsks()
 	n.fx.Timer = n.lastTick + n.cfg.Tick
 }
 
@@ -175,6 +187,10 @@ func (n *Node) receive(b []byte) {
 		n.receiveAck(f.From, f.Ack)
 	case wire.KindHello:
 		n.receiveHello(f.From, f.Hello)
+	case wire.KindAsk:
+		n.receiveAsk(f.From, f.Asked)
+	case wire.KindTell:
+		n.receiveTell(f.Told)
 	}
 }
 

@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"fmt"
 
 	"drydock/node/api"
 	"drydock/node/consensus"
@@ -12,9 +11,7 @@ import (
 
 // request starts a client's call.
 func (n *Node) request(token uint64, call *api.Call) {
-	if token == tokenExpire || token > MaxToken {
-		panic(fmt.Sprintf("node: a request's token must be from 1 to %d, not %d", uint64(MaxToken), token))
-	}
+	n.checkToken(token)
 	var err error
 	applied, _ := n.state.Applied()
 	switch {
@@ -41,6 +38,9 @@ func (n *Node) request(token uint64, call *api.Call) {
 // serveReads answers the linearizable reads whose index is applied.
 func (n *Node) serveReads() {
 	for _, token := range n.core.ReadsReady() {
+		if n.fleetRead(token) {
+			continue
+		}
 		if call, ok := n.calls[token]; ok {
 			delete(n.calls, token)
 			n.serveRead(token, call)

@@ -23,6 +23,7 @@ type View struct {
 	Checkpointed uint64
 	// Watches counts the open ones.
 	Watches int
+	Fleet   FleetView
 }
 
 // View copies out what a member tells of itself.
@@ -33,6 +34,7 @@ func (n *Node) View() View {
 		Applied: applied, Committed: n.core.Committed(), Revision: n.state.Revision(),
 		EtcdIndex: n.state.Keys().Index(), Keys: n.state.Keys().Len(), Members: n.state.Members(),
 		Checkpointed: n.checkpointed, Watches: len(n.watchers.byID),
+		Fleet: n.fleetView(),
 	}
 }
 

@@ -71,6 +71,8 @@ func (n *Node) cancel(token uint64) {
 		n.watchers.drop(id)
 	}
 	delete(n.calls, token)
+	delete(n.fleet.reads, token)
+	n.cancelAsk(token)
 }
 
 // ids lists the watchers in the order in which they came.

@@ -250,6 +250,9 @@ func (c *Control) Run(now time.Duration) *Output {
 	return c.hand()
 }
 
+// Gathered returns what calls since Run have led to, without deciding anything.
+func (c *Control) Gathered() *Output { return c.hand() }
+
 // hand returns what has gathered, and begins anew.
 func (c *Control) hand() *Output {
 	clear(c.handed.Sends)

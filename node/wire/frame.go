@@ -16,6 +16,9 @@ const (
 	MaxFrameBytes = 16 << 20
 	// MaxCommands bounds the commands of one Forward or Refuse.
 	MaxCommands = 4096
+	// MaxAsked bounds the units of one Ask, MaxWhyBytes a reason in its answer.
+	MaxAsked    = 1024
+	MaxWhyBytes = 4 << 10
 	// MaxMessages bounds the raft messages of one frame, PackBytes their size
 	// unless a single one is larger.
 	MaxMessages = 1024
@@ -41,6 +44,9 @@ const (
 	KindSnapAck
 	// KindHello came with release 2; members of release 1 drop it.
 	KindHello
+	// KindAsk and KindTell came with release 3.
+	KindAsk
+	KindTell
 )
 
 // Since returns the release that introduced the kind, as package state counts
@@ -51,6 +57,8 @@ func (k Kind) Since() uint64 {
 		return 1
 	case KindHello:
 		return 2
+	case KindAsk, KindTell:
+		return 3
 	}
 	return 0
 }
@@ -67,11 +75,29 @@ type Frame struct {
 	Chunk   *SnapChunk
 	Ack     *SnapAck
 	Hello   *Hello
+	Asked   *Ask
+	Told    *Tell
 }
 
 // Hello tells the leader of a term which release its sender speaks.
 type Hello struct {
 	Release, Term uint64
+}
+
+// Ask asks the leader why units aren't as they are wanted.
+type Ask struct {
+	// ID is the asker's; the answer carries it.
+	ID    uint64
+	Units []string
+}
+
+// Tell answers an Ask.
+type Tell struct {
+	ID uint64
+	// Leads is false if the member that was asked can't say: it doesn't lead.
+	Leads bool
+	// Why has a reason for each unit that was asked for, empty for none.
+	Why []string
 }
 
 // Forward hands commands to the leader, which proposes them under the ids that
@@ -149,6 +175,11 @@ func (f *Frame) Encode() []byte {
 	case KindHello:
 		b = AppendUint(b, f.Hello.Release)
 		b = AppendUint(b, f.Hello.Term)
+	case KindAsk:
+		b = appendStrings(AppendUint(b, f.Asked.ID), f.Asked.Units)
+	case KindTell:
+		b = append(AppendUint(b, f.Told.ID), boolByte(f.Told.Leads))
+		b = appendStrings(b, f.Told.Why)
 	default:
 		panic(fmt.Sprintf("wire: frame of unknown kind %d", f.Kind))
 	}
@@ -236,9 +267,33 @@ func (f *Frame) readBody(r *Reader) {
 		}
 	case KindHello:
 		f.Hello = &Hello{Release: r.Uint("hello.release"), Term: r.Uint("hello.term")}
+	case KindAsk:
+		f.Asked = &Ask{ID: r.Uint("ask.id"), Units: readStrings(r, "ask.units", maxNameBytes)}
+	case KindTell:
+		f.Told = &Tell{ID: r.Uint("tell.id"), Leads: r.Byte("tell.leads") == 1, Why: readStrings(r, "tell.why", MaxWhyBytes)}
 	default:
 		r.Fail("kind", fmt.Sprintf("unknown kind %d", f.Kind))
 	}
+}
+
+// maxNameBytes bounds the name of a unit.
+const maxNameBytes = 256
+
+func appendStrings(b []byte, list []string) []byte {
+	b = AppendUint(b, uint64(len(list)))
+	for _, s := range list {
+		b = AppendString(b, s)
+	}
+	return b
+}
+
+func readStrings(r *Reader, field string, most int) []string {
+	n := r.Count(field, MaxAsked)
+	list := make([]string, 0, min(n, MaxAsked))
+	for i := 0; i < n && r.Err() == nil; i++ {
+		list = append(list, r.String(field, most))
+	}
+	return list
 }
 
 func boolByte(b bool) byte {

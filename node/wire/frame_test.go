@@ -29,6 +29,8 @@ func frames() []*wire.Frame {
 		{Kind: wire.KindSnapChunk, Cluster: 7, From: 1, To: 2, Chunk: &wire.SnapChunk{Stream: 5, Term: 2, Offset: 4096, Total: 9000, Data: bytes.Repeat([]byte{1}, 4096)}},
 		{Kind: wire.KindSnapAck, Cluster: 7, From: 1, To: 2, Ack: &wire.SnapAck{Stream: 5, Offset: 8192, Done: true, Failed: false}},
 		{Kind: wire.KindHello, Cluster: 7, From: 1, To: 2, Hello: &wire.Hello{Release: 2, Term: 1 << 40}},
+		{Kind: wire.KindAsk, Cluster: 7, From: 1, To: 2, Asked: &wire.Ask{ID: 1 << 40, Units: []string{"a.service", "b@1.service"}}},
+		{Kind: wire.KindTell, Cluster: 7, From: 1, To: 2, Told: &wire.Tell{ID: 1 << 40, Leads: true, Why: []string{"", "no machine is up"}}},
 	}
 }
 
