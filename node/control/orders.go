@@ -52,6 +52,7 @@ func (c *Control) push() {
 // order sends a machine its orders, whole.
 func (c *Control) order(s *session) {
 	list, version := c.store.OrdersFor(s.machine)
+	starts := 0
 	parts := max(1, (len(list)+partUnits-1)/partUnits)
 	for part := range parts {
 		some := list[part*partUnits : min((part+1)*partUnits, len(list))]
@@ -62,7 +63,10 @@ func (c *Control) order(s *session) {
 			o.Units = append(o.Units, link.Order{
 				Unit: one.Unit, Gen: one.Gen, Hash: one.Hash, Desired: one.Desired, Global: one.Global, Kick: one.Kick,
 			})
-			if one.Desired == fleet.Inactive || one.Gen <= s.base {
+			if one.Desired == fleet.Inactive {
+				continue
+			}
+			if starts++; one.Gen <= s.base {
 				continue
 			}
 			if text, ok := c.store.Text(one.Hash); ok && size+len(text) <= partText {
@@ -73,7 +77,10 @@ func (c *Control) order(s *session) {
 		c.send(s.machine, &link.Frame{Orders: o})
 		c.count.Pushes++
 	}
-	s.base = max(s.base, version)
+	// A unit that another machine may still run comes later, by its earlier Gen.
+	if len(c.store.PlacedOn(s.machine)) <= starts {
+		s.base = max(s.base, version)
+	}
 	s.pushedAt = c.now
 }
 

@@ -53,6 +53,7 @@ type script struct {
 //	destroy NAME
 //	drain m1 [off]
 //	pass D                                time passes
+//	beating [on|off]                      all machines beat by themselves, untold
 //	slow [on|off]                         proposals and rounds wait
 //	apply, lose                           those that wait are applied, or lost
 //	confirm, miss                         the round that waits is confirmed, or not
@@ -87,6 +88,8 @@ func (s *script) run() {
 			s.d.Fatalf(s.t, "%v", err)
 		}
 		w.pass(d)
+	case "beating":
+		w.beating = args[0] == "on"
 	case "slow":
 		w.slow = args[0] == "on"
 	case "apply":

@@ -24,6 +24,10 @@ type world struct {
 	// proposals wait to be applied, round to be confirmed.
 	proposals []control.Proposal
 	round     uint64
+	// beating has every machine with a session beat while time passes.
+	beating bool
+	beatAt  time.Duration
+	seq     uint64
 	// slow keeps proposals and rounds waiting until apply and confirm.
 	slow bool
 	// deliver gets every frame that is sent.
@@ -97,7 +101,9 @@ func (w *world) turn() {
 			w.proposals = append(w.proposals, p)
 		}
 		if out.Round != 0 {
-			w.log("  asks a round")
+			if !w.beating {
+				w.log("  asks a round")
+			}
 			w.round = out.Round
 		}
 		for _, s := range out.Sends {
@@ -105,7 +111,9 @@ func (w *world) turn() {
 			if err != nil || f.Machine != s.Machine {
 				w.t.Fatalf("frame for %s: %v %+v", s.Machine, err, f)
 			}
-			w.log("  %s <- %s", short(s.Machine), message(f))
+			if f.Ack == nil || !w.beating {
+				w.log("  %s <- %s", short(s.Machine), message(f))
+			}
 			w.deliver(s.Machine, f)
 		}
 		idle := len(out.Sends) == 0 && !out.More
@@ -125,7 +133,21 @@ func (w *world) turn() {
 func (w *world) pass(d time.Duration) {
 	for end := w.now + d; w.now < end; {
 		w.now += min(10*time.Millisecond, end-w.now)
+		if w.beating && w.now >= w.beatAt {
+			w.beatAt = w.now + 500*time.Millisecond
+			w.beats()
+		}
 		w.turn()
+	}
+}
+
+// beats has every machine with a session beat.
+func (w *world) beats() {
+	w.seq++
+	for m := range w.store.MachinesFrom(0) {
+		if m.Session != 0 {
+			w.receive(m.ID, &link.Frame{Beat: &link.Beat{Session: m.Session, Seq: 1000 + w.seq, Have: m.Orders}})
+		}
 	}
 }
 

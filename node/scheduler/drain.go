@@ -36,6 +36,9 @@ func (s *Scheduler) withdraw(i int32) {
 // shift moves a placed unit to the machine that it would now be placed on, if that
 // is another one and, unless most is negative, carries at most so many units.
 func (s *Scheduler) shift(i, most int32, why string) bool {
+	if s.rollsOut(i) >= 0 {
+		return false // its new version may not suit where this one would go
+	}
 	slot := s.units[i].slot
 	s.quiet = true
 	s.lift(i)

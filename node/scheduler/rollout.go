@@ -42,12 +42,38 @@ func (s *Scheduler) roll() bool {
 		if r := &s.units[i]; r.slot != none {
 			s.told(i)
 			r.replaced, r.why = true, "a new version"
+			if s.machines[r.slot].closed {
+				s.recheck(i) // it was to go, and waited for this
+			}
 			s.rolling = append(s.rolling, i)
 			s.unsettle(i)
 		}
 		return true
 	}
 	return false
+}
+
+// overtake gives a unit that has lost its place its new version, if one waits: what
+// starts elsewhere is the new one, and must suit the machine. It returns true if the
+// unit is thereby to be placed anew.
+func (s *Scheduler) overtake(i int32) bool {
+	k := s.rollsOut(i)
+	if k < 0 {
+		return false
+	}
+	u := s.rollout[k]
+	s.rollout = slices.Delete(s.rollout, k, k+1)
+	s.SetUnit(u)
+	return s.units[i].queued
+}
+
+// rollsOut returns the position of a unit among those that wait to be replaced, or
+// -1.
+func (s *Scheduler) rollsOut(i int32) int {
+	if len(s.rollout) == 0 {
+		return -1
+	}
+	return slices.IndexFunc(s.rollout, func(u Unit) bool { return u.Name == s.units[i].name })
 }
 
 // mayRoll says whether a unit's turn has come.

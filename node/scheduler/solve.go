@@ -130,6 +130,9 @@ func (s *Scheduler) step() bool {
 
 // place finds a machine for a unit that has none.
 func (s *Scheduler) place(i int32) {
+	if s.overtake(i) {
+		return
+	}
 	r := &s.units[i]
 	woken := r.woken
 	r.woken = false

@@ -142,6 +142,31 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// TestReplaceOfTheDisplaced: a unit that loses its machine before its turn starts
+// elsewhere by its new version's rules.
+func TestReplaceOfTheDisplaced(t *testing.T) {
+	s := up("m1", "m2")
+	s.SetMachine(scheduler.Machine{ID: "m3", Metadata: map[string]string{"disk": "ssd"}})
+	start(s, nil, "web@1.service", "web@2.service")
+	s.Solve(0)
+	want(t, s, "web@1.service=m1 web@2.service=m2")
+	ssd := &unit.Requirements{Metadata: []unit.Condition{{Key: "disk", Op: unit.Is, Values: []string{"ssd"}}}}
+	s.Replace(scheduler.Unit{Name: "web@1.service", Active: true})
+	s.Replace(scheduler.Unit{Name: "web@2.service", Active: true, Needs: ssd})
+	s.Solve(0)
+	s.Drain("m2", true)
+	if moves, _ := s.Solve(0); len(moves) != 0 {
+		t.Errorf("the old version moves: %+v", moves)
+	}
+	s.RemoveMachine("m2")
+	s.Solve(0)
+	want(t, s, "web@1.service=m1 web@2.service=m3")
+	s.Running("web@1.service")
+	if moves, _ := s.Solve(0); len(moves) != 0 {
+		t.Errorf("moves %+v at the end", moves)
+	}
+}
+
 func TestFailed(t *testing.T) {
 	s := up("m1", "m2")
 	start(s, &unit.Requirements{MoveAfter: 2, Retry: time.Second, RetryMax: 3 * time.Second}, "a.service")
