@@ -72,7 +72,8 @@ func run(ctx context.Context, env *ui.Env, sys system) int {
 	case errors.Is(err, errDone):
 		return ui.Code(err)
 	default:
-		s.errf("fleetctl: %v", err)
+		text, _, _ := strings.Cut(err.Error(), ": strconv.")
+		s.errf("fleetctl: %s", text)
 		s.errf("Run 'fleetctl help' for usage.")
 		return exitUsage
 	}

@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,10 +112,13 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 		return code(ok)
 	}
 	names, there, made := s.ensure(list, verb, o.replace)
-	var changed []string
+	var changed, coming []string
 	for _, name := range names {
-		if u := there[name]; u == nil || u.DesiredState != state {
+		switch u := there[name]; {
+		case u == nil || u.DesiredState != state:
 			changed = append(changed, name)
+		case !isGlobal(u) && u.CurrentState != state:
+			coming = append(coming, name)
 		}
 	}
 	doing := map[string]string{"load": "loading", "start": "starting"}[verb]
@@ -124,6 +128,7 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 		s.triggered(waitFor, verb)
 		return code(ok && made && set)
 	}
+	waitFor = append(waitFor, coming...)
 	reached := s.awaitState(o.limit(), waitFor, state)
 	if state == fleetclient.Launched && s.words.active {
 		reached = s.awaitActive(o.limit(), reached)
@@ -198,6 +203,9 @@ func (s *session) existing(args []string, from source) (names []string, there ma
 }
 
 func (s *session) stop(o *changing, args []string) int {
+	if s.words.silent {
+		return s.unload(o, args)
+	}
 	names, there, ok := s.existing(args, ofCluster)
 	var changed []string
 	for _, name := range names {
@@ -280,7 +288,8 @@ func (s *session) destroy(o *changing, args []string) int {
 	}
 	if !o.noBlock {
 		all := len(gone)
-		gone = s.awaitGone(o.limit(), gone)
+		reached := s.awaitGone(o.limit(), gone)
+		gone = slices.DeleteFunc(gone, func(name string) bool { return !slices.Contains(reached, name) })
 		ok = ok && len(gone) == all
 	}
 	for _, name := range gone {
@@ -338,7 +347,7 @@ func (s *session) stopAndStart(o *changing, u *fleetclient.Unit) bool {
 		waitFor := s.announceGlobals([]string{u.Name}, there, half.verb)
 		if o.noBlock {
 			s.triggered(waitFor, half.verb)
-		} else {
+		} else if s.ctx.Err() == nil {
 			ok = len(s.awaitState(o.limit(), waitFor, half.state)) == len(waitFor) && ok
 		}
 	}

@@ -238,7 +238,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case parts[0] == "units" && len(parts) == 2:
 		f.unit(w, r, parts[1])
 	case parts[0] == "units" && len(parts) == 3 && f.extended:
-		f.extra(w, parts[1], parts[2])
+		f.extra(w, r, parts[1], parts[2])
 	default:
 		panic(fail{404, ""})
 	}
@@ -422,7 +422,7 @@ func (f *fake) put(w http.ResponseWriter, r *http.Request, name string, body fle
 	w.WriteHeader(status)
 }
 
-func (f *fake) extra(w http.ResponseWriter, name, what string) {
+func (f *fake) extra(w http.ResponseWriter, r *http.Request, name, what string) {
 	u := f.units[name]
 	switch {
 	case u == nil:
@@ -432,7 +432,7 @@ func (f *fake) extra(w http.ResponseWriter, name, what string) {
 	case what == "restart":
 		w.WriteHeader(http.StatusAccepted)
 	case what == "status":
-		id := cmp.Or(u.MachineID, slices.Min(slices.Collect(maps.Keys(f.states[name]))))
+		id := cmp.Or(r.URL.Query().Get("machine"), u.MachineID, slices.Min(slices.Collect(maps.Keys(f.states[name]))))
 		st := f.states[name][id]
 		_ = json.NewEncoder(w).Encode(fleetclient.Status{
 			Name: name, MachineID: id, Description: description(u), Load: st.LoadState, Active: st.ActiveState, Sub: st.SubState,

@@ -184,6 +184,9 @@ func (s *session) throughTunnel() (func(ctx context.Context, network, address st
 	}), nil
 }
 
+// sshPort is ssh's own.
+const sshPort = 22
+
 // sshCommand returns the call of ssh that reaches a host[:port]; port, unless 0, is
 // the default one.
 func (s *session) sshCommand(host string, port int, forward bool) ([]string, error) {
@@ -194,7 +197,7 @@ func (s *session) sshCommand(host string, port int, forward bool) ([]string, err
 	argv := []string{ssh, "-l", s.global.sshUser, "-o", fmt.Sprintf("ConnectTimeout=%d", max(1, int(s.global.sshTimeout)))}
 	if name, number, err := net.SplitHostPort(host); err == nil {
 		host, argv = name, append(argv, "-p", number)
-	} else if port != 0 {
+	} else if port != 0 && port != sshPort {
 		argv = append(argv, "-p", fmt.Sprint(port))
 	}
 	if s.global.strict {

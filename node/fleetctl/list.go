@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,12 @@ type listing struct {
 	fields                           string
 }
 
-// row is what a list has of one thing, by the names of its fields.
-type row map[string]string
+// row is what a list has of one thing, by the names of its fields: as text, and as JSON
+// has it where that is another.
+type row struct {
+	text  map[string]string
+	typed map[string]any
+}
 
 // column is a field that a list can show. A shortened one has a long form, too.
 type column struct{ name, about string }
@@ -55,7 +60,7 @@ func (s *session) listCommands() []*cobra.Command {
 		{"resources", "what it has"},
 	}}
 	machines.read = machines.machines
-	units := &list{s: s, usual: true, failed: "Error retrieving list of units from fleet API (%v)", columns: []column{
+	units := &list{s: s, usual: true, failed: "Error retrieving list of units from repository: %v", columns: []column{
 		{"unit", "its name"},
 		{"machine", "where it is"},
 		{"load", "whether the machine knows it"},
@@ -68,7 +73,7 @@ func (s *session) listCommands() []*cobra.Command {
 		{"desc", "its description"},
 	}}
 	units.read = units.units
-	files := &list{s: s, failed: "Error retrieving list of units from fleet API (%v)", columns: []column{
+	files := &list{s: s, failed: "Error retrieving list of units from repository: %v", columns: []column{
 		{"unit", "its name"},
 		{"hash", "of its text"},
 		{"dstate", "what is desired"},
@@ -188,14 +193,15 @@ func (l *list) fail(err error) int {
 // write puts the rows down as a table or as JSON.
 func (l *list) write(out io.Writer, fields []string, rows []row) error {
 	if l.flags.json {
-		list := make([]map[string]string, 0, len(rows))
+		list := make([]map[string]any, 0, len(rows))
 		for _, r := range rows {
-			one := make(map[string]string)
+			one := make(map[string]any)
 			for _, c := range l.columns {
 				if c.name != "tmachine" {
-					one[c.name] = r[c.name]
+					one[c.name] = r.text[c.name]
 				}
 			}
+			maps.Copy(one, r.typed)
 			list = append(list, one)
 		}
 		enc := json.NewEncoder(out)
@@ -209,7 +215,7 @@ func (l *list) write(out io.Writer, fields []string, rows []row) error {
 	for _, r := range rows {
 		cells := make([]string, len(fields))
 		for i, f := range fields {
-			cells[i] = orDash(r[f])
+			cells[i] = orDash(r.text[f])
 		}
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
@@ -255,16 +261,24 @@ func (l *list) machines(args []string, o fleetclient.Reading) ([]row, uint64, er
 		case m.Drained:
 			state = "drained"
 		}
-		r := row{
+		r := row{map[string]string{
 			"machine": short(m.ID, l.full()), "ip": m.PrimaryIP, "metadata": pairs(m.Metadata),
 			"name": m.Name, "version": m.Version, "resources": amounts(m.Resources),
-		}
+		}, map[string]any{"units": m.Units, "metadata": notNil(m.Metadata), "resources": notNil(m.Resources)}}
 		if l.s.client.Extended() {
-			r["units"], r["state"] = strconv.Itoa(m.Units), state
+			r.text["units"], r.text["state"] = strconv.Itoa(m.Units), state
 		}
 		rows = append(rows, r)
 	}
 	return rows, revision, err
+}
+
+// notNil has an empty map written as one.
+func notNil[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
 }
 
 // amounts writes resources as name=amount, with commas.
@@ -320,10 +334,10 @@ func (l *list) uses(field string) bool {
 }
 
 func (l *list) stateRow(st fleetclient.State) row {
-	return row{
+	return row{map[string]string{
 		"unit": st.Name, "machine": l.s.legend(st.MachineID, l.full()), "load": st.LoadState, "active": st.ActiveState,
 		"sub": st.SubState, "hash": l.hash(st.Hash), "result": st.Result, "why": l.s.withLegends(st.Why),
-	}
+	}, map[string]any{"machine": st.MachineID, "ip": l.s.machine(st.MachineID).PrimaryIP}}
 }
 
 // wholeUnits lists the units themselves beside what machines say of them. The lists of
@@ -353,11 +367,11 @@ func (l *list) wholeUnits(args []string, o fleetclient.Reading) ([]row, uint64, 
 			mine = nil
 		}
 		if len(mine) == 0 && l.s.words.whole {
-			rows = append(rows, row{"unit": u.Name, "state": u.CurrentState, "desc": description(u)})
+			rows = append(rows, row{text: map[string]string{"unit": u.Name, "state": u.CurrentState, "desc": description(u)}})
 		}
 		for _, st := range mine {
 			r := l.stateRow(st)
-			r["state"], r["desc"] = u.CurrentState, description(u)
+			r.text["state"], r.text["desc"] = u.CurrentState, description(u)
 			rows = append(rows, r)
 		}
 	}
@@ -384,7 +398,7 @@ func (l *list) files(args []string, o fleetclient.Reading) ([]row, uint64, error
 		if !wanted(u.Name, args) {
 			continue
 		}
-		r := row{"unit": u.Name, "dstate": u.DesiredState, "desc": description(u), "why": l.s.withLegends(u.Why), "global": "false"}
+		r := map[string]string{"unit": u.Name, "dstate": u.DesiredState, "desc": description(u), "why": l.s.withLegends(u.Why), "global": "false"}
 		f, err := u.File()
 		if err == nil {
 			r["hash"] = l.hash(f.Hash().String())
@@ -399,7 +413,7 @@ func (l *list) files(args []string, o fleetclient.Reading) ([]row, uint64, error
 			}
 		}
 		r["tmachine"] = r["target"]
-		rows = append(rows, r)
+		rows = append(rows, row{r, map[string]any{"global": isGlobal(u), "target": u.MachineID}})
 	}
 	return rows, revision, nil
 }

@@ -60,11 +60,12 @@ func (s *session) drain(o *changing, args []string, on bool) int {
 	var done []fleetclient.Machine
 	for _, begin := range args {
 		m, err := s.oneMachine(begin)
-		if err == nil {
-			err = s.client.Drain(s.ctx, m.ID, on)
-		}
-		if err == nil && !s.client.Extended() {
+		switch {
+		case err != nil:
+		case !s.client.Extended():
 			err = errors.New("this cluster can't drain machines")
+		default:
+			err = s.client.Drain(s.ctx, m.ID, on)
 		}
 		if err != nil {
 			s.errf("Unable to change machine %s: %v", begin, err)
@@ -103,14 +104,24 @@ func (s *session) awaitDrained(limit time.Duration, id string) (reached []string
 		return nil, revision, err
 	}
 	return s.await(waiting{
-		names: []string{id}, limit: limit, look: look, unmet: "have no units", what: "machine",
+		names: []string{s.legend(id, false)}, limit: limit, look: look, unmet: "have no units", what: "machine",
+		label: func(name string) string { return "Machine " + name },
 		judge: func(string, *fleetclient.Unit) verdict {
 			if len(left) > 0 {
-				return verdict{why: fmt.Sprintf("%d units are still there: %s", len(left), s.withLegends(left[0]))}
+				return verdict{why: fmt.Sprintf("it still has %s", several(left, s.withLegends))}
 			}
 			return verdict{done: true, line: fmt.Sprintf("Machine %s is drained", s.legend(id, false))}
 		},
 	})
+}
+
+// several writes the first of a list, and how many more there are.
+func several(list []string, write func(string) string) string {
+	text := write(list[0])
+	if more := len(list) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // metadataKey is what a key may be. (fleet's API)

@@ -1,6 +1,7 @@
 package fleetctl
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -65,7 +66,7 @@ func (s *session) match(arg string, from source) ([]target, error) {
 	if _, err := os.Stat(arg); err == nil || !unit.IsGlob(arg) {
 		t := target{name: unit.Complete(path.Base(arg)), file: unit.Complete(arg)}
 		if _, err := unit.ParseName(t.name); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q: %w", t.name, err)
 		}
 		return []target{t}, nil
 	}

@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"drydock/node/fleetclient"
 	"drydock/node/ui"
@@ -48,6 +50,11 @@ import (
 // "> ARGS" on stdout is a program that would have been run. Go's -update writes what is
 // printed down; read it then.
 var update = flag.Bool("update", false, "write what is printed into the transcripts")
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	goleak.VerifyTestMain(m)
+}
 
 type player struct {
 	t      *testing.T
@@ -156,9 +163,7 @@ func (p *player) begin(line string) *behind {
 		},
 		run: func(_ context.Context, argv []string, _ io.Reader, out, _ io.Writer) (int, error) {
 			for i, a := range argv {
-				if rest, ok := strings.CutPrefix(a, "UserKnownHostsFile=/"); ok && rest != "dev/null" {
-					argv[i] = "UserKnownHostsFile=..."
-				}
+				argv[i] = regexp.MustCompile(`/[^ ']*known_hosts`).ReplaceAllString(a, "...")
 			}
 			fmt.Fprintln(out, ">", strings.Join(argv, " "))
 			return len(p.env["RUN_FAILS"]), nil
@@ -194,10 +199,14 @@ func split(line string) []string {
 	return out
 }
 
+// redraws is a line that a terminal shows several times, with another count of
+// seconds.
+var redraws = regexp.MustCompile(`(?:\r\x1b\[K +\d+s  ([^\r\n]*))+\r\x1b\[K`)
+
 func (b *behind) printed() string {
 	var out strings.Builder
 	show := func(mark, text string) {
-		for line := range strings.Lines(strings.ReplaceAll(text, "\r\x1b[K", "<CR>")) {
+		for line := range strings.Lines(redraws.ReplaceAllString(text, "<redrawn: $1>")) {
 			out.WriteString(strings.TrimRight(mark+" "+strings.TrimSuffix(line, "\n"), " ") + "\n")
 		}
 	}

@@ -35,7 +35,7 @@ func (s *session) showCommands() []*cobra.Command {
 			"through the cluster; those of another program than Drydock's by ssh. The exit code is 0 if all are\nactive, 3 if one isn't.",
 		"  fleetctl status hello.service\n  fleetctl status 'web@*'", func(args []string) int { return s.status(status, args) })
 	st.Flags().StringVar(&status.machine, "machine", "", "of a global unit's, only this machine (id, or how it begins)")
-	st.Flags().IntVar(&status.sshPort, "ssh-port", 22, "port for ssh, where that is used")
+	st.Flags().IntVar(&status.sshPort, "ssh-port", sshPort, "port for ssh, where that is used")
 	j := s.online("journal UNIT", "Show what a unit has written",
 		"Show what a unit has written on its machine. The machine is asked through the cluster; one of\n"+
 			"another program than Drydock's by ssh.",
@@ -46,7 +46,7 @@ func (s *session) showCommands() []*cobra.Command {
 	f.BoolVarP(&journal.follow, "follow", "f", false, "go on with lines as they come")
 	f.StringVarP(&journal.output, "output", "o", "short", "form of a line: short, short-iso, short-precise, cat or json")
 	f.BoolVar(&journal.sudo, "sudo", false, "by ssh: read the journal as root")
-	f.IntVar(&journal.sshPort, "ssh-port", 22, "port for ssh, where that is used")
+	f.IntVar(&journal.sshPort, "ssh-port", sshPort, "port for ssh, where that is used")
 	why := s.online("why UNIT...", "Say why units aren't where or what they should be",
 		"Say of each unit why it isn't on a machine, or isn't what it should be there.", "  fleetctl why meta.service", s.why)
 	return []*cobra.Command{cat, st, j, why}
@@ -82,7 +82,7 @@ func (s *session) cat(args []string) int {
 	u, ok := s.one(args)
 	switch {
 	case !ok && u != nil:
-		s.errf("%s %s not found", s.words.unit, u.Name+map[bool]string{true: "."}[s.words.unit == "Job"])
+		s.errf("%s %s not found%s", s.words.unit, u.Name, s.words.stop)
 		return exitFailed
 	case !ok:
 		return exitFailed

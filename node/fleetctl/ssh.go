@@ -34,7 +34,7 @@ func (s *session) sshCommands() *cobra.Command {
 	f.StringVarP(&o.machine, "machine", "m", "", "the machine, whatever else its name may mean")
 	f.StringVarP(&o.unit, "unit", "u", "", "the unit, whatever else its name may mean")
 	f.BoolVarP(&o.forward, "forward-agent", "A", false, "let the machine use the ssh agent here")
-	f.IntVar(&o.port, "ssh-port", 22, "port for ssh")
+	f.IntVar(&o.port, "ssh-port", sshPort, "port for ssh")
 	return c
 }
 

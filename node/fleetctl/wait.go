@@ -45,8 +45,11 @@ type waiting struct {
 	// there.
 	look  func(names []string, o fleetclient.Reading) (map[string]*fleetclient.Unit, uint64, error)
 	judge func(name string, u *fleetclient.Unit) verdict
-	// unmet completes "timed out waiting for unit X to"; what is "unit" unless set.
-	unmet, what string
+	// unmet completes "timed out waiting for unit X to".
+	unmet string
+	// what they are, "unit" unless set, and label what one is called where it waits.
+	what  string
+	label func(name string) string
 }
 
 // awaitState waits until units are in a state, says so of each, and returns those that
@@ -86,16 +89,23 @@ func (s *session) inState(name string, u *fleetclient.Unit, state string) verdic
 // It returns what was done.
 func (s *session) await(w waiting) (reached []string) {
 	pending := slices.Clone(w.names)
-	show := newNarrator(s, len(pending))
+	w.what = cmp.Or(w.what, "unit")
+	if w.label == nil {
+		w.label = func(name string) string { return s.words.unit + " " + name }
+	}
+	show := newNarrator(s, len(pending), w.label)
 	defer show.clear()
 	began := s.sys.now()
+	why := make(map[string]string)
 	var o fleetclient.Reading
 	for len(pending) > 0 {
 		looked := s.sys.now()
 		found, revision, err := w.look(pending, o)
-		why := make(map[string]string)
 		pending = slices.DeleteFunc(pending, func(name string) bool {
-			if err != nil {
+			switch {
+			case s.ctx.Err() != nil:
+				return false
+			case err != nil:
 				why[name] = fmt.Sprintf("the cluster doesn't answer: %v", err)
 				return false
 			}
@@ -103,7 +113,7 @@ func (s *session) await(w waiting) (reached []string) {
 			switch {
 			case v.err != nil:
 				show.clear()
-				s.errf("Error waiting for units: %v", v.err)
+				s.errf("Error waiting for %ss: %v", w.what, v.err)
 			case v.done:
 				reached = append(reached, name)
 				if v.line != "" {
@@ -140,13 +150,12 @@ func (s *session) await(w waiting) (reached []string) {
 
 // giveUp says what wasn't reached, and why, unless that has been said.
 func (s *session) giveUp(w waiting, pending []string, why, said map[string]string) {
-	what := cmp.Or(w.what, "unit")
 	for _, name := range pending {
 		if s.ctx.Err() == nil {
-			s.errf("Error waiting for %ss: timed out waiting for %s %s to %s", what, what, name, w.unmet)
+			s.errf("Error waiting for %ss: timed out waiting for %s %s to %s", w.what, w.what, name, w.unmet)
 		}
 		if said[name] != why[name] {
-			s.errf("%s %s waits: %s", s.words.unit, name, why[name])
+			s.errf("%s waits: %s", w.label(name), why[name])
 		}
 	}
 }
@@ -222,12 +231,13 @@ func (a *activity) judge(name string, u *fleetclient.Unit) verdict {
 		delete(a.since, name)
 		return verdict{why: state + on}
 	}
+	text := state + on
 	for _, reason := range []string{p.Result, p.Why, u.Why} {
-		if reason != "" && reason != "success" && !strings.Contains(state, reason) {
-			state += ", " + s.withLegends(reason)
+		if reason != "" && reason != "success" && !strings.Contains(text, reason) {
+			text += ": " + s.withLegends(reason)
 		}
 	}
-	return a.failing(name, state+on, state+on)
+	return a.failing(name, text, text)
 }
 
 // failing ends the waiting for a unit that has not run for a window.
@@ -281,6 +291,7 @@ func (s *session) awaitGone(limit time.Duration, names []string) (reached []stri
 // drawn again, elsewhere a line for each new reason.
 type narrator struct {
 	s     *session
+	label func(name string) string
 	total int
 	began time.Time
 	line  *ui.Progress
@@ -289,9 +300,9 @@ type narrator struct {
 	at   map[string]time.Time
 }
 
-func newNarrator(s *session, total int) *narrator {
+func newNarrator(s *session, total int, label func(string) string) *narrator {
 	return &narrator{
-		s: s, total: total, began: s.sys.now(), line: ui.NewProgress(s.env, !s.env.Redraw(), s.sys.now),
+		s: s, label: label, total: total, began: s.sys.now(), line: ui.NewProgress(s.env, !s.env.Redraw(), s.sys.now),
 		said: make(map[string]string), at: make(map[string]time.Time),
 	}
 }
@@ -309,12 +320,12 @@ func (n *narrator) update(pending []string, why map[string]string) {
 		if n.total > 1 {
 			text += fmt.Sprintf("%d of %d done; ", n.total-len(pending), n.total)
 		}
-		n.line.Update(text + pending[0] + " waits: " + why[pending[0]])
+		n.line.Update(text + n.label(pending[0]) + " waits: " + why[pending[0]])
 		return
 	}
 	for _, name := range pending {
 		if n.said[name] != why[name] && now.Sub(n.at[name]) >= patience {
-			n.s.errf("%s %s waits: %s", n.s.words.unit, name, why[name])
+			n.s.errf("%s waits: %s", n.label(name), why[name])
 			n.said[name], n.at[name] = why[name], now
 		}
 	}

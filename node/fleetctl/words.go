@@ -3,6 +3,7 @@ package fleetctl
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,11 +14,14 @@ import (
 type words struct {
 	// unit is what a unit is called.
 	unit string
-	// silent commands say nothing of what went well.
+	// silent commands say nothing of what went well. Then there were two states only:
+	// what is stopped has no machine.
 	silent bool
 	// created says that a unit was made; active has start wait until it is active, and
 	// stopped tells what was stopped in the end.
 	created, active, stopped bool
+	// stop ends a sentence.
+	stop string
 	// replace is how to get the file into the cluster that differs from what is there.
 	replace string
 	// whole lists have units that no machine has, and describe units.
@@ -33,8 +37,8 @@ var dialects = map[string]words{
 		unit: "Unit", created: true, active: true, stopped: true, replace: ". Add --replace to override.",
 		unitColumns: "unit,machine,active,sub",
 	},
-	"0.5":  {unit: "Job", whole: true, unitColumns: "unit,state,load,active,sub,desc,machine"},
-	"2014": {unit: "Job", silent: true, whole: true, unitColumns: "unit,load,active,sub,desc,machine"},
+	"0.5":  {unit: "Job", stop: ".", whole: true, unitColumns: "unit,state,load,active,sub,desc,machine"},
+	"2014": {unit: "Job", stop: ".", silent: true, active: true, whole: true, unitColumns: "unit,load,active,sub,desc,machine"},
 }
 
 // short writes a machine's id as lists show it.
@@ -121,12 +125,10 @@ func (s *session) waitsFor(u *fleetclient.Unit, state string) string {
 	return fmt.Sprintf("%s, and not yet %s", orDash(u.CurrentState), state)
 }
 
+// machineID finds machines' ids in a sentence.
+var machineID = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+
 // withLegends shortens the machines' ids in a sentence.
 func (s *session) withLegends(text string) string {
-	for id := range s.machines {
-		if len(id) == 32 && strings.Contains(text, id) {
-			text = strings.ReplaceAll(text, id, s.legend(id, false))
-		}
-	}
-	return text
+	return machineID.ReplaceAllStringFunc(text, func(id string) string { return s.legend(id, false) })
 }
