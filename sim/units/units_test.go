@@ -42,7 +42,9 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) say(format string, args ...any) { r.lines = append(r.lines, fmt.Sprintf(format, args...)) }
+func (r *rig) say(format string, args ...any) {
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
 
 // load makes a service known that runs the given words.
 func (r *rig) load(name, words string, more ...string) {
