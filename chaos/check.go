@@ -29,7 +29,7 @@ func Check(p Params) error {
 			return &ParamError{"membership", "names no node", "`membership: {add: [n4]}`"}
 		}
 		for _, name := range append(append([]string{}, p.Add...), p.Remove...) {
-			if !Selector(name).IsName() {
+			if !Selector(name).IsName() || isWorker(name) {
 				return &ParamError{"membership", fmt.Sprintf("%q is not a node's name", name), "names are n1, n2, …"}
 			}
 		}
@@ -44,7 +44,7 @@ func Check(p Params) error {
 	case *Reorder:
 		return p.Probability.check()
 	}
-	return nil
+	return checkUnits(p)
 }
 
 func (p *Partition) check() error {

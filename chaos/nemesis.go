@@ -36,6 +36,8 @@ type Nemesis struct {
 	PerMinute int
 	// Voters are the members at the start, Spares machines that may join.
 	Voters, Spares []string
+	// Workers says that there are machines that run units.
+	Workers bool
 	// Supports says which faults the world can inject; nil: all.
 	Supports func(Kind) error
 	// Mixed says that members start with releases of their own, which faults
@@ -98,6 +100,9 @@ func (n *Nemesis) cards() []card {
 	cards := deck()
 	if n.Mixed {
 		cards = append(cards, upgradeCards()...)
+	}
+	if n.Workers {
+		cards = append(cards, workerCards()...)
 	}
 	return slices.DeleteFunc(cards, func(c card) bool {
 		return slices.Contains(n.Without, c.kind) || (len(n.Only) > 0 && !slices.Contains(n.Only, c.kind)) ||

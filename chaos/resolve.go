@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,9 +123,13 @@ func (r *resolver) onNodes(p Params, sels Selectors, verb string, idle func(Memb
 	if err != nil {
 		return Fault{}, err
 	}
+	in := make(map[string]bool, len(names))
+	for _, name := range names {
+		in[name] = true
+	}
 	var struck, skipped []string
 	for _, m := range r.members {
-		if !slices.Contains(names, m.Name) {
+		if !in[m.Name] {
 			continue
 		}
 		if why := idle(m); why != "" {
@@ -136,7 +141,16 @@ func (r *resolver) onNodes(p Params, sels Selectors, verb string, idle func(Memb
 	if len(struck) == 0 {
 		return Fault{}, fmt.Errorf("%w: %s", ErrNoEffect, strings.Join(skipped, ", "))
 	}
-	return Fault{Kind: p.Kind(), Params: p, Nodes: struck, Text: verb + " " + strings.Join(struck, " ")}, nil
+	return Fault{Kind: p.Kind(), Params: p, Nodes: struck, Text: verb + " " + listed(struck)}, nil
+}
+
+// listed writes names for people: of many, the first few.
+func listed(names []string) string {
+	const most = 16
+	if len(names) <= most {
+		return strings.Join(names, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
 }
 
 // when returns why if it is so.
@@ -159,10 +173,13 @@ func (r *resolver) onLinks(p Params, l Links, text string) (Fault, error) {
 	f := Fault{Kind: p.Kind(), Params: p}
 	for _, a := range from {
 		for _, b := range to {
-			if a != b {
+			if a != b && !(isWorker(a) && isWorker(b)) {
 				f.Links = append(f.Links, Link{From: a, To: b})
 			}
 		}
+	}
+	if len(f.Links) == 0 {
+		return f, fmt.Errorf("%w: workers have links with members alone", ErrNoEffect)
 	}
 	inside := len(r.inside())
 	if len(f.Links) == inside*(inside-1) {
@@ -232,9 +249,22 @@ func (r *resolver) isolate(p *Partition, f *Fault) error {
 		return err
 	}
 	f.Nodes = names
-	r.split(p, f, [][]string{names, r.without(names)})
+	rest := r.without(names)
+	if slices.ContainsFunc(names, func(name string) bool { return !isWorker(name) }) {
+		// A member that is alone has no worker either.
+		for _, m := range r.members {
+			if m.Worker && !slices.Contains(names, m.Name) {
+				rest = append(rest, m.Name)
+			}
+		}
+	}
+	r.split(p, f, [][]string{names, rest})
 	return nil
 }
+
+// isWorker says whether a name is a worker's. Workers have no links among
+// themselves.
+func isWorker(name string) bool { return strings.HasPrefix(name, "w") }
 
 func (r *resolver) bridge(p *Partition, f *Fault) error {
 	who := p.Bridge
@@ -294,9 +324,10 @@ func (r *resolver) groups(p *Partition, f *Fault) error {
 // links cuts single links, as far as both ends are of the cluster.
 func (r *resolver) links(p *Partition, f *Fault) {
 	inside := r.inside()
+	known := func(name string) bool { return isWorker(name) || slices.Contains(inside, name) }
 	for _, link := range p.Cut {
 		from, to, _ := strings.Cut(link, ">")
-		if slices.Contains(inside, from) && slices.Contains(inside, to) {
+		if known(from) && known(to) {
 			f.cut([]string{from}, []string{to})
 		}
 	}
@@ -338,7 +369,7 @@ func (r *resolver) without(names []string) []string {
 func (f *Fault) cut(a, b []string) {
 	for _, from := range a {
 		for _, to := range b {
-			if from != to {
+			if from != to && !(isWorker(from) && isWorker(to)) {
 				f.Links = append(f.Links, Link{From: from, To: to})
 			}
 		}
@@ -346,18 +377,16 @@ func (f *Fault) cut(a, b []string) {
 }
 
 func (f *Fault) sortLinks(r *resolver) {
-	place := func(name string) int {
-		return slices.IndexFunc(r.members, func(m Member) bool { return m.Name == name })
+	place := make(map[string]int, len(r.members))
+	for i, m := range r.members {
+		place[m.Name] = i
 	}
 	slices.SortFunc(f.Links, func(a, b Link) int {
-		if d := place(a.From) - place(b.From); d != 0 {
-			return d
-		}
-		return place(a.To) - place(b.To)
+		return cmp.Or(cmp.Compare(place[a.From], place[b.From]), cmp.Compare(place[a.To], place[b.To]))
 	})
 	f.Links = slices.Compact(f.Links)
 }
 
 func braces(names []string) string {
-	return "{" + strings.Join(names, " ") + "}"
+	return "{" + listed(names) + "}"
 }

@@ -3,7 +3,7 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,6 +29,12 @@ const (
 	Voter Selector = "voter"
 	// Same is whoever the plan's last fault on nodes hit.
 	Same Selector = "same"
+	// Worker is one random living worker, Runner one that runs some unit.
+	Worker Selector = "worker"
+	Runner Selector = "runner"
+	// Workers is every worker, HalfWorkers a random half of them.
+	Workers     Selector = "workers"
+	HalfWorkers Selector = "half-workers"
 )
 
 // Selectors is a list of selectors; a file may write a single one bare.
@@ -52,25 +58,46 @@ func SelectorWords() []SelectorInfo {
 		{Majority, "a smallest majority of the voters, drawn"},
 		{Minority, "a largest minority of the voters, drawn"},
 		{Same, "whoever the last fault on nodes hit"},
+		{"w3", "the worker of that name; w1-w100 are so many"},
+		{Worker, "one living worker, drawn"},
+		{Runner, "one living worker that runs some unit, drawn"},
+		{Workers, "every worker"},
+		{HalfWorkers, "a half of the workers, drawn"},
 	}
 }
 
-// IsName tells a node's name (n1, n2, …) from a word.
+// IsName tells a node's name (n1, n2, …; w1, w2, …) from a word.
 func (s Selector) IsName() bool {
-	digits, ok := strings.CutPrefix(string(s), "n")
-	if !ok || digits == "" || digits[0] == '0' || len(digits) > 4 {
+	if len(s) < 2 || s[0] != 'n' && s[0] != 'w' {
+		return false
+	}
+	digits := string(s[1:])
+	if digits[0] == '0' || len(digits) > 5 || len(digits) > 4 && s[0] == 'n' {
 		return false
 	}
 	return strings.Trim(digits, "0123456789") == ""
 }
 
+// Range returns the numbers of the first and the last worker of a range such as
+// w1-w100, and false for everything else.
+func (s Selector) Range() (first, last int, ok bool) {
+	a, b, ok := strings.Cut(string(s), "-")
+	if !ok || !strings.HasPrefix(a, "w") || !strings.HasPrefix(b, "w") || !Selector(a).IsName() || !Selector(b).IsName() {
+		return 0, 0, false
+	}
+	first, _ = strconv.Atoi(a[1:])
+	last, _ = strconv.Atoi(b[1:])
+	return first, last, first <= last
+}
+
 // Valid tells whether s is a node's name or a known word.
 func (s Selector) Valid() bool {
 	switch s {
-	case Leader, Follower, Any, All, Majority, Minority, Voter, Same:
+	case Leader, Follower, Any, All, Majority, Minority, Voter, Same, Worker, Runner, Workers, HalfWorkers:
 		return true
 	}
-	return s.IsName()
+	_, _, isRange := s.Range()
+	return isRange || s.IsName()
 }
 
 // String joins the selectors as people read them.
@@ -146,6 +173,20 @@ func (r *resolver) one(s Selector) ([]string, error) {
 			return nil, errNobody{s}
 		}
 		return r.last, nil
+	case Worker:
+		return r.workers(s, 1, alive)
+	case Runner:
+		return r.workers(s, 1, func(m Member) bool { return alive(m) && m.Busy })
+	case Workers:
+		return r.workers(s, len(r.members), func(Member) bool { return true })
+	case HalfWorkers:
+		return r.workers(s, r.size()/2, func(Member) bool { return true })
+	}
+	if first, last, ok := s.Range(); ok {
+		return r.workers(s, len(r.members), func(m Member) bool {
+			n, err := strconv.Atoi(strings.TrimPrefix(m.Name, "w"))
+			return err == nil && first <= n && n <= last
+		})
 	}
 	for _, m := range r.members {
 		if m.Name == string(s) {
@@ -157,6 +198,26 @@ func (r *resolver) one(s Selector) ([]string, error) {
 
 // draw chooses n of the members inside the cluster that fit.
 func (r *resolver) draw(s Selector, n int, fits func(Member) bool) ([]string, error) {
+	return r.choose(s, n, func(m Member) bool { return !m.Worker && fits(m) })
+}
+
+// workers chooses n of the workers that fit.
+func (r *resolver) workers(s Selector, n int, fits func(Member) bool) ([]string, error) {
+	return r.choose(s, n, func(m Member) bool { return m.Worker && fits(m) })
+}
+
+// size is the number of workers.
+func (r *resolver) size() int {
+	n := 0
+	for _, m := range r.members {
+		if m.Worker {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *resolver) choose(s Selector, n int, fits func(Member) bool) ([]string, error) {
 	var names []string
 	for _, m := range r.members {
 		if !m.Outside && fits(m) {
@@ -176,7 +237,7 @@ func (r *resolver) draw(s Selector, n int, fits func(Member) bool) ([]string, er
 func (r *resolver) voters() int {
 	n := 0
 	for _, m := range r.members {
-		if m.Voter && !m.Outside {
+		if m.Voter && !m.Outside && !m.Worker {
 			n++
 		}
 	}
@@ -187,7 +248,7 @@ func (r *resolver) voters() int {
 func (r *resolver) inside() []string {
 	var names []string
 	for _, m := range r.members {
-		if !m.Outside {
+		if !m.Outside && !m.Worker {
 			names = append(names, m.Name)
 		}
 	}
@@ -200,9 +261,13 @@ func (r *resolver) shuffle(names []string) {
 
 // order puts names into the members' order.
 func (r *resolver) order(names []string) []string {
+	in := make(map[string]bool, len(names))
+	for _, name := range names {
+		in[name] = true
+	}
 	var out []string
 	for _, m := range r.members {
-		if slices.Contains(names, m.Name) {
+		if in[m.Name] {
 			out = append(out, m.Name)
 		}
 	}

@@ -30,6 +30,9 @@ type Member struct {
 	// Outside is true for nodes that are not, or no longer, of the cluster;
 	// selectors never choose one and healing doesn't start it.
 	Outside bool
+	// Worker is true for machines that run units and are no members; Busy for
+	// those that run some now. Words that choose members never choose one.
+	Worker, Busy bool
 	// Release is what its program speaks, Newest what healing brings it to: the
 	// same, where nobody's release is the run's matter.
 	Release, Newest int

@@ -15,7 +15,7 @@ type Entry struct {
 
 // Vocabulary lists all faults, in the order for people.
 func Vocabulary() []Entry {
-	list := slices.Concat(processEntries(), networkEntries(), diskEntries())
+	list := slices.Concat(processEntries(), networkEntries(), diskEntries(), unitEntries())
 	return append(list, Entry{
 		KindHeal, "undoes faults that still last; `all` starts dead members, too", "nothing to undo",
 		"- at: 15s\n  heal: all", func() Params { return new(Heal) },

@@ -158,6 +158,9 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, f field, path string) {
 	}
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
+		if t := out.Type().Elem(); t.Kind() == reflect.Struct && t != stepType && t != expectationType {
+			applyDefaults(out.Index(i))
+		}
 		d.decode(item, out.Index(i), f, path+"["+strconv.Itoa(i)+"]")
 	}
 	v.Set(out)

@@ -53,6 +53,10 @@ func (s *Scenario) encodeLoad(v, usual reflect.Value) string {
 	var b strings.Builder
 	for _, f := range fieldsOf(v.Type()) {
 		one, old := v.FieldByIndex(f.index), usual.FieldByIndex(f.index)
+		if one.Kind() == reflect.Slice {
+			writeList(&b, f, one)
+			continue
+		}
 		skip := []string{}
 		if kv, ok := one.Interface().(KV); ok {
 			// What Parse fills in is not written; a mix is, once it is another.
@@ -71,6 +75,17 @@ func (s *Scenario) encodeLoad(v, usual reflect.Value) string {
 		}
 	}
 	return b.String()
+}
+
+// writeList writes a list of mappings, each on a line.
+func writeList(b *strings.Builder, f field, v reflect.Value) {
+	if v.Len() == 0 {
+		return
+	}
+	fmt.Fprintf(b, "  %s:\n", f.name)
+	for i := range v.Len() {
+		fmt.Fprintf(b, "    - %s\n", encodeValue(v.Index(i), reflect.Value{}, f))
+	}
 }
 
 // writeSteps writes a step in as many lines as it has parts.
@@ -139,6 +154,10 @@ func encodeValue(v, usual reflect.Value, f field) string {
 		applyDefaults(fresh)
 		return encodeObject(v.Elem(), fresh, nil)
 	case v.Kind() == reflect.Struct:
+		if !usual.IsValid() { // one of a list
+			usual = reflect.New(v.Type()).Elem()
+			applyDefaults(usual)
+		}
 		return encodeObject(v, usual, nil)
 	case v.Kind() == reflect.Slice:
 		var parts []string

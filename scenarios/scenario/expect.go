@@ -33,6 +33,15 @@ const (
 	ExpectOutage       = "outage-within"
 	ExpectReleases     = "releases-honoured"
 	ExpectUpgraded     = "upgraded-within"
+	ExpectOnce         = "units-once"
+	ExpectApart        = "conflicts-apart"
+	ExpectPlaced       = "placed-where-allowed"
+	ExpectCapacity     = "within-capacity"
+	ExpectCauses       = "restarts-have-causes"
+	ExpectRunning      = "units-running"
+	ExpectUp           = "units-up-within"
+	ExpectStates       = "states-true"
+	ExpectRest         = "at-rest-nothing-is-logged"
 	// ExpectPromised stands for all that a file without expectations is held
 	// to; it is replaced by those when a file is read.
 	ExpectPromised = "promised"
@@ -75,6 +84,15 @@ func Expectations() []ExpectInfo {
 		{ExpectOutage, TakesTime, "after a fault that comes alone and leaves a majority, clients are without an answer for no longer than this"},
 		{ExpectLive, TakesTime, "after healing, every client gets an operation done and every member catches up within this time"},
 		{ExpectLeader, TakesTime, "after every fault that took the leader, another leads within this time"},
+		{ExpectOnce, TakesNothing, "no unit that isn't global ever has processes on two machines at once, by what the machines really ran"},
+		{ExpectApart, TakesNothing, "units in conflict never have processes on one machine at once, not even while moving"},
+		{ExpectPlaced, TakesNothing, "units run only on machines whose metadata allowed it when they were placed, and with the units whose machine they want"},
+		{ExpectCapacity, TakesNothing, "what the units on a machine reserve is never more than it has"},
+		{ExpectCauses, TakesNothing, "no unit stops, or starts, unless a user asked, a process failed, its machine was lost or cut off, or another unit may displace it"},
+		{ExpectRunning, TakesTime, "this time after healing, and after the last wish of users, everything that is wanted and can run does, in the wanted edition, and nothing else"},
+		{ExpectUp, TakesTime, "faults or not, nothing that is wanted and can run is without a running process for longer than this"},
+		{ExpectStates, TakesNothing, "at the end every state that machines have reported is so, and none is missing"},
+		{ExpectRest, TakesNothing, "while nobody asks for anything, the log doesn't grow"},
 		{ExpectMinAcked, TakesNumber, "at least so many operations are acknowledged"},
 		{ExpectMinFaults, TakesNumber, "at least so many faults take effect; fewer make the run unknown, as it proves little"},
 		{ExpectMembership, TakesNumber, "so many voters at the end"},
@@ -167,6 +185,13 @@ func defaultExpectations(s *Scenario) []Expectation {
 		timed(ExpectWatches, within)
 	}
 	timed(ExpectLive, within)
+	if len(s.Load.Units) > 0 {
+		kinds, running := fleetExpectations(s)
+		for _, kind := range kinds {
+			out = append(out, Expectation{Kind: kind, Text: kind})
+		}
+		timed(ExpectRunning, running)
+	}
 	return out
 }
 

@@ -142,6 +142,7 @@ func (d *decoder) relations(s *Scenario) {
 	d.loads(s)
 	d.nemesis(s)
 	d.releases(s)
+	d.fleet(s)
 	kv := s.Load.KV
 	if kv.Mix == (Mix{}) {
 		d.fail(d.at["load.kv.mix"], "`mix: {get: 1}`", "mix: every weight is zero")
@@ -191,7 +192,7 @@ func (d *decoder) times(s *Scenario) {
 func (d *decoder) nodes(s *Scenario) {
 	known := s.Nodes()
 	for _, one := range d.selected {
-		if !one.sel.IsName() || slices.Contains(known, string(one.sel)) {
+		if worker, bad := d.workers(s, one); worker || bad || !one.sel.IsName() || slices.Contains(known, string(one.sel)) {
 			continue
 		}
 		hint := fmt.Sprintf("`members: %d` is the default", s.Cluster.Members)

@@ -26,6 +26,7 @@ type Scenario struct {
 	Duration time.Duration `json:"duration,omitempty" doc:"length of the run" default:"30s"`
 	HealAt   time.Duration `json:"heal_at,omitempty" doc:"all faults end and dead members start; absent: settle before the end"`
 	Settle   time.Duration `json:"settle,omitempty" doc:"the healed part at the end of the run, unless heal_at says when" default:"10s"`
+	Rest     time.Duration `json:"rest,omitempty" doc:"clients ask for nothing for so long at the end of the run"`
 
 	Steps  []Step        `json:"steps,omitempty" doc:"the faults and their triggers"`
 	Expect []Expectation `json:"expect,omitempty" doc:"what must hold; absent: all safety checks and liveness after healing"`
@@ -37,11 +38,13 @@ type Scenario struct {
 
 // Cluster is the cluster's size and its settings.
 type Cluster struct {
-	Members  int      `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
-	Learners int      `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
-	Release  int      `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 3 is the newest" default:"3" min:"1" max:"3"`
-	Newer    []string `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
-	Knobs    Knobs    `json:"knobs,omitempty" doc:"settings of every node"`
+	Members  int       `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
+	Learners int       `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
+	Release  int       `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 3 is the newest" default:"3" min:"1" max:"3"`
+	Newer    []string  `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
+	Workers  int       `json:"workers,omitempty" doc:"machines that run units and are no members, named w1, w2, …" default:"0" min:"0" max:"10000"`
+	Machines []Machine `json:"machines,omitempty" doc:"what the workers are, in turns"`
+	Knobs    Knobs     `json:"knobs,omitempty" doc:"settings of every node"`
 }
 
 // Knobs are a node's settings.
@@ -53,6 +56,7 @@ type Knobs struct {
 	CatchUpEntries  int           `json:"catch_up_entries,omitempty" doc:"entries kept behind a checkpoint for followers that lag" default:"200" min:"0" max:"1000000"`
 	SegmentBytes    int           `json:"segment_bytes,omitempty" doc:"size of a segment of the log" default:"65536" min:"4096" max:"268435456"`
 	AutoPromote     bool          `json:"auto_promote,omitempty" doc:"leaders give a vote to learners that have caught up" default:"false"`
+	KeepRunning     bool          `json:"keep_running,omitempty" doc:"machines that are cut off go on running their units" default:"false"`
 	MaxInFlight     int           `json:"max_in_flight,omitempty" doc:"batches of the log being written at once" default:"2" min:"1" max:"64"`
 }
 
@@ -77,10 +81,11 @@ type Disk struct {
 
 // Load is the work of clients.
 type Load struct {
-	KV    KV    `json:"kv,omitempty" doc:"clients of the keyspace"`
-	TTL   TTL   `json:"ttl,omitempty" doc:"clients that write keys with a time to live and read each until it is gone"`
-	Lock  Lock  `json:"lock,omitempty" doc:"clients that take locks built on the keyspace in turns"`
-	Watch Watch `json:"watch,omitempty" doc:"clients that watch, and go on after what they last saw whenever they are cut off"`
+	KV    KV      `json:"kv,omitempty" doc:"clients of the keyspace"`
+	TTL   TTL     `json:"ttl,omitempty" doc:"clients that write keys with a time to live and read each until it is gone"`
+	Lock  Lock    `json:"lock,omitempty" doc:"clients that take locks built on the keyspace in turns"`
+	Watch Watch   `json:"watch,omitempty" doc:"clients that watch, and go on after what they last saw whenever they are cut off"`
+	Units []Units `json:"units,omitempty" doc:"units that users submit, in groups"`
 }
 
 // TTL is the load of clients whose keys expire.
@@ -243,7 +248,7 @@ func (s *Scenario) nemesis(supports func(chaos.Kind) error, mixed bool) *chaos.N
 	n := s.Nemesis
 	out := &chaos.Nemesis{
 		Profile: n.Profile, From: n.From, Until: n.Until, PerMinute: int(n.Rate*6 + 0.5),
-		Voters: s.Voters(), Supports: supports, Mixed: mixed,
+		Voters: s.Voters(), Supports: supports, Mixed: mixed, Workers: s.Cluster.Workers > 0,
 		Only: kinds(n.Only), Without: kinds(n.Without),
 	}
 	if out.Until == 0 {

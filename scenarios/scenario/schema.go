@@ -16,7 +16,7 @@ import (
 const (
 	durationForm = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`
 	chanceForm   = `^[0-9]+(\.[0-9]+)?%?$`
-	selectorForm = `^(n[1-9][0-9]{0,3}|leader|follower|any|all|majority|minority|voter|same)$`
+	selectorForm = `^(n[1-9][0-9]{0,3}|w[1-9][0-9]{0,4}(-w[1-9][0-9]{0,4})?|leader|follower|any|all|majority|minority|voter|same|worker|runner|workers|half-workers)$`
 )
 
 // SchemaJSON returns the JSON schema of scenario files, for editors.

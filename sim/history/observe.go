@@ -185,7 +185,10 @@ type Observation struct {
 	Op    *Op
 	Watch *Watch // that just got its latest event, or ended
 	Hold  *Hold  // that just began or ended
-	_     struct{}
+	Ran   *Ran   // that just began or ended
+	// Wish that has just been acknowledged.
+	Wish *FleetWish
+	_    struct{}
 }
 
 // Observed are records that worlds and runners hand on as they are, each list
@@ -205,6 +208,8 @@ type Observed struct {
 	Lives          []Life
 	Outdated       []Outdated
 	Raises         []Raise
+	// Fleet is nil where no machine runs units.
+	Fleet *Fleet
 	// Stopped says what the observer of the run found wrong while it ran, which
 	// ended it; nil if nothing.
 	Stopped error
