@@ -28,6 +28,7 @@ type Config struct {
 	TTL                      TTLLoad
 	Lock                     LockLoad
 	Watch                    WatchLoad
+	Fleet                    *FleetConfig // nil: no machine runs units
 	Plan                     chaos.Plan
 	// Duration is the length of the run, HealAt the time at which every fault
 	// ends. Both are virtual.

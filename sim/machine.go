@@ -222,6 +222,7 @@ func (m *machine) stop() {
 	m.role = node.Role{}
 	m.w.queue.Cancel(m.timer)
 	m.held = nil
+	m.hangUp()
 	m.dropLanes()
 	m.front.reset()
 }

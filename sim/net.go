@@ -64,6 +64,7 @@ type impairment struct {
 // link is one direction between two machines.
 type link struct {
 	from, to *machine
+	a, z     uint64 // the ends' numbers in the trace
 	rng      *rand.Rand
 	faults   []*impairment
 	// last is when the latest message arrives: links keep order, as the
@@ -75,6 +76,7 @@ type link struct {
 type network struct {
 	w                *World
 	links            [][]*link
+	boxes            map[boxLink]*link // made when first used
 	usual            delaySampler
 	loss, dup, held  uint64
 	window           time.Duration
@@ -87,7 +89,7 @@ func newNetwork(w *World) (*network, error) {
 		return nil, fmt.Errorf("sim: network: %w", err)
 	}
 	n := &network{
-		w: w, usual: usual, window: w.cfg.Net.TailMost,
+		w: w, boxes: make(map[boxLink]*link), usual: usual, window: w.cfg.Net.TailMost,
 		loss: threshold(w.cfg.Loss), dup: threshold(w.cfg.Duplicate), held: threshold(w.cfg.Reorder),
 	}
 	for _, from := range w.machines {
@@ -117,8 +119,15 @@ func (n *network) send(from, to *machine, frame []byte) {
 	}
 }
 
-// schedule decides when a frame arrives.
+// schedule has a frame arrive.
 func (l *link) schedule(n *network, frame []byte) {
+	at := l.arrival(n)
+	record := n.w.recorder.message(l.from, l.to, frame)
+	n.w.queue.At(at, func() { l.arrive(n, frame, record) })
+}
+
+// arrival decides when what is sent now arrives.
+func (l *link) arrival(n *network) time.Duration {
 	d := n.usual.sample(l.rng)
 	for _, f := range l.faults {
 		d += f.delay.sample(l.rng)
@@ -137,8 +146,7 @@ func (l *link) schedule(n *network, frame []byte) {
 		at = max(at, l.last+1)
 		l.last = at
 	}
-	record := n.w.recorder.message(l.from, l.to, frame)
-	n.w.queue.At(at, func() { l.arrive(n, frame, record) })
+	return at
 }
 
 // arrive hands a frame over; record is for the recorder, and may be nil.

@@ -88,8 +88,13 @@ func (n *network) flap(m *machine, p *chaos.Flap) (stop func()) {
 			links = append(links, n.links[m.index][other.index])
 		}
 	}
+	return n.flapLinks(links, "flap/"+m.name, p)
+}
+
+// flapLinks cuts and mends links; the stream has the name of whose they are.
+func (n *network) flapLinks(links []*link, name string, p *chaos.Flap) (stop func()) {
 	fault, over := new(impairment), false
-	rng := n.w.src.Stream("flap/" + m.name)
+	rng := n.w.src.Stream(name)
 	var turn func()
 	turn = func() {
 		if over {

@@ -37,7 +37,7 @@ func (t target) Members() []chaos.Member {
 			Release: int(m.release), Newest: int(m.newest()),
 		})
 	}
-	return list
+	return t.boxMembers(list)
 }
 
 // Inject implements chaos.Target.
@@ -48,7 +48,7 @@ func (t target) Inject(f chaos.Fault) (undo func(), detail string, err error) {
 	}
 	leader := t.w.leader()
 	led := leader != nil && record.Node == leader.name
-	undo, detail, err = t.strike(f)
+	undo, detail, err = t.strikeUnits(f)
 	if err != nil {
 		return nil, "", err
 	}
@@ -213,7 +213,7 @@ func (t target) impair(f chaos.Fault, i *impairment) (func(), string, error) {
 	}
 	var hit []*link
 	for _, l := range f.Links {
-		hit = append(hit, t.w.net.links[t.w.byName[l.From].index][t.w.byName[l.To].index])
+		hit = append(hit, t.linkBetween(l))
 	}
 	if l := t.w.leader(); i.cut && l != nil && t.cutOff(f, l) {
 		t.w.referee.leaderGone(l)

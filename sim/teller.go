@@ -17,7 +17,7 @@ var kindNames = [...]string{
 	traceSend: "send", traceLost: "lost", traceDeliver: "receive", traceRequest: "request",
 	traceResponse: tape.ResponseKind, traceJob: "job", traceApplied: "applied", traceRole: "role",
 	traceFault: "fault", traceBoot: "boot", traceCrash: "crash", traceHalt: "halt",
-	traceAnswer: "answer",
+	traceAnswer: "answer", traceBox: "machine", traceOp: "operation", traceRun: "unit", traceWish: "wish",
 }
 
 // maxTold bounds the text of a request or an answer in a moment.

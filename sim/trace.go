@@ -28,6 +28,10 @@ const (
 	traceCrash
 	traceHalt
 	traceAnswer
+	traceBox
+	traceOp
+	traceRun
+	traceWish
 )
 
 // trace hashes every event of a run, in order. What looks on, a tape or a

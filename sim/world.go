@@ -32,6 +32,7 @@ type World struct {
 	clusterID  uint64
 	epoch      int64 // wall time at the run's start, ns
 	net        *network
+	fleet      *fleetWorld // nil where nothing runs units
 	clients    []*client
 	watchers   []*watcher
 	watches    []*history.Watch
@@ -108,6 +109,9 @@ func newWorld(cfg Config) (*World, error) {
 	}
 	w.referee, w.recorder, w.audit = newReferee(w), newRecorder(w), newAudit(w)
 	w.conductor = chaos.NewConductor(cfg.Plan, target{w}, host{w})
+	if w.fleet, err = newFleet(w); err != nil {
+		return nil, err
+	}
 	return w, w.makeClients()
 }
 
@@ -152,6 +156,9 @@ func (w *World) begin() {
 	}
 	w.queue.After(measurePeriod, w.measure)
 	w.startClients()
+	if w.fleet != nil {
+		w.fleet.begin()
+	}
 	w.showPlan()
 	w.conductor.Start()
 	if w.cfg.HealAt > 0 {
@@ -161,6 +168,9 @@ func (w *World) begin() {
 		})
 	}
 	stop := max(w.cfg.Duration-w.cfg.Load.Timeout-200*time.Millisecond, 0)
+	if f := w.cfg.Fleet; f != nil && f.RestFrom > 0 {
+		stop = min(stop, f.RestFrom)
+	}
 	w.queue.At(stop, w.stopClients)
 }
 
@@ -201,6 +211,9 @@ func (w *World) finish() {
 	r.Watches = w.reportWatches()
 	for _, h := range w.holds {
 		r.Holds = append(r.Holds, *h)
+	}
+	if w.fleet != nil {
+		w.fleet.referee.finish()
 	}
 	w.audit.report(r)
 	r.Recording = w.recorder.report()

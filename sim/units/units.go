@@ -273,6 +273,14 @@ func (u *Units) state(s supervise.Status) runtime.State {
 	return out
 }
 
+// Names are the names of the units that the manager knows, sorted.
+func (u *Units) Names() []string {
+	if u.machine == nil {
+		return nil
+	}
+	return u.machine.Names()
+}
+
 // Runs says whether a unit has some process.
 func (u *Units) Runs(name string) bool { return u.groups[name] != nil }
 
