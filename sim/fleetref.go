@@ -94,6 +94,7 @@ func (f *fleetReferee) ended(b *box, r units.Run, why units.Cause) {
 func (f *fleetReferee) asked(w history.FleetWish) int {
 	w.Asked = f.now()
 	f.r.Wishes = append(f.r.Wishes, w)
+	f.w.observe(history.Observation{Wish: &w})
 	return len(f.r.Wishes) - 1
 }
 
@@ -106,7 +107,6 @@ func (f *fleetReferee) acknowledged(at int, refusal error) {
 	} else if f.few() {
 		f.w.referee.note("", fmt.Sprintf("a user has done: %s %s%s", w.Do, w.Unit, w.Machine), MarkInfo)
 	}
-	f.w.observe(history.Observation{Wish: w})
 }
 
 // news takes what an agent has to say of itself.

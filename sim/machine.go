@@ -314,6 +314,7 @@ func (m *machine) carryOut(fx *node.Effects) {
 	for i := range fx.Answers {
 		m.front.answer(&fx.Answers[i])
 	}
+	m.toMachines(fx.ToMachines)
 	for i := range fx.Watches {
 		m.front.watchNews(&fx.Watches[i])
 	}

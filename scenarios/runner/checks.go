@@ -5,6 +5,7 @@ import (
 
 	"drydock/scenarios/checker"
 	"drydock/scenarios/checker/cluster"
+	"drydock/scenarios/checker/fleet"
 	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/checker/linear"
 	"drydock/scenarios/scenario"
@@ -15,6 +16,36 @@ type check func(e *evidence, x scenario.Expectation) []checker.Verdict
 
 // checks are the checkers of the expectations that need one.
 var checks = map[string]check{
+	scenario.ExpectOnce: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckOnce(e.Fleet, e.spec.Scenario.Cluster.Knobs.KeepRunning)
+	}),
+	scenario.ExpectApart: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckApart(e.Fleet)
+	}),
+	scenario.ExpectPlaced: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckPlaced(e.Fleet)
+	}),
+	scenario.ExpectCapacity: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckCapacity(e.Fleet)
+	}),
+	scenario.ExpectCauses: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckCauses(e.Fleet)
+	}),
+	scenario.ExpectRunning: onFleet(func(e *evidence, x scenario.Expectation) checker.Verdict {
+		return fleet.CheckRunning(e.Fleet, fleet.RunningOptions{Healed: e.healed(), End: e.Simulated, Within: x.Within})
+	}),
+	scenario.ExpectUp: onFleet(func(e *evidence, x scenario.Expectation) checker.Verdict {
+		return fleet.CheckUp(e.Fleet, fleet.RunningOptions{End: e.Simulated, Within: x.Within})
+	}),
+	scenario.ExpectStates: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		if e.early() {
+			return unknown("the run ended early")[0]
+		}
+		return fleet.CheckStates(e.Fleet, e.Simulated)
+	}),
+	scenario.ExpectRest: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckRest(e.Fleet, e.Applied, e.Simulated)
+	}),
 	scenario.ExpectLinearizable: func(e *evidence, _ scenario.Expectation) []checker.Verdict {
 		return []checker.Verdict{
 			linear.Check(e.all, linear.Options{Model: linear.KV}),
@@ -109,6 +140,16 @@ var checks = map[string]check{
 			Within: x.Within, Restarts: e.Restarts, End: e.Simulated,
 		})}
 	},
+}
+
+// onFleet is a check of what machines ran; without any it has nothing to go by.
+func onFleet(judge func(e *evidence, x scenario.Expectation) checker.Verdict) check {
+	return func(e *evidence, x scenario.Expectation) []checker.Verdict {
+		if e.Fleet == nil {
+			return unknown("no machine runs units here")
+		}
+		return []checker.Verdict{judge(e, x)}
+	}
 }
 
 func (e *evidence) releases() cluster.ReleaseRecords {

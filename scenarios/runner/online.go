@@ -5,6 +5,7 @@ import (
 
 	"drydock/scenarios/checker"
 	"drydock/scenarios/checker/cluster"
+	"drydock/scenarios/checker/fleet"
 	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/checker/linear"
 	"drydock/scenarios/scenario"
@@ -20,11 +21,20 @@ type online struct {
 	order   *linear.Order
 	holders *keyspace.Holders
 	watches bool
+	runs    []runFollower
+	placed  *fleet.Placed
+}
+
+// runFollower is a check that takes what machines run as it begins and ends.
+type runFollower struct {
+	expect string
+	ran    func(*history.Ran) *checker.Violation
 }
 
 // newOnline follows what the scenario expects.
 func newOnline(s *scenario.Scenario) *online {
 	o := &online{}
+	facts := fleet.Facts{Units: s.FleetUnits(), Machines: s.FleetMachines(), Keep: s.Cluster.Knobs.KeepRunning}
 	for _, x := range s.Expect {
 		switch x.Kind {
 		case scenario.ExpectOneLeader:
@@ -37,6 +47,15 @@ func newOnline(s *scenario.Scenario) *online {
 			o.order = linear.NewOrder()
 		case scenario.ExpectWatches:
 			o.watches = true
+		case scenario.ExpectOnce:
+			o.runs = append(o.runs, runFollower{x.Kind, fleet.NewOnce(&facts).Ran})
+		case scenario.ExpectApart:
+			o.runs = append(o.runs, runFollower{x.Kind, fleet.NewApart(&facts).Ran})
+		case scenario.ExpectPlaced:
+			o.placed = fleet.NewPlaced(&facts)
+			o.runs = append(o.runs, runFollower{x.Kind, o.placed.Ran})
+		case scenario.ExpectCapacity:
+			o.runs = append(o.runs, runFollower{x.Kind, fleet.NewCapacity(&facts).Ran})
 		case scenario.ExpectLocks:
 			o.holders = keyspace.NewHolders()
 		}
@@ -75,6 +94,14 @@ func (o *online) judge(x *history.Observation) (expect string, bad *checker.Viol
 		return scenario.ExpectLocks, o.holders.Hold(x.Hold)
 	case x.Watch != nil && o.watches:
 		return scenario.ExpectWatches, keyspace.InOrder(x.Watch)
+	case x.Wish != nil && o.placed != nil:
+		o.placed.Wish(x.Wish)
+	case x.Ran != nil:
+		for _, f := range o.runs {
+			if bad = f.ran(x.Ran); bad != nil {
+				return f.expect, bad
+			}
+		}
 	case x.Op != nil:
 		if o.order != nil {
 			if bad = o.order.Op(x.Op); bad != nil {

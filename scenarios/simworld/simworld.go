@@ -5,9 +5,11 @@ package simworld
 
 import (
 	"context"
+	"strings"
 
 	"drydock/chaos"
 	"drydock/node/state"
+	"drydock/node/unit"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/scenario"
 	"drydock/sim"
@@ -60,8 +62,52 @@ func config(spec runner.Spec) sim.Config {
 			TailChance: float64(s.Disk.Tail), TailMost: s.Disk.TailLatency,
 		},
 		Load: load(s.Load.KV), TTL: ttl(s.Load.TTL), Lock: lock(s.Load.Lock), Watch: watch(s.Load.Watch),
-		Plan: s.Plan(spec.Seed, sim.Supports), Duration: s.Duration, HealAt: s.HealAt,
+		Fleet: fleet(s),
+		Plan:  s.Plan(spec.Seed, sim.Supports), Duration: s.Duration, HealAt: s.HealAt,
 	}
+}
+
+// fleet translates the machines that run units, and the units; nil without any.
+func fleet(s *scenario.Scenario) *sim.FleetConfig {
+	if s.Cluster.Workers == 0 {
+		return nil
+	}
+	cfg := &sim.FleetConfig{Keep: s.Cluster.Knobs.KeepRunning}
+	if s.Rest > 0 {
+		cfg.RestFrom = s.Duration - s.Rest
+	}
+	for _, m := range s.FleetMachines() {
+		one := sim.FleetMachine{Name: m.Name, Metadata: make(map[string]string)}
+		for _, pair := range m.Metadata {
+			key, value, _ := strings.Cut(pair, "=")
+			one.Metadata[key] = value
+		}
+		if m.CPU > 0 || m.Memory > 0 {
+			one.Resources = make(map[string]int64)
+		}
+		if m.CPU > 0 {
+			one.Resources[unit.CPU] = m.CPU
+		}
+		if m.Memory > 0 {
+			one.Resources[unit.Memory] = m.Memory << 20
+		}
+		cfg.Machines = append(cfg.Machines, one)
+	}
+	for i := range s.Load.Units {
+		u := &s.Load.Units[i]
+		for _, name := range u.Names() {
+			one := sim.FleetUnit{Name: name, Group: u.Name, Text: u.Text, At: u.At, Desired: u.Desired}
+			if u.Replicas == 0 {
+				one.Facts = []history.FleetUnit{u.Facts(name)}
+			} else {
+				for _, instance := range u.Runs() {
+					one.Facts = append(one.Facts, u.Facts(instance))
+				}
+			}
+			cfg.Units = append(cfg.Units, one)
+		}
+	}
+	return cfg
 }
 
 func releases(older map[string]int) map[string]state.Release {

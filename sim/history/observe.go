@@ -186,7 +186,7 @@ type Observation struct {
 	Watch *Watch // that just got its latest event, or ended
 	Hold  *Hold  // that just began or ended
 	Ran   *Ran   // that just began or ended
-	// Wish that has just been acknowledged.
+	// Wish that a user begins to ask for.
 	Wish *FleetWish
 	_    struct{}
 }
