@@ -226,6 +226,10 @@ func workerCards() []card {
 		{KindUnitFail, 2, func(d *dealer) (Params, time.Duration) {
 			return &UnitFail{Unit: []string{"*"}, Node: Selectors{Worker}}, d.away()
 		}},
+		{KindUnits, 4, func(d *dealer) (Params, time.Duration) {
+			// Whatever users do last stands: start is the likeliest.
+			return &Units{Do: pick(d.rng, DoStart, DoStart, DoStop, DoRestart, DoReplace), Name: []string{pick(d.rng, "*@1.*", "*@2.*", "*@[3-6].*", "*@?[02468].*")}}, 0
+		}},
 		{KindDrain, 2, func(d *dealer) (Params, time.Duration) { return &Drain{Node: Selectors{Runner}}, d.away() }},
 		{KindDuplicate, 2, func(d *dealer) (Params, time.Duration) {
 			return &Duplicate{Links: d.linksOfWorkers(), Probability: d.chance(5, 40)}, d.away()

@@ -99,13 +99,40 @@ func (c *causes) wished(about string, from, to int64) bool {
 	})
 }
 
+// drained says whether a machine was to be emptied at a time.
+func (c *causes) drained(machine string, at int64) bool {
+	on := false
+	for _, w := range c.wishes[machine] {
+		if w.Do == "drain" && w.Asked <= at {
+			on = !w.End
+		}
+	}
+	return on
+}
+
+// replaced says whether a run was of an edition that was to go. An instance's text
+// has another hash than its template's: any replacement of that may be the cause.
+func (c *causes) replaced(u *history.FleetUnit, r *history.Ran) bool {
+	hash, replaced := "", false
+	for _, w := range c.wishes[owner(u)] {
+		if w.Asked <= r.End && w.Hash != "" {
+			hash = w.Hash
+			replaced = replaced || w.Do == "replace"
+		}
+	}
+	if u.Of != "" {
+		return replaced
+	}
+	return hash != r.Hash
+}
+
 // noEnd says why the end of a run is without a cause; "" if it has one.
 func (c *causes) noEnd(u *history.FleetUnit, r *history.Ran) string {
 	onWord := r.Why == "stopped" || r.Why == "killed" || r.Why == "guarded"
 	switch {
 	case r.End == 0 || !onWord || r.Cut || u.Movable || len(u.With) > 0:
 		return ""
-	case c.wished(owner(u), r.Begin, r.End) || c.wished(r.Machine, r.Begin, r.End):
+	case c.wished(owner(u), r.End, r.End) || c.wished(r.Machine, r.End, r.End) || c.drained(r.Machine, r.End) || c.replaced(u, r):
 		return ""
 	}
 	return fmt.Sprintf("%s was %s on %s at %s: nobody had asked, and the machine had the leader's word",
