@@ -9,6 +9,7 @@ import (
 	"drydock/chaos"
 	"drydock/node"
 	"drydock/node/checkpoint"
+	"drydock/node/control"
 	"drydock/node/state"
 	"drydock/node/world"
 	"drydock/sim/disk"
@@ -102,7 +103,9 @@ func (w *World) newMachine(index int, name string) *machine {
 
 func (m *machine) config() node.Config {
 	k := m.w.cfg.Knobs
+	fleet := control.Config{Keep: m.w.cfg.Fleet != nil && m.w.cfg.Fleet.Keep}
 	return node.Config{
+		Fleet: fleet,
 		Cluster: m.w.clusterID, ID: m.id, Name: m.name,
 		Tick: k.Tick, Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
 		SegmentBytes: k.SegmentBytes, CheckpointEntries: k.CheckpointEntries,

@@ -136,7 +136,8 @@ func (s *Scheduler) place(i int32) {
 	r := &s.units[i]
 	woken := r.woken
 	r.woken = false
-	if g := s.waits[s.waitKey(i)]; g != nil && !woken {
+	key := s.waitKey(i) // before the unit has a place, which uses up its right to kick
+	if g := s.waits[key]; g != nil && !woken {
 		// Its like have found none, and nothing has changed.
 		s.await(i)
 		return
@@ -158,7 +159,7 @@ func (s *Scheduler) place(i int32) {
 	s.put(i, slot)
 	s.yieldGlobals(i, slot)
 	s.kick(i)
-	if g := s.waits[s.waitKey(i)]; g != nil {
+	if g := s.waits[key]; g != nil {
 		s.wake(g)
 	}
 	if len(s.stuck) > 0 {

@@ -285,3 +285,13 @@ func TestInstances(t *testing.T) {
 		t.Error("a plain unit has instances")
 	}
 }
+
+// TestAllThatWaitedIsPlaced has units that are alike wait before there is a machine.
+func TestAllThatWaitedIsPlaced(t *testing.T) {
+	s := scheduler.New()
+	start(s, nil, "a.service", "b.service", "c.service")
+	s.Solve(0)
+	s.SetMachine(scheduler.Machine{ID: "m1"})
+	s.Solve(0)
+	want(t, s, "a.service=m1 b.service=m1 c.service=m1")
+}
