@@ -105,7 +105,7 @@ func (m *machine) config() node.Config {
 	k := m.w.cfg.Knobs
 	fleet := control.Config{Keep: m.w.cfg.Fleet != nil && m.w.cfg.Fleet.Keep}
 	return node.Config{
-		Fleet: fleet,
+		Fleet:   fleet,
 		Cluster: m.w.clusterID, ID: m.id, Name: m.name,
 		Tick: k.Tick, Heartbeat: k.Heartbeat, Election: k.Election, MaxAppends: k.MaxAppends,
 		SegmentBytes: k.SegmentBytes, CheckpointEntries: k.CheckpointEntries,
