@@ -37,6 +37,10 @@ type Config struct {
 	CORS                                        string
 	BcryptCost                                  uint64
 
+	// FleetSocket is the path of the fleet API's Unix socket: empty for one in the data
+	// directory, "none" for none.
+	FleetSocket string
+
 	LogLevel, LogFormat string
 	Pprof               bool
 	ConfigFile          string

@@ -10,6 +10,8 @@ import (
 	"drydock/node/authcheck"
 	"drydock/node/dashboard"
 	"drydock/node/discovery"
+	"drydock/node/fleetapi"
+	"drydock/node/fleetapi/serve"
 	"drydock/node/front"
 	"drydock/node/legacy"
 	"drydock/node/transport"
@@ -31,6 +33,7 @@ func (m *member) newFront() *front.Front {
 	finder := discovery.Handler(self)
 	users := authcheck.Handler(m.host, m.guard)
 	old := legacy.Client(m.host, legacy.Options{Guard: m.guard, Next: self, Stop: m.ending})
+	units := serve.Handler(m.fleetOptions(m.guard))
 	root := &rootFace{board: board, finder: finder}
 	mounts := []front.Mount{
 		{Name: "dashboard", Path: dashboard.Base, Handler: board},
@@ -41,6 +44,9 @@ func (m *member) newFront() *front.Front {
 		{Name: "auth", Path: "/v2/auth", Handler: users},
 		{Name: "auth", Path: "/v2/auth/", Handler: users},
 		{Name: "root", Path: "/", Handler: root},
+	}
+	for _, prefix := range []string{fleetapi.Prefix, fleetapi.Alpha} {
+		mounts = append(mounts, front.Mount{Name: "fleet", Path: prefix, Handler: units}, front.Mount{Name: "fleet", Path: prefix + "/", Handler: units})
 	}
 	for _, path := range legacy.ClientPaths() {
 		mounts = append(mounts, front.Mount{Name: "legacy", Path: path, Handler: old})

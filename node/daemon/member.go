@@ -19,6 +19,7 @@ import (
 	"drydock/node"
 	"drydock/node/authcheck"
 	"drydock/node/checkpoint"
+	"drydock/node/fleetapi/serve"
 	"drydock/node/front"
 	"drydock/node/host"
 	"drydock/node/legacy"
@@ -49,6 +50,9 @@ type member struct {
 	strayOnce sync.Once  // one warning of a peer URL that the cluster doesn't know
 	failed    chan error // from the peer port
 	guard     *authcheck.Guard
+	machine   serve.Local   // the machine in this process, nil without one
+	ask       *http.Client  // asks other nodes' client ports
+	socket    *socketServer // the fleet API's
 	// ending is over when the faces are to let go of requests that wait.
 	ending context.Context
 	end    context.CancelFunc
@@ -97,11 +101,17 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 	if err != nil {
 		return m, errors.Join(err, clients.close())
 	}
-	door := m.openPeers(peers, secrets)
-	if err = m.startNode(ctx, secrets); err != nil {
+	socket, err := listenFleet(ctx, cfg, log)
+	if err != nil {
 		return m, errors.Join(err, clients.close(), peers.close())
 	}
+	door := m.openPeers(peers, secrets)
+	if err = m.startNode(ctx, secrets); err != nil {
+		return m, errors.Join(err, clients.close(), peers.close(), closeSocket(socket))
+	}
+	m.ask = &http.Client{Transport: &http.Transport{TLSClientConfig: secrets.clientClient}}
 	m.serve(clients, door, secrets)
+	m.socket = serveFleet(socket, serve.Handler(m.fleetOptions(nil)), log, m.failed)
 	closeHeld(held, log)
 	users := false
 	_ = m.host.Look(func(n *node.Node) { users = n.State().Auth().Enabled() })
@@ -358,8 +368,9 @@ func (m *member) close() error {
 	m.end()
 	if m.front != nil {
 		ctx, stop := context.WithTimeout(context.Background(), drainTimeout)
-		errs = append(errs, m.front.Shutdown(ctx))
+		errs = append(errs, m.front.Shutdown(ctx), m.socket.close(ctx))
 		stop()
+		m.ask.CloseIdleConnections()
 	}
 	if m.peerHTTP != nil {
 		errs = append(errs, m.peerHTTP.Close())

@@ -62,6 +62,7 @@ func Options() []Option {
 		urlList(groupMember, "advertise-client-urls", "", "where clients reach this node (default: where it listens)", func(c *Config) *[]string { return &c.AdvertiseClientURLs }),
 		urlList(groupMember, "listen-peer-urls", defaultPeerURLs, "where to listen for other members", func(c *Config) *[]string { return &c.ListenPeerURLs }),
 		urlList(groupMember, "initial-advertise-peer-urls", "", "where other members reach this node (default: where it listens)", func(c *Config) *[]string { return &c.AdvertisePeerURLs }),
+		str(groupMember, "fleet-socket", "PATH", "", "Unix socket of the fleet API, or none (default fleet.sock in the data directory)", func(c *Config) *string { return &c.FleetSocket }),
 
 		str(groupCluster, "initial-cluster", "LIST", "", "the founders, as name=peerURL,... (default: this node alone)", func(c *Config) *string { return &c.InitialCluster }),
 		str(groupCluster, "initial-cluster-state", "STATE", "new", "new to found the cluster, existing to join one that has added this node", func(c *Config) *string { return &c.InitialClusterState }),

@@ -80,6 +80,13 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		}
 		o.Listeners = append(o.Listeners, ln)
 	}
+	socket, err := listenFleet(ctx, cfg, log)
+	if err != nil {
+		return errors.Join(err, sockets.close())
+	}
+	if socket != nil {
+		o.Listeners = append(o.Listeners, socket)
+	}
 	closeHeld(held, log)
 	inner, stop := context.WithCancel(ctx)
 	defer stop()

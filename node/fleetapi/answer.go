@@ -33,7 +33,7 @@ const Unavailable = "fleet server unable to communicate with etcd"
 
 // Fail makes an error of fleet's form.
 func Fail(status int, message string) *api.Response {
-	resp := Reply(status, errorView{errorBody{Code: status, Message: message}})
+	resp := Reply(status, Error{errorBody{Code: status, Message: message}})
 	return &resp
 }
 

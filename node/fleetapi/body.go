@@ -74,9 +74,9 @@ func (c *Call) readUnit(r *Request) *api.Response {
 		return Fail(415, err.Error())
 	}
 	var in struct {
-		Name         string       `json:"name"`
-		DesiredState string       `json:"desiredState"`
-		Options      []optionView `json:"options"`
+		Name         string   `json:"name"`
+		DesiredState string   `json:"desiredState"`
+		Options      []Option `json:"options"`
 	}
 	if err := readJSON(r.Body, &in); err != nil {
 		return Fail(400, err.Error())
@@ -140,7 +140,7 @@ func desiredWord(d fleet.Desired) string {
 	return "inactive"
 }
 
-func toOptions(in []optionView) []unit.Option {
+func toOptions(in []Option) []unit.Option {
 	out := make([]unit.Option, len(in))
 	for i, o := range in {
 		out[i] = unit.Option{Section: o.Section, Name: o.Name, Value: o.Value}

@@ -56,6 +56,6 @@
 //   - A page is found by its place in an index, not by looking through all before.
 //
 // Files: call.go (Decode), query.go (parameters and page tokens), body.go (bodies),
-// collect.go (from the state), why.go, view.go (JSON), answer.go (responses),
+// collect.go (from the state), why.go, view.go (JSON), encode.go, answer.go (responses),
 // discovery.go.
 package fleetapi

@@ -21,36 +21,52 @@ func (c *Call) Encode(f *Found) *api.Response {
 	case GetUnit:
 		body = c.viewUnit(&f.units[0])
 	case WhyUnit:
-		body = whyView{Name: c.Name, Revision: f.revision, Why: f.units[0].why}
+		body = Why{Name: c.Name, Revision: f.revision, Why: f.units[0].why}
 	case ListUnits:
-		page := unitPage{NextPageToken: f.next}
-		for i := range f.units {
-			page.Units = append(page.Units, c.viewUnit(&f.units[i]))
-		}
+		page := UnitPage{NextPageToken: f.next}
+		page.Units = c.Units(f)
 		body = page
 	case GetState:
 		body = c.viewState(&f.states[0])
 	case ListStates:
-		page := statePage{NextPageToken: f.next}
+		page := StatePage{NextPageToken: f.next}
 		for i := range f.states {
 			page.States = append(page.States, c.viewState(&f.states[i]))
 		}
 		body = page
 	default:
-		page := machinePage{NextPageToken: f.next}
-		for i := range f.machines {
-			page.Machines = append(page.Machines, c.viewMachine(&f.machines[i]))
-		}
+		page := MachinePage{NextPageToken: f.next}
+		page.Machines = c.Machines(f)
 		body = page
 	}
 	resp := withRevision(Reply(200, body), f.revision)
 	return &resp
 }
 
+// Revision is that of the last change of the fleet that f shows.
+func (f *Found) Revision() uint64 { return f.revision }
+
+// Units shows the units that were found; none if the one that was asked for isn't
+// there.
+func (c *Call) Units(f *Found) (list []Unit) {
+	for i := range f.units {
+		list = append(list, c.viewUnit(&f.units[i]))
+	}
+	return list
+}
+
+// Machines shows the machines that were found.
+func (c *Call) Machines(f *Found) (list []Machine) {
+	for i := range f.machines {
+		list = append(list, c.viewMachine(&f.machines[i]))
+	}
+	return list
+}
+
 // viewUnit shows a unit.
-func (c *Call) viewUnit(f *foundUnit) unitView {
+func (c *Call) viewUnit(f *foundUnit) Unit {
 	u := &f.is
-	v := unitView{Name: u.Name, DesiredState: desiredWord(u.Desired)}
+	v := Unit{Name: u.Name, DesiredState: desiredWord(u.Desired)}
 	if !u.Global {
 		v.CurrentState = desiredWord(f.current)
 		if len(u.Places) > 0 {
@@ -61,7 +77,7 @@ func (c *Call) viewUnit(f *foundUnit) unitView {
 	parsed, err := unit.Parse(u.Name, []byte(f.text))
 	if err == nil {
 		for _, o := range parsed.Options() {
-			v.Options = append(v.Options, optionView{Name: o.Name, Section: o.Section, Value: o.Value})
+			v.Options = append(v.Options, Option{Name: o.Name, Section: o.Section, Value: o.Value})
 		}
 	}
 	if !c.Details {
@@ -82,8 +98,8 @@ func (c *Call) viewUnit(f *foundUnit) unitView {
 
 // viewPlace shows a place, with what the machine has told of it since the unit was
 // placed there.
-func (f *foundUnit) viewPlace(p *fleet.Placement) placeView {
-	v := placeView{MachineID: p.Machine, Hash: p.Hash.String()}
+func (f *foundUnit) viewPlace(p *fleet.Placement) UnitPlace {
+	v := UnitPlace{MachineID: p.Machine, Hash: p.Hash.String()}
 	for i := range f.states {
 		if st := &f.states[i]; st.Machine == p.Machine && st.Gen == p.Gen {
 			v.Active, v.Load, v.Sub, v.Result = st.Active, st.Load, st.Sub, st.Result
@@ -94,8 +110,8 @@ func (f *foundUnit) viewPlace(p *fleet.Placement) placeView {
 }
 
 // viewState shows what a machine has told of a unit.
-func (c *Call) viewState(st *fleet.State) stateView {
-	v := stateView{
+func (c *Call) viewState(st *fleet.State) State {
+	v := State{
 		Hash: st.Hash.String(), MachineID: st.Machine, Name: st.Unit,
 		SystemdActiveState: st.Active, SystemdLoadState: st.Load, SystemdSubState: st.Sub,
 	}
@@ -106,9 +122,9 @@ func (c *Call) viewState(st *fleet.State) stateView {
 }
 
 // viewMachine shows a machine.
-func (c *Call) viewMachine(f *foundMachine) machineView {
+func (c *Call) viewMachine(f *foundMachine) Machine {
 	m := &f.is
-	v := machineView{ID: m.ID, PrimaryIP: m.PrimaryIP, Metadata: m.Effective()}
+	v := Machine{ID: m.ID, PrimaryIP: m.PrimaryIP, Metadata: m.Effective()}
 	if c.Details {
 		v.Name, v.Version, v.URLs, v.Resources = m.Name, m.Version, m.URLs, m.Resources
 		v.Drained, v.Down, v.Units = m.Drained, m.Session == 0, f.units

@@ -1,31 +1,34 @@
 package fleetapi
 
-// The JSON objects of the API. Fields are in the order of their names, as fleet's
-// are; those marked ours are there only if details were asked for.
+// The JSON objects of the API, for clients too. Fields are in the order of their
+// names, as fleet's are; those marked ours are there only if details were asked for.
 
-type optionView struct {
+// Option is a line of a unit.
+type Option struct {
 	Name    string `json:"name,omitempty"`
 	Section string `json:"section,omitempty"`
 	Value   string `json:"value,omitempty"`
 }
 
-type unitView struct {
-	CurrentState string       `json:"currentState,omitempty"`
-	Description  string       `json:"description,omitempty"` // ours
-	DesiredState string       `json:"desiredState,omitempty"`
-	Global       bool         `json:"global,omitempty"`  // ours
-	Hash         string       `json:"hash,omitempty"`    // ours
-	Leaving      []string     `json:"leaving,omitempty"` // ours
-	MachineID    string       `json:"machineID,omitempty"`
-	Name         string       `json:"name,omitempty"`
-	Options      []optionView `json:"options,omitempty"`
-	Places       []placeView  `json:"places,omitempty"`   // ours
-	Replicas     int          `json:"replicas,omitempty"` // ours
-	Why          string       `json:"why,omitempty"`      // ours
+// Unit is a unit.
+type Unit struct {
+	CurrentState string      `json:"currentState,omitempty"`
+	Description  string      `json:"description,omitempty"` // ours
+	DesiredState string      `json:"desiredState,omitempty"`
+	Global       bool        `json:"global,omitempty"`  // ours
+	Hash         string      `json:"hash,omitempty"`    // ours
+	Leaving      []string    `json:"leaving,omitempty"` // ours
+	MachineID    string      `json:"machineID,omitempty"`
+	Name         string      `json:"name,omitempty"`
+	Options      []Option    `json:"options,omitempty"`
+	Places       []UnitPlace `json:"places,omitempty"`   // ours
+	Replicas     int         `json:"replicas,omitempty"` // ours
+	Why          string      `json:"why,omitempty"`      // ours
 }
 
-// placeView is a place of a unit, with what its machine has told; ours.
-type placeView struct {
+// UnitPlace is a place of a unit, with what its machine has told since the unit was
+// placed there; ours.
+type UnitPlace struct {
 	Active    string `json:"active,omitempty"`
 	Hash      string `json:"hash"`
 	Launched  bool   `json:"launched,omitempty"`
@@ -36,12 +39,14 @@ type placeView struct {
 	Why       string `json:"why,omitempty"`
 }
 
-type unitPage struct {
-	NextPageToken string     `json:"nextPageToken,omitempty"`
-	Units         []unitView `json:"units,omitempty"`
+// UnitPage is the answer to GET /units.
+type UnitPage struct {
+	NextPageToken string `json:"nextPageToken,omitempty"`
+	Units         []Unit `json:"units,omitempty"`
 }
 
-type stateView struct {
+// State is what a machine has told of a unit.
+type State struct {
 	Hash      string `json:"hash,omitempty"`
 	Launched  bool   `json:"launched,omitempty"` // ours
 	MachineID string `json:"machineID,omitempty"`
@@ -54,12 +59,14 @@ type stateView struct {
 	Why                string `json:"why,omitempty"` // ours
 }
 
-type statePage struct {
-	NextPageToken string      `json:"nextPageToken,omitempty"`
-	States        []stateView `json:"states,omitempty"`
+// StatePage is the answer to GET /state.
+type StatePage struct {
+	NextPageToken string  `json:"nextPageToken,omitempty"`
+	States        []State `json:"states,omitempty"`
 }
 
-type machineView struct {
+// Machine is a machine.
+type Machine struct {
 	Down      bool              `json:"down,omitempty"`    // ours
 	Drained   bool              `json:"drained,omitempty"` // ours
 	ID        string            `json:"id,omitempty"`
@@ -72,20 +79,21 @@ type machineView struct {
 	Version   string            `json:"version,omitempty"`   // ours
 }
 
-type machinePage struct {
-	Machines      []machineView `json:"machines,omitempty"`
-	NextPageToken string        `json:"nextPageToken,omitempty"`
+// MachinePage is the answer to GET /machines.
+type MachinePage struct {
+	Machines      []Machine `json:"machines,omitempty"`
+	NextPageToken string    `json:"nextPageToken,omitempty"`
 }
 
-// whyView answers why a unit isn't as it should be; ours.
-type whyView struct {
+// Why answers why a unit isn't as it should be, empty for one that is; ours.
+type Why struct {
 	Name     string `json:"name"`
 	Revision uint64 `json:"revision"`
 	Why      string `json:"why"`
 }
 
-// errorView is fleet's error.
-type errorView struct {
+// Error is fleet's error.
+type Error struct {
 	Error errorBody `json:"error"`
 }
 

@@ -56,6 +56,7 @@ type Host struct {
 	inner, outer chan input
 	meters       meters
 	users        users
+	fleet        fleetNews
 	tokens       atomic.Uint64
 	dropped      atomic.Uint64
 
@@ -80,6 +81,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 		return nil, err
 	}
 	h.users.begin(n)
+	h.fleet.follow(n.State().Fleet())
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
 	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiter), rest: rest{tell: o.OnRest}}
 	go l.run()

@@ -147,6 +147,7 @@ func (l *loop) take(in *input) {
 func (l *loop) carryOut(fx *node.Effects) {
 	// Before the answers: who is told of a change must find it made.
 	l.h.users.follow(l.node.State())
+	l.h.fleet.follow(l.node.State().Fleet())
 	if len(fx.Jobs) > 0 {
 		l.rest.work(l.h.clock.now().Mono)
 	}
