@@ -76,7 +76,7 @@ func (a *Agent) resume(r *Record, deadline time.Duration) {
 		k := &r.Units[i]
 		l := &local{
 			name: k.Unit, held: true, unsure: true, touched: true, text: k.Text, hash: k.Hash,
-			gen: k.Gen, startGen: k.Gen, kick: k.Kick, begun: k.Begun, launched: k.Launched,
+			gen: k.Gen, startGen: k.Gen, kick: k.Kick, begun: k.Begun, launched: k.Launched, ending: k.Ending,
 		}
 		if file, err := unit.Parse(k.Unit, []byte(k.Text)); err == nil {
 			l.file, l.req = file, file.Fleet()
@@ -219,7 +219,7 @@ func (a *Agent) keepRecord() {
 		if l.held {
 			r.Units = append(r.Units, Kept{
 				Unit: l.name, Text: l.text, Hash: l.hash, Global: l.global(),
-				Gen: l.startGen, Kick: l.kick, Begun: l.begun, Launched: l.launched,
+				Gen: l.startGen, Kick: l.kick, Begun: l.begun, Launched: l.launched, Ending: l.ending,
 			})
 		}
 	}

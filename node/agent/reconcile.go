@@ -72,6 +72,9 @@ func (a *Agent) next(l *local) (OpKind, string) {
 	if l.unsure {
 		return Load, "to take it over"
 	}
+	if l.ending && l.op == nil && !l.quiet() {
+		return Stop, "its end was begun"
+	}
 	if _, stop, _ := a.fenced(); stop && !l.global() {
 		if l.quiet() {
 			return 0, ""
@@ -209,12 +212,12 @@ func (a *Agent) begin(l *local, kind OpKind, why string) {
 			o.by = a.lease.killAt()
 			out.By = o.by
 		}
-		l.begun, l.launched, l.touched = true, false, true
+		l.begun, l.launched, l.ending, l.touched = true, false, false, true
 		l.startGen, l.kick, l.failure = l.order.Gen, l.order.Kick, ""
 		a.keep(true)
 	default:
-		l.begun, l.launched = false, false
-		a.keep(false)
+		l.begun, l.launched, l.ending = false, false, true
+		a.keep(true)
 	}
 	out.Global = l.global()
 	a.out.Ops = append(a.out.Ops, out)
@@ -246,6 +249,7 @@ func (a *Agent) ended(e Ended) {
 			a.tell(l.name, fmt.Sprintf("kill: %s: %s", e.Result, e.Reason))
 		} else if l.op == nil && l.cut == nil {
 			l.touched = l.moving()
+			l.ending = l.touched
 		} // else what is under way may have begun something since
 		return
 	}
@@ -277,6 +281,7 @@ func (a *Agent) ended(e Ended) {
 			l.backOff(Unload, a.now)
 		}
 	default:
+		l.ending = e.Result != "done" && l.moving()
 		if e.Result != "done" {
 			l.backOff(o.kind, a.now)
 		}
@@ -294,6 +299,7 @@ func (a *Agent) loaded(l *local, e Ended) {
 			l.begun = l.launched
 		}
 		l.unsure = false
+		l.ending = l.ending && l.moving()
 	case l.unsure && e.Result == "invalid":
 		l.file = nil // it can't be taken over
 	case l.unsure:

@@ -31,8 +31,9 @@ type Kept struct {
 	Global     bool
 	// Gen and Kick are those of the order that it was last started for.
 	Gen, Kick uint64
-	// Begun says that a start has been asked for, Launched that it was carried out.
-	Begun, Launched bool
+	// Begun says that a start has been asked for, Launched that it was carried out,
+	// Ending that an end has been asked for since.
+	Begun, Launched, Ending bool
 }
 
 // Spare returns the names of the units that a guard must spare, sorted.

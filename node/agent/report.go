@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"drydock/node/fleet"
@@ -13,8 +14,10 @@ const (
 	// repeatFirst and repeatMost are how soon a report is repeated that isn't noted.
 	repeatFirst = 300 * time.Millisecond
 	repeatMost  = time.Second
-	// maxStates bounds the units of one report.
+	// maxStates bounds the units of one report, each way, and maxBytes about what they
+	// take.
 	maxStates = 1000
+	maxBytes  = 1 << 20
 )
 
 // report is what is to be told of units, one report at a time.
@@ -97,11 +100,12 @@ func (a *Agent) compose() {
 	r := &a.report
 	r.dirty = false
 	p := &fleet.Report{Machine: a.cfg.Machine.ID, Session: a.session.id}
+	bytes := 0
 	for _, l := range a.units {
 		if !l.dirty {
 			continue
 		}
-		if len(p.States) == maxStates {
+		if len(p.States) == maxStates || bytes > maxBytes {
 			a.changed()
 			break
 		}
@@ -109,9 +113,14 @@ func (a *Agent) compose() {
 		if s, ok := l.state(); ok && s != l.said {
 			l.said = s
 			p.States = append(p.States, s)
+			bytes += len(s.Unit) + len(s.Why) + 64
 		}
 	}
-	p.Gone, r.gone = r.gone, nil
+	n := min(len(r.gone), maxStates)
+	p.Gone, r.gone = slices.Clip(r.gone[:n]), r.gone[n:]
+	if len(r.gone) > 0 {
+		a.changed()
+	}
 	if len(p.States)+len(p.Gone) == 0 {
 		return
 	}

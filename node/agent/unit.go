@@ -30,6 +30,8 @@ type local struct {
 	// placement startGen and the wish kick; launched that it was carried out.
 	begun, launched bool
 	startGen, kick  uint64
+	// ending says that a stop was asked for, and that it hasn't ended well yet.
+	ending bool
 	// op is under way; cut is a start that op has overtaken, kill overtakes both.
 	op, cut, kill *op
 	// bad is why the ordered text isn't loaded, failure why the last start was none,

@@ -103,15 +103,7 @@ type Orders struct {
 // that is known to be leaving (fleet.Leaving): the machine drops it, if it has it,
 // and in any case reports it Gone with at least this Gen. So a machine that never
 // heard of the unit, or has forgotten that it had it, says so, too.
-type Order struct {
-	Unit    string
-	Gen     uint64
-	Hash    unit.Hash
-	Desired fleet.Desired
-	Global  bool
-	// Kick is the unit's.
-	Kick uint64
-}
+type Order = fleet.Order
 
 // Want asks for the texts of hashes.
 type Want struct {
