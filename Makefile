@@ -10,7 +10,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 # rule (node/purity_test.go), so that the race detector could only cost time.
 RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
 	./node/host ./node/transport ./node/front ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
-	./node/client ./node/daemon ./node/dashboard ./node/runtime/systemd
+	./node/client ./node/daemon ./node/dashboard ./node/runtime/systemd ./node/runtime/docker
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
