@@ -57,6 +57,7 @@ type Host struct {
 	meters       meters
 	users        users
 	fleet        fleetNews
+	machines     atomic.Pointer[Machines]
 	tokens       atomic.Uint64
 	dropped      atomic.Uint64
 

@@ -157,6 +157,7 @@ func (l *loop) carryOut(fx *node.Effects) {
 	for _, s := range fx.Sends {
 		l.h.peers.Send(s.To, s.Frame)
 	}
+	l.h.sendToMachines(fx.ToMachines)
 	for i := range fx.Answers {
 		a := &fx.Answers[i]
 		if w, ok := l.waiting[a.Token]; ok {

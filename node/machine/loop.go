@@ -3,11 +3,16 @@ package machine
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"drydock/node/agent"
 	"drydock/node/runtime"
 	"drydock/node/runtime/lease"
 )
+
+// guardMargin is how long before the end of the lease the guard begins to kill: all
+// must be over by then. The agent itself kills earlier still.
+const guardMargin = 30 * time.Millisecond
 
 // maxTurn bounds the frames of one step.
 const maxTurn = 64
@@ -176,7 +181,7 @@ func (m *Machine) grant(l *agent.Lease) {
 	until := lease.None
 	switch {
 	case !l.Rests:
-		until = lease.At(l.Deadline)
+		until = lease.At(l.Deadline - guardMargin)
 	case m.keep:
 		until = lease.Always
 	}

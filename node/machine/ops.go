@@ -195,6 +195,7 @@ func (m *Machine) ended(op agent.Op, result, reason string) {
 	if err != nil {
 		s = runtime.State{Name: op.Unit, Load: "not-found", Active: "inactive", Sub: "dead"}
 	}
+	m.log.Debug("op ended", "op", op.ID, "kind", op.Kind, "unit", op.Unit, "result", result, "reason", reason)
 	m.inbox.post(item{in: agent.Ended{Op: op.ID, Result: result, Reason: reason, Status: status(s)}})
 }
 
