@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"drydock/node/link"
@@ -164,7 +165,8 @@ func (a *Agent) farewell() {
 		a.send(link.Frame{Bye: &link.Bye{Session: a.session.id, Why: a.why}})
 	}
 	said := a.session.id == 0 || a.byes == maxByes && a.now >= a.byeAt
-	if len(a.units) > 0 || !said {
+	// What is ordered stays known, but nothing may be left of it.
+	if !said || slices.ContainsFunc(a.units, func(l *local) bool { return !l.absent() }) {
 		return
 	}
 	a.left, a.out.Left = true, true

@@ -221,6 +221,14 @@ func (h *host) loop(name string, fleetLines ...string) *unit.Unit {
 	return u
 }
 
+// running waits until units run, each once.
+func (h *host) running(m *member, names ...string) {
+	h.t.Helper()
+	for _, name := range names {
+		eventually(h.t, name, func() bool { return m.state(name).Sub == "running" && len(h.starts(name)) == 1 })
+	}
+}
+
 // starts are the processes that a unit has had.
 func (h *host) starts(name string) (pids []int) {
 	text, _ := os.ReadFile(filepath.Join(h.dir, name+".starts"))
@@ -244,7 +252,7 @@ func TestAMachineRunsWhatItIsOrderedTo(t *testing.T) {
 	h := newHost(t, m)
 	a, b := h.loop("a.service"), h.loop("b.service", "Global=true")
 	m.order(a, b)
-	eventually(t, "both run", func() bool { return m.state("a.service").Sub == "running" && m.state("b.service").Sub == "running" })
+	h.running(m, "a.service", "b.service")
 	if s := m.state("a.service"); !s.Launched || s.Gen != 5 || s.Load != "loaded" || s.Hash != a.Hash() {
 		t.Errorf("%+v", s)
 	}
@@ -276,7 +284,7 @@ func TestAMachineThatIsCutOffKillsAndComesBack(t *testing.T) {
 	m := newMember(t)
 	h := newHost(t, m)
 	m.order(h.loop("a.service"), h.loop("b.service", "Global=true"))
-	eventually(t, "both run", func() bool { return m.state("a.service").Sub == "running" && m.state("b.service").Sub == "running" })
+	h.running(m, "a.service", "b.service")
 	m.silence(true)
 	cut := lease.Now()
 	pid := h.starts("a.service")[0]
@@ -299,7 +307,7 @@ func TestANextLifeAdoptsWhatRuns(t *testing.T) {
 	m := newMember(t)
 	h := newHost(t, m)
 	m.order(h.loop("a.service"), h.loop("b.service", "Global=true"))
-	eventually(t, "both run", func() bool { return m.state("a.service").Sub == "running" && m.state("b.service").Sub == "running" })
+	h.running(m, "a.service", "b.service")
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +358,7 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 	m := newMember(t)
 	h := newHost(t, m)
 	m.order(h.loop("a.service"))
-	eventually(t, "it runs", func() bool { return m.state("a.service").Sub == "running" })
+	h.running(m, "a.service")
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
