@@ -181,6 +181,9 @@ func tidy(root *cobra.Command, args []string) ([]string, error) {
 			name, _, valued := strings.Cut(strings.TrimLeft(a, "-"), "=")
 			f := lookup(root, cmd, name)
 			if f == nil {
+				if a == "-help" {
+					out[i] = "--help"
+				}
 				continue
 			}
 			if !strings.HasPrefix(a, "--") && len(name) > 1 {

@@ -251,8 +251,14 @@ func (s *session) lower(o *changing, names []string, there map[string]*fleetclie
 	switch {
 	case o.noBlock:
 		s.triggered(waitFor, verb)
-	case len(s.awaitState(o.limit(), waitFor, state)) < len(waitFor):
-		ok = false
+	default:
+		var reached []string
+		if state == fleetclient.Loaded {
+			reached = s.awaitStopped(o.limit(), waitFor)
+		} else {
+			reached = s.awaitState(o.limit(), waitFor, state)
+		}
+		ok = ok && len(reached) == len(waitFor)
 	}
 	switch {
 	case !s.words.stopped || s.ctx.Err() != nil:

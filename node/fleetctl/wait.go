@@ -64,15 +64,26 @@ func (s *session) awaitState(limit time.Duration, names []string, state string) 
 // errVanished is of a unit that somebody else destroys meanwhile.
 var errVanished = errors.New("it is no longer in the cluster")
 
-// inState tells whether a unit is in a state. One that was to be stopped and has no
-// machine is stopped well enough.
+// awaitStopped waits until units run nowhere: one that has no machine is stopped well
+// enough.
+func (s *session) awaitStopped(limit time.Duration, names []string) (reached []string) {
+	return s.await(waiting{
+		names: names, limit: limit, look: s.look, unmet: "report state " + fleetclient.Loaded,
+		judge: func(name string, u *fleetclient.Unit) verdict {
+			if u != nil && u.MachineID == "" && len(u.Leaving) == 0 && u.CurrentState == fleetclient.Inactive {
+				return s.inState(name, u, fleetclient.Inactive)
+			}
+			return s.inState(name, u, fleetclient.Loaded)
+		},
+	})
+}
+
+// inState tells whether a unit is in a state.
 func (s *session) inState(name string, u *fleetclient.Unit, state string) verdict {
 	if u == nil {
 		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
 	}
-	unplaced := state == fleetclient.Loaded && u.DesiredState == state && u.MachineID == "" && len(u.Leaving) == 0 &&
-		u.CurrentState == fleetclient.Inactive && u.Why == ""
-	if u.CurrentState != state && !unplaced {
+	if u.CurrentState != state {
 		return verdict{why: s.waitsFor(u, state)}
 	}
 	line := fmt.Sprintf("%s %s %s", s.words.unit, name, u.CurrentState)
@@ -215,7 +226,7 @@ func (a *activity) judge(name string, u *fleetclient.Unit) verdict {
 	if u == nil {
 		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
 	}
-	if len(u.Places) == 0 {
+	if len(u.Places) == 0 || u.Places[0].Active == "" {
 		return a.failing(name, "Failed to fetch states within "+window.String(), "no machine says anything of it")
 	}
 	p := u.Places[0]
