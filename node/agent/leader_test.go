@@ -101,7 +101,6 @@ func (l *leader) receive(m *machine, f *link.Frame) {
 
 func (l *leader) hello(m *machine, h *link.Hello) {
 	live := l.session(m.id)
-	known, _ := l.store.Machine(m.id)
 	passed := l.clock()-l.heard[m.id] > link.Stretch(lease, drift)
 	switch {
 	case live != 0 && (h.Session == live || h.Session == 0 && h.Nonce == l.opened[m.id]):
@@ -110,7 +109,7 @@ func (l *leader) hello(m *machine, h *link.Hello) {
 	case h.Session != 0:
 		l.send(m, link.Frame{Closed: &link.Closed{Session: h.Session, Why: "it is over"}})
 		return
-	case live != 0 && known.Boot == h.Machine.Boot && !passed:
+	case live != 0 && !passed:
 		l.send(m, link.Frame{Sorry: &link.Sorry{Nonce: h.Nonce, Why: "it lives", After: time.Second}})
 		return
 	default:
@@ -131,7 +130,7 @@ func (l *leader) push(m *machine, list []link.Order, version uint64) {
 		parts = [][]link.Order{list[:half], list[half:]}
 	}
 	for i, p := range parts {
-		o := &link.Orders{Session: l.session(m.id), Term: l.term, Version: version, Part: i, Parts: len(parts), Units: p}
+		o := &link.Orders{Session: l.session(m.id), Term: l.term, Version: version, Part: i, Parts: len(parts), Total: len(list), Units: p}
 		for _, order := range p {
 			if text, ok := l.store.Text(order.Hash); ok && l.u.chance(0.5) {
 				o.Texts = append(o.Texts, text)

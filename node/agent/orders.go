@@ -20,9 +20,10 @@ type orders struct {
 	// that, floor is the smallest version that may be taken: an earlier life has had it.
 	known       bool
 	have, floor uint64
-	// coming are the parts of a version that isn't complete.
+	// coming are the parts of a version that isn't complete, of total units.
 	coming  []*link.Orders
 	version uint64
+	total   int
 	// texts are those that are wanted and not loaded yet; missing are the hashes of
 	// those that aren't there, to be asked for at wantAt.
 	texts   map[unit.Hash]string
@@ -32,7 +33,7 @@ type orders struct {
 
 // begin forgets what was ordered in a session or under a leader before.
 func (o *orders) begin() {
-	o.known, o.coming, o.version = false, nil, 0
+	o.known, o.coming, o.version, o.total = false, nil, 0, 0
 	o.floor, o.have = max(o.floor, o.have), 0
 }
 
@@ -42,11 +43,20 @@ func (a *Agent) take(o *link.Orders) {
 	if o.Session != a.session.id || !a.session.welcomed || s.known && o.Version <= s.have || o.Version < s.floor || o.Version < s.version {
 		return
 	}
-	if o.Version != s.version || len(s.coming) != o.Parts {
-		s.version, s.coming = o.Version, make([]*link.Orders, o.Parts)
+	if o.Version != s.version || len(s.coming) != o.Parts || s.total != o.Total {
+		s.version, s.total, s.coming = o.Version, o.Total, make([]*link.Orders, o.Parts)
 	}
 	s.coming[o.Part] = o
-	if slices.Contains(s.coming, nil) {
+	units := 0
+	for _, p := range s.coming {
+		if p == nil {
+			return
+		}
+		units += len(p.Units)
+	}
+	if units != s.total {
+		s.coming = nil
+		a.tell("", fmt.Sprintf("orders %d have %d units instead of %d", o.Version, units, s.total))
 		return
 	}
 	parts := s.coming

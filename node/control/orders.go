@@ -56,7 +56,7 @@ func (c *Control) order(s *session) {
 	parts := max(1, (len(list)+partUnits-1)/partUnits)
 	for part := range parts {
 		some := list[part*partUnits : min((part+1)*partUnits, len(list))]
-		o := &link.Orders{Session: s.number, Term: c.term, Version: version, Part: part, Parts: parts}
+		o := &link.Orders{Session: s.number, Term: c.term, Version: version, Part: part, Parts: parts, Total: len(list)}
 		size := 0
 		for i := range some {
 			one := &some[i]

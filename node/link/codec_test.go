@@ -46,7 +46,7 @@ func samples() []link.Frame {
 		{Redirect: &link.Redirect{Leader: 3, URLs: []string{"http://c:2380"}}},
 		{Sorry: &link.Sorry{Nonce: 9, Why: "another process has this id", After: time.Second}},
 		{Ack: &link.Ack{Session: 7, Seq: 12, Term: 2, Version: 300}},
-		{Orders: &link.Orders{Session: 7, Term: 2, Version: 300, Part: 1, Parts: 2, Units: []link.Order{
+		{Orders: &link.Orders{Session: 7, Term: 2, Version: 300, Part: 1, Parts: 2, Total: 1002, Units: []link.Order{
 			{Unit: "web@1.service", Gen: 5, Hash: h, Desired: fleet.Launched, Kick: 8},
 			{Unit: "log.service", Gen: 6, Hash: h, Desired: fleet.Loaded, Global: true},
 		}, Texts: []string{"[Service]\nExecStart=/bin/true\n"}}},
@@ -130,7 +130,7 @@ func TestErrorsNameTheField(t *testing.T) {
 		return b
 	}
 	order := func(desired, global byte) []byte {
-		b := append(wire.AppendString(uints(1, 1, 1, 0, 1, 1), "a.service"), 0)
+		b := append(wire.AppendString(uints(1, 1, 1, 0, 1, 1, 1), "a.service"), 0)
 		return append(append(b, make([]byte, 20)...), desired, global, 0, 0)
 	}
 	metadata := append(append(uints(1, 1), make([]byte, 6)...), 2, 1, 'b', 0, 1, 'a', 0, 0)
@@ -142,9 +142,10 @@ func TestErrorsNameTheField(t *testing.T) {
 		{"a later kind", "kind: unknown kind 14", seal(14, nil)},
 		{"bytes after the end", "frame: 1 bytes too many", seal(12, append(uints(1, 1), 0))},
 		{"a field missing", "noted.seq: bad varint", seal(12, uints(1))},
-		{"part beyond parts", "orders.part: part 2 of 2", seal(10, uints(1, 1, 1, 2, 2, 0, 0))},
-		{"too many parts", "orders.part: part 0 of 9999", seal(10, uints(1, 1, 1, 0, 9999, 0, 0))},
-		{"unit count beyond the bytes", "orders.units: count 200", seal(10, uints(1, 1, 1, 0, 1, 200, 0))},
+		{"part beyond parts", "orders.part: part 2 of 2", seal(10, uints(1, 1, 1, 2, 2, 0, 0, 0))},
+		{"too many parts", "orders.part: part 0 of 9999", seal(10, uints(1, 1, 1, 0, 9999, 0, 0, 0))},
+		{"unit count beyond the bytes", "orders.units: count 200", seal(10, uints(1, 1, 1, 0, 1, 200, 200, 0))},
+		{"more units than fit", "orders.total: 99999999 units", seal(10, uints(1, 1, 1, 0, 1, 99999999, 0, 0))},
 		{"unknown desired state", "order.desired: unknown state 3", seal(10, order(3, 0))},
 		{"half true", "order.global: 2 is neither 0 nor 1", seal(10, order(1, 2))},
 		{"half a hash", "want.hashes: missing", seal(4, append(uints(1, 1), 1, 2))},

@@ -94,7 +94,10 @@ type Orders struct {
 	Session, Term uint64
 	Version       uint64
 	Part, Parts   int
-	Units         []Order
+	// Total is the number of units in all parts. A version's list may get shorter, when
+	// units have left: parts of different totals don't belong together.
+	Total int
+	Units []Order
 	// Texts are those of units that are new; the machine asks for others that it lacks.
 	Texts []string
 }

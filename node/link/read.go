@@ -74,7 +74,11 @@ func (r reader) orders() *Orders {
 	if parts > MaxParts || part >= parts {
 		r.Fail("orders.part", fmt.Sprintf("part %d of %d, at most %d", part, parts, MaxParts))
 	}
-	o.Part, o.Parts = int(part), int(parts)
+	total := r.Uint("orders.total")
+	if total > MaxParts*MaxUnits {
+		r.Fail("orders.total", fmt.Sprintf("%d units, at most %d", total, MaxParts*MaxUnits))
+	}
+	o.Part, o.Parts, o.Total = int(part), int(parts), int(total)
 	n := r.Count("orders.units", MaxUnits)
 	for ; n > 0 && r.Err() == nil; n-- {
 		u := Order{Unit: r.String("order.unit", MaxNameBytes), Gen: r.Uint("order.gen"), Hash: r.hash("order.hash")}

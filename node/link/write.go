@@ -61,7 +61,7 @@ func (a *Ack) append(b []byte) []byte {
 }
 
 func (o *Orders) append(b []byte) []byte {
-	for _, v := range [...]uint64{o.Session, o.Term, o.Version, uint64(o.Part), uint64(o.Parts), uint64(len(o.Units))} {
+	for _, v := range [...]uint64{o.Session, o.Term, o.Version, uint64(o.Part), uint64(o.Parts), uint64(o.Total), uint64(len(o.Units))} {
 		b = wire.AppendUint(b, v)
 	}
 	for i := range o.Units {
