@@ -3,12 +3,14 @@ package fleetctl
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"drydock/node/fleetclient"
+	"drydock/node/unit"
 )
 
 // window is the time that one of --block-attempts lasts.
@@ -94,8 +96,7 @@ func (s *session) submit(o *changing, args []string) int {
 	if len(list) == 0 {
 		return code(ok)
 	}
-	_, _, made := s.ensure(list, "submit", o.replace)
-	return code(ok && made)
+	return code(s.ensure(list, "submit", o.replace).ok && ok)
 }
 
 func code(ok bool) int {
@@ -111,10 +112,10 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 	if len(list) == 0 {
 		return code(ok)
 	}
-	names, there, made := s.ensure(list, verb, o.replace)
+	made := s.ensure(list, verb, o.replace)
 	var changed, coming []string
-	for _, name := range names {
-		switch u := there[name]; {
+	for _, name := range made.names {
+		switch u := made.there[name]; {
 		case u == nil || u.DesiredState != state:
 			changed = append(changed, name)
 		case !isGlobal(u) && u.CurrentState != state:
@@ -123,17 +124,47 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 	}
 	doing := map[string]string{"load": "loading", "start": "starting"}[verb]
 	accepted, set := s.setDesired(changed, state, doing)
-	waitFor := s.announceGlobals(accepted, there, verb)
+	ok = ok && made.ok && set
+	waitFor := s.announceGlobals(accepted, made.there, verb)
 	if o.noBlock {
 		s.triggered(waitFor, verb)
-		return code(ok && made && set)
+		return code(ok)
 	}
-	waitFor = append(waitFor, coming...)
-	reached := s.awaitState(o.limit(), waitFor, state)
+	waitFor = append(s.instances(waitFor, made.there), s.notYet(s.instances(coming, made.there), state, made.replaced)...)
+	reached := s.awaitText(o.limit(), waitFor, state, made.replaced)
 	if state == fleetclient.Launched && s.words.active {
 		reached = s.awaitActive(o.limit(), reached)
 	}
-	return code(ok && made && set && len(reached) == len(waitFor))
+	return code(ok && len(reached) == len(waitFor))
+}
+
+// instances puts in the place of a template that keeps some (Replicas) those.
+func (s *session) instances(names []string, there map[string]*fleetclient.Unit) (all []string) {
+	for _, name := range names {
+		n, err := unit.ParseName(name)
+		f, err2 := there[name].File()
+		if err != nil || err2 != nil || !n.IsTemplate() || f.Fleet().Replicas == 0 {
+			all = append(all, name)
+			continue
+		}
+		for i := range f.Fleet().Replicas {
+			if instance, err := n.With(strconv.Itoa(i + 1)); err == nil {
+				all = append(all, instance.String())
+			}
+		}
+	}
+	return all
+}
+
+// notYet returns those units that aren't in a state, or have another text to take.
+func (s *session) notYet(names []string, state string, replaced map[string]string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	there, _, err := s.look(names, fleetclient.Reading{})
+	return slices.DeleteFunc(names, func(name string) bool {
+		return err == nil && there[name] != nil && there[name].CurrentState == state && replaced[name] == ""
+	})
 }
 
 // setDesired changes what is desired of units and returns those for which it was
@@ -252,6 +283,7 @@ func (s *session) lower(o *changing, names []string, there map[string]*fleetclie
 	case o.noBlock:
 		s.triggered(waitFor, verb)
 	default:
+		waitFor = s.instances(waitFor, there)
 		var reached []string
 		if state == fleetclient.Loaded {
 			reached = s.awaitStopped(o.limit(), waitFor)

@@ -27,10 +27,20 @@ type creation struct {
 	err     error
 }
 
+// created is what came of having the cluster know units.
+type created struct {
+	// names are the units that are there, in order; there is what there is of them.
+	names []string
+	there map[string]*fleetclient.Unit
+	// replaced has the new texts' hashes of units that had another one.
+	replaced map[string]string
+	// ok is false if a unit isn't there.
+	ok bool
+}
+
 // ensure has the cluster know each unit: from its file, or as an instance of a
-// template that the cluster or a file has. It says what comes of it, and returns the
-// units that are there, with what there is of them, in order.
-func (s *session) ensure(list []target, verb string, replace bool) (names []string, there map[string]*fleetclient.Unit, ok bool) {
+// template that the cluster or a file has. It says what comes of it.
+func (s *session) ensure(list []target, verb string, replace bool) created {
 	all := make([]string, len(list))
 	for i, t := range list {
 		all[i] = t.name
@@ -38,7 +48,7 @@ func (s *session) ensure(list []target, verb string, replace bool) (names []stri
 	there, _, err := s.look(all, fleetclient.Reading{})
 	if err != nil {
 		s.errf("Error creating units: error retrieving units from Registry: %v", err)
-		return nil, nil, false
+		return created{}
 	}
 	todo := make([]creation, len(list))
 	for i, t := range list {
@@ -55,11 +65,11 @@ func (s *session) ensure(list []target, verb string, replace bool) (names []stri
 			}
 		}
 	})
-	ok = true
+	out := created{there: there, replaced: make(map[string]string), ok: true}
 	for _, c := range todo {
 		if c.err != nil {
 			s.errf("Error creating units: %v", c.err)
-			ok = false
+			out.ok = false
 			continue
 		}
 		if c.file != nil {
@@ -67,13 +77,16 @@ func (s *session) ensure(list []target, verb string, replace bool) (names []stri
 			if c.there == nil && s.words.created {
 				s.outf("%s %s %s", s.words.unit, c.name, fleetclient.Inactive)
 			}
+			if c.there != nil {
+				out.replaced[c.name] = c.file.Hash().String()
+			}
 			there[c.name] = &fleetclient.Unit{
 				Name: c.name, Options: fleetclient.Options(c.file), DesiredState: desiredOf(c.there),
 			}
 		}
-		names = append(names, c.name)
+		out.names = append(out.names, c.name)
 	}
-	return names, there, ok
+	return out
 }
 
 // desiredOf is what is desired of a unit before anything else is said.

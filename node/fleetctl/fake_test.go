@@ -338,7 +338,7 @@ func (f *fake) shown(name string) fleetclient.Unit {
 	for _, id := range slices.Sorted(maps.Keys(f.states[name])) {
 		st := f.states[name][id]
 		u.Places = append(u.Places, fleetclient.Place{
-			MachineID: id, Active: st.ActiveState, Sub: st.SubState, Load: st.LoadState, Result: st.Result,
+			MachineID: id, Hash: st.Hash, Active: st.ActiveState, Sub: st.SubState, Load: st.LoadState, Result: st.Result,
 			Launched: u.DesiredState == fleetclient.Launched,
 		})
 	}

@@ -64,6 +64,28 @@ func (s *session) awaitState(limit time.Duration, names []string, state string) 
 // errVanished is of a unit that somebody else destroys meanwhile.
 var errVanished = errors.New("it is no longer in the cluster")
 
+// awaitText is awaitState for units some of which have a new text: those are waited for
+// until their machines have it, too.
+func (s *session) awaitText(limit time.Duration, names []string, state string, replaced map[string]string) (reached []string) {
+	if len(replaced) == 0 {
+		return s.awaitState(limit, names, state)
+	}
+	return s.await(waiting{
+		names: names, limit: limit, look: s.lookPlaces, unmet: "report state " + state,
+		judge: func(name string, u *fleetclient.Unit) verdict {
+			v := s.inState(name, u, state)
+			hash := replaced[name]
+			if !v.done || hash == "" || u.MachineID == "" {
+				return v
+			}
+			if len(u.Places) == 0 || u.Places[0].Hash != hash || u.Places[0].Active == "" {
+				return verdict{why: cmp.Or(s.withLegends(u.Why), "its machine doesn't have the new text yet")}
+			}
+			return v
+		},
+	})
+}
+
 // awaitStopped waits until units run nowhere: one that has no machine is stopped well
 // enough.
 func (s *session) awaitStopped(limit time.Duration, names []string) (reached []string) {
