@@ -124,6 +124,27 @@ func (s *session) command(use, short, long, example string, run runFunc) *cobra.
 	}
 }
 
+// completing has the shell complete arguments with what names returns, and with files
+// where units can be made of those.
+func (s *session) completing(c *cobra.Command, files bool, names func() ([]string, error)) *cobra.Command {
+	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if files {
+			directive = cobra.ShellCompDirectiveDefault
+		}
+		if s.connect() != nil {
+			return nil, directive
+		}
+		defer s.client.Close()
+		list, err := names()
+		if err != nil {
+			return nil, directive
+		}
+		return list, directive
+	}
+	return c
+}
+
 // online makes a command that needs the cluster.
 func (s *session) online(use, short, long, example string, run runFunc) *cobra.Command {
 	return s.command(use, short, long, example, func(args []string) int {

@@ -82,7 +82,7 @@ func (s *session) changing(use, short, long, example string, replace bool, run f
 		}
 		return run(o, args)
 	})
-	return o.register(c, replace)
+	return s.completing(o.register(c, replace), replace, s.clusterNames)
 }
 
 // signed refuses what fleet gave up in 2014.

@@ -3,6 +3,7 @@ package fleetctl
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,7 +27,17 @@ func (s *session) machineCommands() []*cobra.Command {
 		"Set keys of a machine's metadata, or take them away with a dash. This outranks what the machine\n"+
 			"says of itself, and outlives its restarts.",
 		"  fleetctl set-metadata 11111111 disk=ssd old-", s.setMetadata)
-	return []*cobra.Command{drain, undrain, meta, s.sshCommands()}
+	list := []*cobra.Command{drain, undrain, meta, s.loginCommand()}
+	for _, c := range list {
+		s.completing(c, false, s.machineIDs)
+	}
+	return list
+}
+
+// machineIDs are those of all machines, sorted.
+func (s *session) machineIDs() ([]string, error) {
+	err := s.readMachines(fleetclient.Reading{})
+	return slices.Sorted(maps.Keys(s.machines)), err
 }
 
 // oneMachine returns the only machine whose id begins with a word.

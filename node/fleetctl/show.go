@@ -49,7 +49,11 @@ func (s *session) showCommands() []*cobra.Command {
 	f.IntVar(&journal.sshPort, "ssh-port", sshPort, "port for ssh, where that is used")
 	why := s.online("why UNIT...", "Say why units aren't where or what they should be",
 		"Say of each unit why it isn't on a machine, or isn't what it should be there.", "  fleetctl why meta.service", s.why)
-	return []*cobra.Command{cat, st, j, why}
+	list := []*cobra.Command{cat, st, j, why}
+	for _, c := range list {
+		s.completing(c, false, s.clusterNames)
+	}
+	return list
 }
 
 // one returns the only unit that a command is about; it says what is wrong, else.

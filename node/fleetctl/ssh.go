@@ -21,7 +21,7 @@ type sshing struct {
 	port          int
 }
 
-func (s *session) sshCommands() *cobra.Command {
+func (s *session) loginCommand() *cobra.Command {
 	o := &sshing{}
 	c := s.online("ssh [MACHINE|UNIT] [COMMAND...]", "Log in to a machine, or run a command there",
 		"Log in to a machine, named by how its id begins, or to that which has a unit, or run a command there.\n"+

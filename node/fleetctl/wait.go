@@ -223,17 +223,31 @@ func (s *session) lookPlaces(names []string, o fleetclient.Reading) (map[string]
 	if err != nil || s.client.Extended() {
 		return found, revision, err
 	}
-	var of fleetclient.Reading
-	if len(names) == 1 {
-		of.Unit = names[0]
-	}
-	states, _, err := s.client.States(s.ctx, of)
+	states, err := s.statesOf(names)
 	for _, st := range states {
 		if u := found[st.Name]; u != nil && u.MachineID == st.MachineID {
 			u.Places = append(u.Places, placeOf(st))
 		}
 	}
 	return found, revision, err
+}
+
+// statesOf reads what machines say of units: one by one if they are few, for a cluster
+// may have many.
+func (s *session) statesOf(names []string) (states []fleetclient.State, err error) {
+	const few = 10
+	if len(names) > few {
+		states, _, err = s.client.States(s.ctx, fleetclient.Reading{})
+		return states, err
+	}
+	for _, name := range names {
+		list, _, err := s.client.States(s.ctx, fleetclient.Reading{Unit: name})
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, list...)
+	}
+	return states, nil
 }
 
 func placeOf(st fleetclient.State) fleetclient.Place {
@@ -295,11 +309,7 @@ func (s *session) awaitGone(limit time.Duration, names []string) (reached []stri
 		if err != nil {
 			return nil, 0, err
 		}
-		var of fleetclient.Reading
-		if len(names) == 1 {
-			of.Unit = names[0]
-		}
-		states, _, err := s.client.States(s.ctx, of)
+		states, err := s.statesOf(names)
 		clear(left)
 		for _, st := range states {
 			left[st.Name] = append(left[st.Name], s.legend(st.MachineID, false))
@@ -356,10 +366,20 @@ func (n *narrator) update(pending []string, why map[string]string) {
 		n.line.Update(text + n.label(pending[0]) + " waits: " + why[pending[0]])
 		return
 	}
-	for _, name := range pending {
-		if n.said[name] != why[name] && now.Sub(n.at[name]) >= patience {
-			n.s.errf("%s waits: %s", n.label(name), why[name])
-			n.said[name], n.at[name] = why[name], now
-		}
+	const most = 10
+	for _, name := range pending[:min(len(pending), most)] {
+		n.say(now, name, fmt.Sprintf("%s waits: ", n.label(name)), why[name])
+	}
+	if more := len(pending) - most; more > 0 {
+		n.say(now, "", "", fmt.Sprintf("%d more wait", more))
+	}
+}
+
+// say writes a line about something, unless it is the one before or comes too soon
+// after it.
+func (n *narrator) say(now time.Time, about, prefix, text string) {
+	if n.said[about] != text && now.Sub(n.at[about]) >= patience {
+		n.s.errf("%s%s", prefix, text)
+		n.said[about], n.at[about] = text, now
 	}
 }
