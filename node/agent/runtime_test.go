@@ -244,6 +244,9 @@ func (r *runtime) stop(p *process, then func()) {
 func (r *runtime) kill(p *process, op agent.Op) {
 	r.judge(p, op.Kind)
 	r.m.u.after(r.m.u.span(40*time.Millisecond), func() {
+		if r.units[p.name] != p {
+			return // the machine was booted anew
+		}
 		r.die(p.name, "a kill")
 		r.end(p, "canceled")
 		p.epoch++

@@ -118,7 +118,7 @@ func (m *member) send(machine string, f link.Frame) {
 
 func (m *member) sendOrders(machine string) {
 	o := m.orders
-	o.Session, o.Term, o.Parts = m.session, 1, 1
+	o.Session, o.Term, o.Parts, o.Total = m.session, 1, 1, len(o.Units)
 	m.send(machine, link.Frame{Orders: &o})
 }
 
