@@ -1,6 +1,11 @@
 package cmd
 
 import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"drydock/node/fleetctl"
@@ -26,5 +31,26 @@ fleetctl. A symbolic link of the name fleetctl to this program is the same.`,
 			inner.Args = args
 			return fleetctl.Main(&inner)
 		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return complete(env, fleetctl.Main, append(args, begun))
+		},
 	}
+}
+
+// complete has a program that reads its own arguments complete them, too.
+func complete(env *ui.Env, program func(*ui.Env) error, args []string) ([]string, cobra.ShellCompDirective) {
+	var out bytes.Buffer
+	inner := *env
+	inner.Args = append([]string{cobra.ShellCompRequestCmd}, args...)
+	inner.Stdout, inner.Stderr = &out, io.Discard
+	if program(&inner) != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	last := len(lines) - 1
+	directive, err := strconv.Atoi(strings.TrimPrefix(lines[last], ":"))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return lines[:last], cobra.ShellCompDirective(directive)
 }

@@ -33,13 +33,20 @@ func TestFleetctl(t *testing.T) {
 		{"help start", 0, "--block-attempts"},
 		{"plan --help", 0, "preset"},
 		{"nonsense", 2, "unknown subcommand"},
+		{"__complete --endpoint URL drain 1", 0, "11111111111111111111111111111111\n:4\n"},
+		{"__complete list-u", 0, "list-units\t"},
 	} {
 		var out bytes.Buffer
 		env := &ui.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Getenv: func(string) string { return "" }}
 		root := &cobra.Command{Use: "drydock", SilenceUsage: true, SilenceErrors: true}
 		root.PersistentFlags().StringVar(&env.Color, "color", "", "")
 		root.AddCommand(cmd.Fleetctl(env))
-		root.SetArgs(append([]string{"fleetctl"}, strings.Fields(strings.ReplaceAll(tc.args, "URL", server.URL))...))
+		root.SetOut(&out)
+		args := append([]string{"fleetctl"}, strings.Fields(strings.ReplaceAll(tc.args, "URL", server.URL))...)
+		if args[1] == "__complete" {
+			args[0], args[1] = args[1], args[0]
+		}
+		root.SetArgs(args)
 		err := root.Execute()
 		if ui.Code(err) != tc.code || !strings.Contains(out.String(), tc.output) {
 			t.Errorf("%s: code %d, %v, printed %q", tc.args, ui.Code(err), err, out.String())

@@ -24,17 +24,19 @@ type showing struct {
 	follow  bool
 	output  string
 	sudo    bool
+	json    bool
 }
 
 // showCommands are those that show units one by one.
 func (s *session) showCommands() []*cobra.Command {
-	status, journal := &showing{}, &showing{}
+	status, journal, reason := &showing{}, &showing{}, &showing{}
 	cat := s.online("cat UNIT", "Show what a unit says", "Show the text of a unit as the cluster has it.", "  fleetctl cat hello.service", s.cat)
 	st := s.online("status UNIT...", "Show how units do, with the last lines of their output",
 		"Show how units do on their machines: global units on each of them. The machines are asked\n"+
 			"through the cluster; those of another program than Drydock's by ssh. The exit code is 0 if all are\nactive, 3 if one isn't.",
 		"  fleetctl status hello.service\n  fleetctl status 'web@*'", func(args []string) int { return s.status(status, args) })
 	st.Flags().StringVar(&status.machine, "machine", "", "of a global unit's, only this machine (id, or how it begins)")
+	st.Flags().BoolVar(&status.json, "json", false, "write an object of JSON a line for each unit and machine")
 	st.Flags().IntVar(&status.sshPort, "ssh-port", sshPort, "port for ssh, where that is used")
 	j := s.online("journal UNIT", "Show what a unit has written",
 		"Show what a unit has written on its machine. The machine is asked through the cluster; one of\n"+
@@ -48,7 +50,9 @@ func (s *session) showCommands() []*cobra.Command {
 	f.BoolVar(&journal.sudo, "sudo", false, "by ssh: read the journal as root")
 	f.IntVar(&journal.sshPort, "ssh-port", sshPort, "port for ssh, where that is used")
 	why := s.online("why UNIT...", "Say why units aren't where or what they should be",
-		"Say of each unit why it isn't on a machine, or isn't what it should be there.", "  fleetctl why meta.service", s.why)
+		"Say of each unit why it isn't on a machine, or isn't what it should be there.", "  fleetctl why meta.service",
+		func(args []string) int { return s.why(reason, args) })
+	why.Flags().BoolVar(&reason.json, "json", false, "write an object of JSON a line for each unit; why is empty if all is well")
 	list := []*cobra.Command{cat, st, j, why}
 	for _, c := range list {
 		s.completing(c, false, s.clusterNames)
@@ -102,7 +106,7 @@ func (s *session) cat(args []string) int {
 	return exitOK
 }
 
-func (s *session) why(args []string) int {
+func (s *session) why(o *showing, args []string) int {
 	if len(args) == 0 {
 		s.errf("No units given")
 		return exitOK
@@ -110,6 +114,10 @@ func (s *session) why(args []string) int {
 	names, there, ok := s.existing(args, ofCluster|templates)
 	for _, name := range names {
 		u := there[name]
+		if o.json {
+			s.outf("%s", jsonText(map[string]string{"unit": name, "why": u.Why}))
+			continue
+		}
 		why := s.withLegends(u.Why)
 		switch {
 		case why != "":
@@ -182,7 +190,7 @@ func (s *session) status(o *showing, args []string) int {
 			worst = max(worst, exitFailed)
 		}
 		for _, id := range ids {
-			if shown++; shown > 1 {
+			if shown++; shown > 1 && !o.json {
 				s.outf("")
 			}
 			worst = max(worst, s.statusOn(o, name, id))
@@ -194,6 +202,10 @@ func (s *session) status(o *showing, args []string) int {
 // statusOn shows a unit on one machine.
 func (s *session) statusOn(o *showing, name, id string) int {
 	if !s.client.Extended() {
+		if o.json {
+			s.errf("Error retrieving status of unit %s: this cluster can't tell it as JSON", name)
+			return exitFailed
+		}
 		return s.runOn(id, o.sshPort, []string{"systemctl", "status", "-l", name})
 	}
 	st, err := s.client.Status(s.ctx, name, id)
@@ -201,7 +213,11 @@ func (s *session) statusOn(o *showing, name, id string) int {
 		s.errf("Error retrieving status of unit %s on %s: %v", name, s.legend(id, false), err)
 		return exitFailed
 	}
-	s.showStatus(st)
+	if o.json {
+		s.outf("%s", jsonText(st))
+	} else {
+		s.showStatus(st)
+	}
 	switch st.Active {
 	case "active", "reloading":
 		return exitOK
@@ -393,10 +409,15 @@ func (s *session) journalLine(form, machine string, l fleetclient.Line) string {
 
 // jsonLine writes a journal's line as JSON.
 func jsonLine(l fleetclient.Line, machine string) string {
-	text, err := json.Marshal(struct {
+	return jsonText(struct {
 		fleetclient.Line
 		MachineID string `json:"machineID"`
 	}{l, machine})
+}
+
+// jsonText writes a value on one line.
+func jsonText(v any) string {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err.Error()
 	}
