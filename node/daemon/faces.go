@@ -23,9 +23,10 @@ import (
 func (m *member) newFront() *front.Front {
 	links := links{m.peers}
 	m.guard = authcheck.New(m.host.Book, authcheck.Options{Cluster: m.identity.Cluster, Cost: int(m.cfg.BcryptCost), CertUsers: m.cfg.ClientTLS.ClientCertAuth})
+	units := serve.Handler(m.fleetOptions(m.guard))
 	board := dashboard.Handler(m.host, dashboard.Options{
 		ClusterID: m.identity.Cluster, ClusterName: m.cfg.InitialClusterToken, Version: m.cfg.Version,
-		Links: boardLinks{links}, Guard: m.guard, Stop: m.ending, Log: m.log,
+		Links: boardLinks{links}, Guard: m.guard, Journals: units, Stop: m.ending, Log: m.log,
 	})
 	var f *front.Front
 	// Some of what is mounted goes through the face itself.
@@ -33,7 +34,6 @@ func (m *member) newFront() *front.Front {
 	finder := discovery.Handler(self)
 	users := authcheck.Handler(m.host, m.guard)
 	old := legacy.Client(m.host, legacy.Options{Guard: m.guard, Next: self, Stop: m.ending})
-	units := serve.Handler(m.fleetOptions(m.guard))
 	root := &rootFace{board: board, finder: finder}
 	mounts := []front.Mount{
 		{Name: "dashboard", Path: dashboard.Base, Handler: board},

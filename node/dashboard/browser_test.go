@@ -153,6 +153,7 @@ func (b *tab) click(selector string) {
 }
 
 func TestInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, Options{})
 	b := browse(t, s)
 	t.Run("complaints are heard", func(t *testing.T) { b.t = t; b.complain() })

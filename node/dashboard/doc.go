@@ -1,5 +1,5 @@
-// Package dashboard serves pages about a member and its keys to browsers, below
-// /mod/dashboard/ as etcd of 2014 did.
+// Package dashboard serves pages about a member, its keys, and the cluster's units
+// and machines to browsers, below /mod/dashboard/ as etcd of 2014 did.
 //
 // Pages are rendered here, from html/template, and say all that they have to say
 // without a script. The one script keeps them current: it reads server-sent
@@ -29,5 +29,5 @@
 // once a second), health.go (the sentence), overview.go, chart.go and ring.go (the first
 // page), keys.go and listing.go (reading), edit.go and form.go (writing),
 // value.go (text, JSON, bytes), change.go and stream.go (watches, server-sent
-// events), format.go.
+// events), fleet.go (units), unit.go, journal.go, machines.go, format.go.
 package dashboard

@@ -17,6 +17,7 @@ import (
 
 	"drydock/node"
 	"drydock/node/api"
+	"drydock/node/fleet"
 	"drydock/node/host"
 	"drydock/node/world"
 )
@@ -36,6 +37,9 @@ type Guard interface {
 	// Keys returns nil if whoever sent r may carry out call, or else the answer
 	// to a client of the keys API. It may block: passwords take long to check.
 	Keys(r *http.Request, call *api.Call) *api.Response
+	// Admin returns nil if whoever sent r may do what only administrators may, or
+	// else an answer. It may block, too.
+	Admin(r *http.Request) *api.Response
 }
 
 // Links tells how the connections to other members do.
@@ -66,6 +70,9 @@ type Options struct {
 	Links Links
 	// Guard may be nil: then everything is allowed.
 	Guard Guard
+	// Journals is the fleet API, which is asked for what units have written; nil if
+	// that isn't to be shown.
+	Journals http.Handler
 	// Stop, if not nil, ends the streams when it is done: a server that waits for
 	// its requests would wait for them as well.
 	Stop context.Context
@@ -82,6 +89,10 @@ type member interface {
 	Do(ctx context.Context, call *api.Call) node.Answer
 	Watch(ctx context.Context, call *api.Call) (*host.Watch, error)
 	Look(fn func(*node.Node)) error
+	Fleet(ctx context.Context, c *fleet.Command) node.Answer
+	ReadFleet(ctx context.Context, stale bool, look func(*fleet.Store)) node.Answer
+	AskFleet(ctx context.Context, units []string) node.Answer
+	WaitFleet(ctx context.Context, after uint64)
 	Done() <-chan struct{}
 	Err() error
 }
@@ -119,6 +130,14 @@ func newHandler(h member, o Options, every time.Duration) http.Handler {
 	mux.HandleFunc("GET "+Base+"goto", d.goTo)
 	mux.HandleFunc("GET "+Base+"watch/{path...}", d.showWatch)
 	mux.HandleFunc("GET "+Base+"changes/{path...}", d.changeStream)
+	mux.HandleFunc("GET "+Base+"units/{$}", d.forFleet(d.showUnits))
+	mux.HandleFunc("GET "+Base+"units-live", d.forFleet(d.unitsStream))
+	mux.HandleFunc("GET "+Base+"units/{name}", d.forFleet(d.showUnit))
+	mux.HandleFunc("POST "+Base+"units/{name}", d.forFleet(d.changeUnit))
+	mux.HandleFunc("GET "+Base+"unit-live/{name}", d.forFleet(d.unitStream))
+	mux.HandleFunc("GET "+Base+"machines/{$}", d.forFleet(d.showMachines))
+	mux.HandleFunc("GET "+Base+"machines-live", d.forFleet(d.machinesStream))
+	mux.HandleFunc("POST "+Base+"machines/{id}", d.forFleet(d.changeMachine))
 	for name, a := range assets {
 		mux.Handle("GET "+Base+"static/"+name, a)
 	}
@@ -158,6 +177,9 @@ var pages = map[string]*template.Template{
 	"overview": parse("overview.html"),
 	"keys":     parse("keys.html", "change.html"),
 	"watch":    parse("watch.html", "change.html"),
+	"units":    parse("units.html"),
+	"unit":     parse("unit.html"),
+	"machines": parse("machines.html"),
 	"trouble":  parse("trouble.html"),
 }
 
@@ -180,6 +202,8 @@ type place struct {
 var places = []place{
 	{Name: "Overview", Href: Base},
 	{Name: "Keys", Href: Base + "keys/"},
+	{Name: "Units", Href: Base + "units/"},
+	{Name: "Machines", Href: Base + "machines/"},
 }
 
 // frame is what surrounds every page.

@@ -209,6 +209,16 @@ func (guard) Keys(r *http.Request, call *api.Call) *api.Response {
 	return &api.Response{Status: 401, Body: []byte(`{"errorCode":110,"message":"no","cause":"Insufficient credentials","index":0}`)}
 }
 
+func (guard) Admin(r *http.Request) *api.Response {
+	switch _, password, _ := r.BasicAuth(); password {
+	case "open":
+		return nil
+	case "later":
+		return &api.Response{Status: 503}
+	}
+	return &api.Response{Status: 401}
+}
+
 func TestGuard(t *testing.T) {
 	s := newSite(t, Options{Guard: guard{}})
 	s.set("/secret/k", "hush")

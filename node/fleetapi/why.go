@@ -20,7 +20,7 @@ func explain(f *foundUnit) string {
 		if len(u.Leaving) == 0 {
 			return ""
 		}
-		return "waits until " + machines(u.Leaving, "") + " has stopped it"
+		return "waits until it has stopped on " + machines(u.Leaving, "")
 	}
 	if len(u.Places) == 0 {
 		return notPlaced(u)
@@ -58,7 +58,7 @@ func notPlaced(u *fleet.Unit) string {
 func explainPlace(f *foundUnit, p *fleet.Placement) string {
 	u := &f.is
 	if others := machines(u.Leaving, p.Machine); others != "" && !u.Global {
-		return "waits until " + others + " has stopped it, or is known to be dead"
+		return "waits until it has stopped on " + others + ", or nothing can run there any more"
 	}
 	i := slices.IndexFunc(f.states, func(st fleet.State) bool { return st.Machine == p.Machine && st.Gen == p.Gen })
 	if i < 0 {

@@ -45,8 +45,35 @@
     start();
   }
 
-  const live = $("live");
-  if (live) listen(() => live.dataset.live, { live: (e) => fitChildren(live, part(e.data)) });
+  // A unit's page gets its journal by the same stream, and says where to go on.
+  const live = $("live"), journal = $("journal");
+  if (live) {
+    const most = 1000, d = live.dataset;
+    listen(() => {
+      const u = new URL(d.live, location);
+      if (d.from) u.searchParams.set("from", d.from);
+      if (d.last) u.searchParams.set("after", d.last);
+      return u;
+    }, {
+      live: (e) => fitChildren(live, part(e.data)),
+      line: (e) => {
+        const atEnd = journal.scrollTop + journal.clientHeight > journal.scrollHeight - 8;
+        d.last = e.lastEventId;
+        journal.append(part(e.data));
+        while (journal.children.length > most) journal.firstElementChild.remove();
+        if (atEnd) journal.scrollTop = journal.scrollHeight;
+        if ($("silent")) $("silent").hidden = true;
+      },
+      moved: (e) => {
+        d.from = e.data;
+        d.last = "";
+        journal.replaceChildren();
+        if ($("journal-of")) $("journal-of").textContent = "of machine " + e.data.slice(0, 8);
+      },
+      over: (e, end) => { $("over").textContent = e.data; $("over").hidden = false; say(""); end(); },
+    });
+    if (journal) journal.scrollTop = journal.scrollHeight;
+  }
 
   // Times to live run down.
   const left = (s) => s < 120 ? s + " s" : s < 7200 ? Math.floor(s / 60) + " min " + s % 60 + " s"
