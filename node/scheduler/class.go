@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -150,16 +149,18 @@ func appendClass(b []byte, name string, r *unit.Requirements) []byte {
 	return b
 }
 
-// spread counts the placed units of a group by the values of a metadata key, and
-// keeps the machines sorted by that count, so that the value with the fewest is
-// found without looking at the values.
+// spread counts the placed units of a group by the values of a metadata key.
 type spread struct {
-	refs   int
-	group  *pattern
-	key    string
-	counts map[string]int
-	// level are the machines with the key, by the count of their value.
-	level []set
+	refs  int
+	group *pattern
+	key   string
+	// counts are those above zero, by value.
+	counts []valueCount
+}
+
+type valueCount struct {
+	value string
+	n     int
 }
 
 // spreadOf returns the counts of a group over a key.
@@ -171,65 +172,100 @@ func (s *Scheduler) spreadOf(group *pattern, key string) *spread {
 		}
 	}
 	s.settle()
-	sp := &spread{refs: 1, group: group, key: key, counts: make(map[string]int)}
+	sp := &spread{refs: 1, group: group, key: key}
 	for p := range group.units.each {
-		if value, ok := s.machines[s.order[p]].metadata[key]; ok {
-			sp.counts[value] += int(group.units.count(p))
-		}
-	}
-	values := s.labels[key]
-	for _, value := range slices.Sorted(maps.Keys(values)) {
-		sp.at(sp.counts[value]).addAll(values[value])
+		sp.recount(&s.machines[s.order[p]], int(group.units.count(p)))
 	}
 	group.spreads = append(group.spreads, sp)
-	s.spreads = append(s.spreads, sp)
 	return sp
 }
 
 func (s *Scheduler) dropSpread(sp *spread) {
 	sp.refs--
-	if sp.refs > 0 {
-		return
-	}
-	is := func(o *spread) bool { return o == sp }
-	sp.group.spreads = slices.DeleteFunc(sp.group.spreads, is)
-	s.spreads = slices.DeleteFunc(s.spreads, is)
-}
-
-// at returns the machines whose value has n units.
-func (sp *spread) at(n int) *set {
-	for len(sp.level) <= n {
-		sp.level = append(sp.level, set{})
-	}
-	return &sp.level[n]
-}
-
-func (sp *spread) join(m *machine) {
-	if value, ok := m.metadata[sp.key]; ok {
-		sp.at(sp.counts[value]).add(m.pos)
+	if sp.refs == 0 {
+		sp.group.spreads = slices.DeleteFunc(sp.group.spreads, func(o *spread) bool { return o == sp })
 	}
 }
 
-func (sp *spread) leave(m *machine) {
-	if value, ok := m.metadata[sp.key]; ok {
-		sp.at(sp.counts[value]).remove(m.pos)
+func (sp *spread) find(value string) (int, bool) {
+	return slices.BinarySearchFunc(sp.counts, value, func(c valueCount, v string) int { return strings.Compare(c.value, v) })
+}
+
+// count is how many of the group are on machines with a value.
+func (sp *spread) count(value string) int {
+	if i, ok := sp.find(value); ok {
+		return sp.counts[i].n
 	}
+	return 0
 }
 
 // recount adds by to the units that a group has on machines with the value of m.
-func (s *Scheduler) recount(sp *spread, m *machine, by int) {
+func (sp *spread) recount(m *machine, by int) {
 	value, ok := m.metadata[sp.key]
 	if !ok {
 		return
 	}
-	n := sp.counts[value]
-	sp.counts[value] = n + by
-	sp.at(max(n, n+by))
-	if with := s.labels[sp.key][value]; with != nil {
-		sp.level[n].removeAll(with)
-		sp.level[n+by].addAll(with)
+	i, known := sp.find(value)
+	if !known {
+		sp.counts = slices.Insert(sp.counts, i, valueCount{value: value})
 	}
-	if n+by == 0 {
-		delete(sp.counts, value)
+	if sp.counts[i].n += by; sp.counts[i].n == 0 {
+		sp.counts = slices.Delete(sp.counts, i, i+1)
 	}
+}
+
+// above returns the lowest count above n, or -1.
+func (sp *spread) above(n int) int {
+	least := -1
+	for _, c := range sp.counts {
+		if c.n > n && (least < 0 || c.n < least) {
+			least = c.n
+		}
+	}
+	return least
+}
+
+// anyCount stands for every count above zero.
+const anyCount = 0
+
+// with returns the machines whose value has n units of the group, or any, in scratch
+// unless there is one value. It costs as much as the group has values.
+func (s *Scheduler) with(sp *spread, n int, scratch *set) *set {
+	label := s.labels[sp.key]
+	var only *set
+	values := 0
+	for _, c := range sp.counts {
+		if of := label.value(c.value); (n == anyCount || c.n == n) && of != nil {
+			only = of
+			values++
+		}
+	}
+	if values == 1 {
+		return only
+	}
+	scratch.become(len(s.order))
+	if values == 0 {
+		return scratch
+	}
+	for _, c := range sp.counts {
+		if of := label.value(c.value); (n == anyCount || c.n == n) && of != nil {
+			scratch.unite(of)
+		}
+	}
+	return scratch
+}
+
+// label is the machines that are up and have a metadata key, and of these the
+// machines with each value.
+type label struct {
+	set
+	values map[string]*set
+}
+
+// value returns the machines with a value, nil if there are none.
+func (l *label) value(value string) *set {
+	if l == nil {
+		return nil
+	}
+	return l.values[value]
 }

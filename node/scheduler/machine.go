@@ -181,8 +181,10 @@ func (s *Scheduler) settle() {
 // renumber moves every set of positions.
 func (s *Scheduler) renumber(to []int32) {
 	for _, key := range slices.Sorted(maps.Keys(s.labels)) {
-		for _, value := range slices.Sorted(maps.Keys(s.labels[key])) {
-			s.labels[key][value].renumber(to)
+		label := s.labels[key]
+		label.renumber(to)
+		for _, value := range slices.Sorted(maps.Keys(label.values)) {
+			label.values[value].renumber(to)
 		}
 	}
 	for _, sel := range s.selectorList {
@@ -191,11 +193,6 @@ func (s *Scheduler) renumber(to []int32) {
 	for _, p := range s.patterns {
 		for _, t := range []*tally{&p.units, &p.globals, &p.conflicting, &p.replacing, &p.avoiding, &p.reserving} {
 			t.renumber(to)
-		}
-		for _, sp := range p.spreads {
-			for i := range sp.level {
-				sp.level[i].renumber(to)
-			}
 		}
 	}
 	for _, d := range s.demandList {
@@ -221,16 +218,17 @@ func (s *Scheduler) label(slot int32, metadata map[string]string) {
 	m := &s.machines[slot]
 	m.metadata = maps.Clone(metadata)
 	for _, key := range slices.Sorted(maps.Keys(m.metadata)) {
-		values := s.labels[key]
-		if values == nil {
-			values = make(map[string]*set)
-			s.labels[key] = values
+		of := s.labels[key]
+		if of == nil {
+			of = &label{values: make(map[string]*set)}
+			s.labels[key] = of
 		}
 		value := m.metadata[key]
-		if values[value] == nil {
-			values[value] = &set{}
+		if of.values[value] == nil {
+			of.values[value] = &set{}
 		}
-		values[value].add(m.pos)
+		of.values[value].add(m.pos)
+		of.add(m.pos)
 	}
 	for _, sel := range s.selectorList {
 		if sel.allows(m) {
@@ -238,28 +236,23 @@ func (s *Scheduler) label(slot int32, metadata map[string]string) {
 			sel.low = 0
 		}
 	}
-	for _, sp := range s.spreads {
-		sp.join(m)
-	}
 }
 
 // unlabel takes a machine out of everything that label put it in.
 func (s *Scheduler) unlabel(slot int32) {
 	m := &s.machines[slot]
-	for _, sp := range s.spreads {
-		sp.leave(m)
-	}
 	for _, sel := range s.selectorList {
 		sel.remove(m.pos)
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.metadata)) {
-		values := s.labels[key]
+		of := s.labels[key]
 		value := m.metadata[key]
-		values[value].remove(m.pos)
-		if values[value].n == 0 {
-			delete(values, value)
+		of.remove(m.pos)
+		of.values[value].remove(m.pos)
+		if of.values[value].n == 0 {
+			delete(of.values, value)
 		}
-		if len(values) == 0 {
+		if of.n == 0 {
 			delete(s.labels, key)
 		}
 	}

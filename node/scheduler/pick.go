@@ -17,6 +17,8 @@ type query struct {
 	lacks []string
 	// floor is a load that no machine of the first include is below.
 	floor *selector
+	// scratch has a set for each key of Spread.
+	scratch []set
 }
 
 func (q *query) without(s *set) {
@@ -37,7 +39,7 @@ func (s *Scheduler) pick(i int32) int32 {
 	r := &s.units[i]
 	c := r.class
 	q := &s.query
-	*q = query{unit: i, include: q.include[:0], exclude: q.exclude[:0], few: q.few[:0], lacks: q.lacks[:0], demand: c.demand}
+	*q = query{unit: i, include: q.include[:0], exclude: q.exclude[:0], few: q.few[:0], lacks: q.lacks[:0], scratch: q.scratch, demand: c.demand}
 	if c.selector != nil {
 		q.include = append(q.include, &c.selector.set)
 		q.floor = c.selector
@@ -98,24 +100,47 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 	if len(keys) == 0 {
 		return s.search(q)
 	}
+	sp := keys[0]
 	limit := s.units[q.unit].class.needs.SpreadLimit
-	for n := range keys[0].level {
-		if limit > 0 && n >= limit {
-			break
+	if label := s.labels[sp.key]; label != nil {
+		for len(q.scratch) < len(keys) {
+			q.scratch = append(q.scratch, set{})
 		}
-		if keys[0].level[n].n == 0 {
-			continue
+		scratch := &q.scratch[len(keys)-1]
+		// None of the group: machines with the key but for those with some.
+		exclude, few := len(q.exclude), len(q.few)
+		if len(sp.counts) > fewMax {
+			q.without(s.with(sp, anyCount, scratch))
+		} else {
+			for _, c := range sp.counts {
+				if of := label.value(c.value); of != nil {
+					q.without(of)
+				}
+			}
 		}
-		q.include = append(q.include, &keys[0].level[n])
-		found := s.spreadOut(q, keys[1:])
-		q.include = q.include[:len(q.include)-1]
+		found := s.spreadAmong(q, &label.set, keys[1:])
+		q.exclude, q.few = q.exclude[:exclude], q.few[:few]
+		for n := sp.above(0); found == none && n > 0 && (limit == 0 || n < limit); n = sp.above(n) {
+			found = s.spreadAmong(q, s.with(sp, n, scratch), keys[1:])
+		}
 		if found != none {
 			return found
 		}
 	}
-	q.lacks = append(q.lacks, keys[0].key)
+	q.lacks = append(q.lacks, sp.key)
 	found := s.spreadOut(q, keys[1:])
 	q.lacks = q.lacks[:len(q.lacks)-1]
+	return found
+}
+
+// spreadAmong searches among some machines by the keys that are left.
+func (s *Scheduler) spreadAmong(q *query, in *set, keys []*spread) int32 {
+	if in.n == 0 {
+		return none
+	}
+	q.include = append(q.include, in)
+	found := s.spreadOut(q, keys)
+	q.include = q.include[:len(q.include)-1]
 	return found
 }
 

@@ -80,7 +80,7 @@ func (s *Scheduler) fullKey(i int32, m *machine) (string, bool) {
 	c := s.units[i].class
 	if limit := c.needs.SpreadLimit; limit > 0 {
 		for _, sp := range c.spreads {
-			if value, ok := m.metadata[sp.key]; ok && sp.counts[value] >= limit {
+			if value, ok := m.metadata[sp.key]; ok && sp.count(value) >= limit {
 				return sp.key, true
 			}
 		}

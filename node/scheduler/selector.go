@@ -80,7 +80,7 @@ func (s *Scheduler) candidates(r *unit.Requirements) []int32 {
 		}
 		n := 0
 		for _, v := range c.Values {
-			if of := s.labels[c.Key][v]; of != nil {
+			if of := s.labels[c.Key].value(v); of != nil {
 				n += of.n
 			}
 		}
@@ -96,7 +96,7 @@ func (s *Scheduler) candidates(r *unit.Requirements) []int32 {
 		return found
 	}
 	for _, v := range r.Metadata[best].Values {
-		if of := s.labels[r.Metadata[best].Key][v]; of != nil {
+		if of := s.labels[r.Metadata[best].Key].value(v); of != nil {
 			found = slices.AppendSeq(found, of.each)
 		}
 	}

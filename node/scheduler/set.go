@@ -74,36 +74,28 @@ func (s *set) remove(p int32) bool {
 	return true
 }
 
-// addAll adds the members of o, none of which is in s.
-func (s *set) addAll(o *set) {
-	if o.words == nil || s.words == nil && s.n > 0 {
-		for p := range o.each {
-			s.add(p)
-		}
-		return
+// become makes the set an empty bitmap for so many positions.
+func (s *set) become(positions int) {
+	need := (positions + 63) >> 6
+	s.n, s.few = 0, nil
+	clear(s.words)
+	if need > len(s.words) {
+		s.words = make([]uint64, need)
 	}
-	s.few = nil
-	s.words = reach(s.words, int32(len(o.words)<<6-1))
-	for i, w := range o.words {
-		s.words[i] |= w
-	}
-	s.n += o.n
 }
 
-// removeAll removes the members of o, all of which are in s.
-func (s *set) removeAll(o *set) {
-	if o.words == nil || s.words == nil {
-		for p := range o.each {
-			s.remove(p)
+// unite adds the members of o, none of which is in s, to a bitmap that reaches as
+// far.
+func (s *set) unite(o *set) {
+	for _, p := range o.few {
+		s.words[p>>6] |= 1 << (p & 63)
+	}
+	for i, w := range o.words {
+		if w != 0 {
+			s.words[i] |= w
 		}
-		return
 	}
-	for i := range min(len(o.words), len(s.words)) {
-		s.words[i] &^= o.words[i]
-	}
-	if s.n -= o.n; s.n == 0 {
-		s.words = nil
-	}
+	s.n += o.n
 }
 
 // each yields the members in ascending order. The set must not change meanwhile.

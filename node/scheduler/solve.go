@@ -18,14 +18,13 @@ type Scheduler struct {
 	upCount         int
 	closed          set
 	levels          levels
-	labels          map[string]map[string]*set
+	labels          map[string]*label
 	selectors       map[string]*selector
 	selectorList    []*selector
 	resources       map[string]int
 	resourceNames   []string
 	demands         map[string]*demand
 	demandList      []*demand
-	spreads         []*spread
 	units           []record
 	unitByName      map[string]int32
 	freeUnits, lost []int32
@@ -65,7 +64,7 @@ type Scheduler struct {
 func New() *Scheduler {
 	return &Scheduler{
 		machineByID: make(map[string]int32), machinesByShort: make(map[string][]int32),
-		labels: make(map[string]map[string]*set), selectors: make(map[string]*selector),
+		labels: make(map[string]*label), selectors: make(map[string]*selector),
 		resources: make(map[string]int), demands: make(map[string]*demand),
 		unitByName: make(map[string]int32), classes: make(map[string]*class), profiles: make(map[string]*profile),
 		patternByKey: make(map[string]*pattern), stems: make(map[string][]*pattern),

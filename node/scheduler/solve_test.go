@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"drydock/node/scheduler"
+	"drydock/node/scheduler/reference"
 	"drydock/node/unit"
 )
 
@@ -294,4 +295,42 @@ func TestAllThatWaitedIsPlaced(t *testing.T) {
 	s.SetMachine(scheduler.Machine{ID: "m1"})
 	s.Solve(0)
 	want(t, s, "a.service=m1 b.service=m1 c.service=m1")
+}
+
+// TestSpreadOverMany: over a key with more values than a set lists, with a second key
+// and a limit, as the slow solver does.
+func TestSpreadOverMany(t *testing.T) {
+	fast, slow := scheduler.New(), reference.New()
+	for i := range 90 {
+		m := scheduler.Machine{ID: fmt.Sprintf("m%02d", i), Metadata: map[string]string{"host": fmt.Sprint(i / 2)}}
+		if i%3 > 0 {
+			m.Metadata["zone"] = fmt.Sprint(i % 3)
+		}
+		fast.SetMachine(m)
+		slow.SetMachine(m)
+	}
+	needs := &unit.Requirements{Spread: []string{"host", "zone"}, SpreadLimit: 70}
+	for i := range 150 {
+		u := scheduler.Unit{Name: fmt.Sprintf("web@%d.service", i), Active: true, Needs: needs}
+		fast.SetUnit(u)
+		slow.SetUnit(u)
+		fast.Solve(0)
+		slow.Solve()
+		if got, want := fast.Where(u.Name), slow.Where(u.Name); got != want {
+			t.Fatalf("%s is on %s, the slow solver has it on %s", u.Name, got, want)
+		}
+	}
+	for i := 0; i < 90; i += 7 {
+		id := fmt.Sprintf("m%02d", i)
+		fast.RemoveMachine(id)
+		slow.RemoveMachine(id)
+		fast.Solve(0)
+		slow.Solve()
+	}
+	for i := range 150 {
+		name := fmt.Sprintf("web@%d.service", i)
+		if got, want := fast.Where(name), slow.Where(name); got != want {
+			t.Errorf("%s is on %q, the slow solver has it on %q", name, got, want)
+		}
+	}
 }

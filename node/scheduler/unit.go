@@ -270,7 +270,7 @@ func (s *Scheduler) put(i, slot int32) {
 			s.improve(slot)
 		}
 		for _, sp := range p.spreads {
-			s.recount(sp, m, +1)
+			sp.recount(m, +1)
 		}
 	}
 	s.mention(r.class, m.pos, (*tally).inc)
@@ -303,7 +303,7 @@ func (s *Scheduler) lift(i int32) {
 			s.recheckPeers(slot, p)
 		}
 		for _, sp := range p.spreads {
-			s.recount(sp, m, -1)
+			sp.recount(m, -1)
 		}
 		s.limitsEased = s.limitsEased || len(p.spreads) > 0 && len(s.waitList) > 0 && !s.quiet
 	}
@@ -334,7 +334,7 @@ func (s *Scheduler) mention(c *class, pos int32, count func(*tally, int32) bool)
 func (s *Scheduler) countSpread(i, slot int32, by int) {
 	for _, p := range s.units[i].profile.patterns {
 		for _, sp := range p.spreads {
-			s.recount(sp, &s.machines[slot], by)
+			sp.recount(&s.machines[slot], by)
 		}
 	}
 }
