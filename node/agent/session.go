@@ -16,7 +16,7 @@ const (
 	maxSorry = time.Minute
 	// byeEvery is how often goodbye is said, and maxByes how many times at most.
 	byeEvery = 200 * time.Millisecond
-	maxByes  = 10
+	maxByes  = 5
 )
 
 // session is the machine's with the cluster.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"drydock/node/machine/tether"
 )
 
 // Config is everything that a node can be told. The names are etcd's where etcd
@@ -27,6 +29,16 @@ type Config struct {
 	// Join and JoinToken make a worker of the node; a member with a JoinToken
 	// lets workers in that know it.
 	Join, JoinToken string
+
+	// Fleet has the node run units; what follows is of its machine. Resources of
+	// none are those that were found, unless the machine is Unaccounted.
+	Fleet               bool
+	MachineID, PublicIP string
+	Metadata            map[string]string
+	Resources           map[string]int64
+	Unaccounted         bool
+	UnitRuntime, RunDir string
+	KeepRunning         bool
 
 	HeartbeatInterval, ElectionTimeout time.Duration
 	SnapshotCount                      uint64
@@ -113,6 +125,12 @@ func (c *Config) Normalize() error {
 		return c.errorf("log-level", "%q is not debug, info, warn or error", c.LogLevel)
 	case !slices.Contains([]string{"text", "json"}, c.LogFormat):
 		return c.errorf("log-format", "%q is neither \"text\" nor \"json\"", c.LogFormat)
+	case !slices.Contains(runtimes, c.UnitRuntime):
+		return c.errorf("unit-runtime", "%q is not %s", c.UnitRuntime, strings.Join(runtimes, " or "))
+	case c.MachineID != "" && !tether.IsID(c.MachineID):
+		return c.errorf("machine-id", "%q is not 32 hexadecimal digits in lower case", c.MachineID)
+	case c.PublicIP != "" && net.ParseIP(c.PublicIP) == nil:
+		return c.errorf("public-ip", "%q is not an address", c.PublicIP)
 	case c.HeartbeatInterval < 2*time.Millisecond || c.HeartbeatInterval > time.Minute:
 		return c.errorf("heartbeat-interval", "%v is outside of 2ms to 1m", c.HeartbeatInterval)
 	case c.ElectionTimeout < 5*c.HeartbeatInterval:

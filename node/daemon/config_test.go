@@ -114,6 +114,13 @@ func TestBadConfiguration(t *testing.T) {
 		{map[string]string{"join": "http://x:1"}, nil, `--join-token`},
 		{map[string]string{"log-level": "loud"}, nil, `--log-level: "loud"`},
 		{map[string]string{"log-format": "xml"}, nil, `--log-format: "xml"`},
+		{map[string]string{"machine-id": "n1"}, nil, `--machine-id: "n1" is not 32 hexadecimal digits`},
+		{map[string]string{"public-ip": "here"}, nil, `--public-ip: "here" is not an address`},
+		{map[string]string{"metadata": "a"}, nil, `--metadata: "a" is not key=value`},
+		{nil, []string{"DRYDOCK_METADATA", "a b=c"}, `DRYDOCK_METADATA: "a b=c": a key is made of`},
+		{map[string]string{"resources": "memory=2X"}, nil, `--resources: memory: `},
+		{map[string]string{"unit-runtime": "runit"}, nil, `--unit-runtime: "runit" is not auto`},
+		{map[string]string{"fleet": "perhaps"}, nil, `--fleet: "perhaps" is neither true nor false`},
 		{map[string]string{"config-file": "/nowhere/node.yaml"}, nil, `no such file`},
 	} {
 		_, err := Load(tc.flags, env(tc.env...))

@@ -19,10 +19,12 @@ import (
 	"drydock/node"
 	"drydock/node/authcheck"
 	"drydock/node/checkpoint"
+	"drydock/node/control"
 	"drydock/node/fleetapi/serve"
 	"drydock/node/front"
 	"drydock/node/host"
 	"drydock/node/legacy"
+	"drydock/node/machine/tether"
 	"drydock/node/state"
 	"drydock/node/transport"
 	"drydock/node/wal"
@@ -51,6 +53,8 @@ type member struct {
 	failed    chan error // from the peer port
 	guard     *authcheck.Guard
 	machine   serve.Local   // the machine in this process, nil without one
+	fleet     *fleetMachine // the same, as it is started and ended
+	tether    *tether.Server
 	ask       *http.Client  // asks other nodes' client ports
 	socket    *socketServer // the fleet API's
 	// ending is over when the faces are to let go of requests that wait.
@@ -70,6 +74,7 @@ func (c *Config) node(id host.Identity) node.Config {
 		// ticks fall apart, so that few stand for election at once all the same.
 		Tick: c.HeartbeatInterval, Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
 		CheckpointEntries: c.SnapshotCount, MaxWatches: int(c.MaxWatches),
+		Fleet: control.Config{Keep: c.KeepRunning},
 	}
 }
 
@@ -110,9 +115,15 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 		return m, errors.Join(err, clients.close(), peers.close(), closeSocket(socket))
 	}
 	m.ask = &http.Client{Transport: &http.Transport{TLSClientConfig: secrets.clientClient}}
+	if err = m.describeMachine(secrets); err != nil {
+		return m, errors.Join(err, clients.close(), peers.close(), closeSocket(socket))
+	}
 	m.serve(clients, door, secrets)
 	m.socket = serveFleet(socket, serve.Handler(m.fleetOptions(nil)), log, m.failed)
 	closeHeld(held, log)
+	if err = m.startMachine(); err != nil {
+		return m, err
+	}
 	users := false
 	_ = m.host.Look(func(n *node.Node) { users = n.State().Auth().Enabled() })
 	warnOpen(cfg, log, users)
@@ -231,6 +242,7 @@ func (m *member) membersChanged(members []state.Member) {
 		return // joining: what was learned from the others still holds
 	}
 	m.setPeers(members)
+	m.fleet.follow(m.peerURLs(members))
 	if warning := strayed(m.cfg, m.identity.ID, members); warning != "" {
 		m.strayOnce.Do(func() { m.log.Warn(warning) })
 	}
@@ -271,6 +283,7 @@ func (m *member) openPeers(peers listeners, s *secrets) *door {
 func (m *member) serve(clients listeners, d *door, s *secrets) {
 	mux := http.NewServeMux()
 	mux.Handle(transport.Path, m.peers.Handler())
+	mux.Handle(tether.Path, m.tether)
 	(&peerServer{cluster: m.identity.Cluster, host: m.host}).register(mux)
 	m.front = m.newFront().Serve(m.clientListeners(clients, s)...)
 	old := legacy.Peer(m.host, legacy.Options{Guard: m.guard, Stop: m.ending})
@@ -320,6 +333,7 @@ func (m *member) run(ctx context.Context) error {
 	case <-ctx.Done():
 		m.log.Info("stopping")
 		notify(m.log, daemon.SdNotifyStopping)
+		reason = m.fleet.leave("the node stops")
 		m.handOver()
 	case <-m.removed:
 		m.log.Warn("this member was removed from the cluster: it ends here, and its data directory is of no more use", "data-dir", m.cfg.DataDir)
@@ -365,6 +379,7 @@ func (m *member) handOver() {
 // stage of a start.
 func (m *member) close() error {
 	var errs []error
+	errs = append(errs, m.fleet.close())
 	m.end()
 	if m.front != nil {
 		ctx, stop := context.WithTimeout(context.Background(), drainTimeout)
@@ -374,6 +389,9 @@ func (m *member) close() error {
 	}
 	if m.peerHTTP != nil {
 		errs = append(errs, m.peerHTTP.Close())
+	}
+	if m.tether != nil {
+		m.tether.Close()
 	}
 	if m.peers != nil {
 		m.peers.Close()

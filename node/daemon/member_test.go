@@ -20,10 +20,15 @@ import (
 	"go.uber.org/goleak"
 
 	"drydock/node/discovery"
+	"drydock/node/machine/guard"
+	"drydock/node/runtime/supervisor"
 	"drydock/node/ui"
 )
 
 func TestMain(m *testing.M) {
+	if supervisor.Become() || guard.Become() {
+		return
+	}
 	if flags := os.Getenv(child); flags != "" {
 		if err := runChild(flags); err != nil {
 			panic(err)
@@ -77,7 +82,7 @@ func (p *place) load(t *testing.T, more map[string]string) *Config {
 	t.Helper()
 	flags := map[string]string{
 		"name": p.name, "data-dir": p.dir, "listen-client-urls": p.clientURL(), "listen-peer-urls": p.peerURL(),
-		"initial-cluster-token": t.Name(), "bcrypt-cost": "4",
+		"initial-cluster-token": t.Name(), "bcrypt-cost": "4", "run-dir": filepath.Join(p.dir, "run"), "fleet": "false",
 	}
 	maps.Copy(flags, more)
 	cfg, err := Load(flags, env())

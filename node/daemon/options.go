@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"drydock/node/machine"
 )
 
 // Option is one thing that can be configured: by a flag of its name, by
@@ -41,6 +43,7 @@ func envName(prefix, option string) string {
 const (
 	groupMember    = "This node"
 	groupCluster   = "Its cluster"
+	groupMachine   = "Its machine"
 	groupTiming    = "Timing"
 	groupSecurity  = "Certificates and users"
 	groupLimits    = "Limits"
@@ -50,7 +53,7 @@ const (
 
 // Groups returns the headings of the help in order.
 func Groups() []string {
-	return []string{groupMember, groupCluster, groupTiming, groupSecurity, groupLimits, groupOperation, groupOld}
+	return []string{groupMember, groupCluster, groupMachine, groupTiming, groupSecurity, groupLimits, groupOperation, groupOld}
 }
 
 // Options returns every option, in the order of the help.
@@ -72,6 +75,15 @@ func Options() []Option {
 		str(groupCluster, "discovery-fallback", "WHAT", "proxy", "when the discovered cluster is full: be a worker (proxy), or exit", func(c *Config) *string { return &c.DiscoveryFallback }),
 		str(groupCluster, "join", "URL", "", "be a worker: run units and pass clients on to the cluster at URL, without a vote", func(c *Config) *string { return &c.Join }),
 		str(groupCluster, "join-token", "SECRET", "", "what workers must know to join; give the same to every member", func(c *Config) *string { return &c.JoinToken }),
+
+		flag(groupMachine, "fleet", true, "run units: this host is a machine of the cluster", func(c *Config) *bool { return &c.Fleet }),
+		str(groupMachine, "machine-id", "ID", "", "the machine's id, 32 hexadecimal digits (default: one that is drawn for the data directory)", func(c *Config) *string { return &c.MachineID }),
+		str(groupMachine, "public-ip", "ADDRESS", "", "what lists show as the machine's address (default: the host's first)", func(c *Config) *string { return &c.PublicIP }, "public_ip"),
+		pairs(groupMachine, "metadata", "key=value,... that units choose their machine by", func(c *Config) *map[string]string { return &c.Metadata }),
+		resources(),
+		str(groupMachine, "unit-runtime", "NAME", "auto", "what runs units: "+strings.Join(runtimes, ", "), func(c *Config) *string { return &c.UnitRuntime }),
+		str(groupMachine, "run-dir", "DIR", "", "what the node's next life must know until the host boots again (default: below /run)", func(c *Config) *string { return &c.RunDir }),
+		flag(groupMachine, "keep-running-when-isolated", false, "machines cut off from the cluster go on running their units, which may then run twice; the same on every member", func(c *Config) *bool { return &c.KeepRunning }),
 
 		duration(groupTiming, "heartbeat-interval", 50*time.Millisecond, "how often a leader speaks up", func(c *Config) *time.Duration { return &c.HeartbeatInterval }, "peer-heartbeat-interval"),
 		duration(groupTiming, "election-timeout", 250*time.Millisecond, "how long without a leader until an election", func(c *Config) *time.Duration { return &c.ElectionTimeout }, "peer-election-timeout"),
@@ -158,6 +170,31 @@ func hosts(group, name, usage string, field func(*Config) *[]string) Option {
 	return Option{
 		Group: group, Name: name, Arg: "LIST", Usage: usage,
 		set: func(c *Config, v string) error { *field(c) = splitList(v); return nil },
+	}
+}
+
+// runtimes are what can run units here.
+var runtimes = []string{"auto", "supervisor"}
+
+// pairs is a list of key=value.
+func pairs(group, name, usage string, field func(*Config) *map[string]string) Option {
+	return Option{
+		Group: group, Name: name, Arg: "LIST", Usage: usage,
+		set: func(c *Config, v string) (err error) {
+			*field(c), err = machine.ParseMetadata(v)
+			return err
+		},
+	}
+}
+
+func resources() Option {
+	return Option{
+		Group: groupMachine, Name: "resources", Arg: "LIST",
+		Usage: "what units may reserve, as cpu=4,memory=8G,disk=100G,NAME=N, instead of what was found; none for no accounting",
+		set: func(c *Config, v string) (err error) {
+			c.Resources, c.Unaccounted, err = machine.ParseResources(v)
+			return err
+		},
 	}
 }
 

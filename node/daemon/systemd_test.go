@@ -74,7 +74,7 @@ func newUnit(t *testing.T) *unit {
 		u.sockets = append(u.sockets, f)
 	}
 	u.flags = map[string]string{
-		"name": "unit", "data-dir": u.dir, "listen-client-urls": u.clientURL(), "listen-peer-urls": u.peerURL(), "log-format": "json",
+		"name": "unit", "data-dir": u.dir, "run-dir": filepath.Join(u.dir, "run"), "listen-client-urls": u.clientURL(), "listen-peer-urls": u.peerURL(), "log-format": "json",
 	}
 	return u
 }

@@ -67,6 +67,14 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 			workerBanner(env.Stderr, cfg, &st)
 		},
 	}
+	fleet, err := newFleetMachine(cfg, s, log)
+	if err != nil {
+		return errors.Join(err, sockets.close())
+	}
+	failed := make(chan error, 1)
+	if fleet != nil {
+		o.Machine, o.Known = fleet, fleet.known(failed)
+	}
 	if cfg.Join != "" {
 		o.Join = strings.Split(cfg.Join, ",")
 	}
@@ -98,10 +106,24 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		defer close(told)
 		notify(log, daemon.SdNotifyStopping)
 	})
-	err = worker.Run(ctx, o)
+	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		select {
+		case <-ctx.Done():
+			end(fleet.leave("the node stops"))
+		case err := <-failed:
+			end(err)
+		case <-running.Done():
+		}
+	}()
+	err = worker.Run(running, o)
+	if why := context.Cause(running); why != nil && !errors.Is(why, context.Canceled) {
+		err = errors.Join(err, why)
+	}
+	end(nil)
 	stop()
 	<-told // or the process may be gone before systemd has heard
-	return err
+	return errors.Join(err, fleet.close())
 }
 
 func workerBanner(w io.Writer, cfg *Config, st *worker.Status) {

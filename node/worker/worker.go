@@ -58,6 +58,9 @@ type Options struct {
 	// Machine, if not nil, is the machine in this process: what only it knows of its
 	// units, members ask for here.
 	Machine serve.Local
+	// Known, if not nil, is called when the worker knows its cluster's id, in hex, and
+	// where its members' peer ports are, and again when that has changed.
+	Known func(cluster string, peers []string)
 	// Refresh is how often the list of members is read (default 30 s).
 	Refresh time.Duration
 	// Ready, if not nil, is called once clients are served.
@@ -119,6 +122,7 @@ func Run(ctx context.Context, o Options) error {
 		ask: asker{client: &http.Client{Transport: via}, peer: &http.Client{Transport: peerVia}, token: o.Token},
 	}
 	w.balance.set(spread(clientURLs(mem.Members)))
+	w.tell()
 	return errors.Join(w.run(ctx, newProxy(w.balance, via, w.log)), disk.Close())
 }
 
@@ -373,18 +377,38 @@ func (w *worker) memory() *memory {
 
 // take keeps m with a new list of members, on disk if anything has changed.
 func (w *worker) take(m *memory, list []memberJSON) error {
+	changed, err := w.keep(m, list)
+	if changed {
+		w.tell()
+	}
+	return err
+}
+
+func (w *worker) keep(m *memory, list []memberJSON) (changed bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := w.mem
 	m.Members = list
 	if !sameMembers(old.Members, list) || old.Worker != m.Worker || old.Cluster != m.Cluster {
 		if err := m.write(w.o.DataDir); err != nil {
-			return fmt.Errorf("worker: keeping the list of members: %w", err)
+			return false, fmt.Errorf("worker: keeping the list of members: %w", err)
 		}
-		w.mem = m
+		w.mem, changed = m, true
 		w.balance.set(spread(clientURLs(list)))
 	}
-	return nil
+	return changed, nil
+}
+
+// tell says which cluster it is and where its members are, if that is known.
+func (w *worker) tell() {
+	m := w.memory()
+	var peers []string
+	for _, member := range m.Members {
+		peers = append(peers, member.PeerURLs...)
+	}
+	if w.o.Known != nil && m.Cluster != "" && len(peers) > 0 {
+		w.o.Known(m.Cluster, spread(peers))
+	}
 }
 
 // status tells of the worker.
