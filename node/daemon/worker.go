@@ -106,7 +106,17 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		defer close(told)
 		notify(log, daemon.SdNotifyStopping)
 	})
+	err = workUntil(ctx, o, fleet, failed)
+	stop()
+	<-told // or the process may be gone before systemd has heard
+	return errors.Join(err, fleet.close())
+}
+
+// workUntil runs a worker until ctx is over and its units have stopped, or its machine
+// has failed.
+func workUntil(ctx context.Context, o worker.Options, fleet *fleetMachine, failed <-chan error) error {
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -116,14 +126,11 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		case <-running.Done():
 		}
 	}()
-	err = worker.Run(running, o)
+	err := worker.Run(running, o)
 	if why := context.Cause(running); why != nil && !errors.Is(why, context.Canceled) {
 		err = errors.Join(err, why)
 	}
-	end(nil)
-	stop()
-	<-told // or the process may be gone before systemd has heard
-	return errors.Join(err, fleet.close())
+	return err
 }
 
 func workerBanner(w io.Writer, cfg *Config, st *worker.Status) {
