@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"drydock/node/unit"
 )
@@ -16,12 +17,12 @@ import (
 // revision, in term 1 unless it says otherwise.
 type fleet struct {
 	*Store
-	t        testing.TB
+	t        rapid.TB
 	revision uint64
 	now      time.Duration
 }
 
-func begin(t testing.TB) *fleet { return &fleet{Store: New(), t: t} }
+func begin(t rapid.TB) *fleet { return &fleet{Store: New(), t: t} }
 
 // try applies a command.
 func (f *fleet) try(c Command) (Outcome, error) {
