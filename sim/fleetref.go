@@ -79,7 +79,7 @@ func (f *fleetReferee) ended(b *box, r units.Run, why units.Cause) {
 	at := f.runs[k]
 	delete(f.runs, k)
 	ran := &f.r.Runs[at]
-	ran.End, ran.Why = f.now(), string(why)
+	ran.End, ran.Why, ran.Told = f.now(), string(why), int64(r.Told)
 	begin := time.Duration(ran.Begin)
 	ran.Cut = f.w.now()-b.heard.last >= unheard || b.heard.lost >= begin
 	ran.Reborn = b.agent == nil || b.heard.reborn >= begin

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drydock/chaos"
+	"drydock/node/supervise"
 	"drydock/node/unit"
 )
 
@@ -211,7 +212,10 @@ func (d *decoder) unitGroup(s *Scenario, i int, names map[string]bool) {
 		err = parsed.Fleet().Validate()
 	}
 	if err == nil {
-		_, err = parsed.Define(unit.AnyFacts())
+		var def *unit.Definition
+		if def, err = parsed.Define(unit.AnyFacts()); err == nil {
+			err = supervise.Check(def)
+		}
 	}
 	if err != nil {
 		d.fail(here, "", "units: %v", err)

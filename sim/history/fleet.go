@@ -72,6 +72,8 @@ type Ran struct {
 	// (both on somebody's word), guarded (by the machine's guard), cut (the machine
 	// has lost its power).
 	Why string `json:"why,omitempty"`
+	// Told is when the processes were first told to end; 0 if they never were.
+	Told int64 `json:"told,omitempty"`
 	// Cut says that the machine had reason to believe, since the unit had begun
 	// to run, that its lease might end: it was without word from the leader for
 	// too long, or was told that its session was over. Reborn says that its agent

@@ -162,6 +162,7 @@ func (u *Units) send(a supervise.SendSignal) {
 		return
 	}
 	g.blame(Stopped)
+	u.told(g)
 	for _, p := range slices.Clone(g.procs) {
 		if a.Proc == 0 || a.Proc == p.id {
 			u.signal(p, a.Signal)
@@ -171,8 +172,16 @@ func (u *Units) send(a supervise.SendSignal) {
 
 func (u *Units) signalAll(g *group, sig unit.Signal, why Cause) {
 	g.blame(why)
+	u.told(g)
 	for _, p := range slices.Clone(g.procs) {
 		u.signal(p, sig)
+	}
+}
+
+// told notes when a group was first told to end.
+func (u *Units) told(g *group) {
+	if g.run.Told == 0 {
+		g.run.Told = u.cfg.Queue.Now()
 	}
 }
 

@@ -101,6 +101,8 @@ type Run struct {
 	Hash unit.Hash
 	// Number counts the runs of one machine.
 	Number int
+	// Told is when its processes were first told to end; 0 if they never were.
+	Told time.Duration
 }
 
 // String names the run.

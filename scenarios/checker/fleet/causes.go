@@ -128,15 +128,19 @@ func (c *causes) replaced(u *history.FleetUnit, r *history.Ran) bool {
 
 // noEnd says why the end of a run is without a cause; "" if it has one.
 func (c *causes) noEnd(u *history.FleetUnit, r *history.Ran) string {
+	at := r.End
+	if r.Told != 0 {
+		at = r.Told
+	}
 	onWord := r.Why == "stopped" || r.Why == "killed" || r.Why == "guarded"
 	switch {
 	case r.End == 0 || !onWord || r.Cut || u.Movable || len(u.With) > 0:
 		return ""
-	case c.wished(owner(u), r.End, r.End) || c.wished(r.Machine, r.End, r.End) || c.drained(r.Machine, r.End) || c.replaced(u, r):
+	case c.wished(owner(u), at, at) || c.wished(r.Machine, at, at) || c.drained(r.Machine, at) || c.replaced(u, r):
 		return ""
 	}
 	return fmt.Sprintf("%s was %s on %s at %s: nobody had asked, and the machine had the leader's word",
-		r.Unit, r.Why, r.Machine, seconds(r.End))
+		r.Unit, r.Why, r.Machine, seconds(at))
 }
 
 // noBegin says why the beginning of a run is without a cause; "" if it has one.
