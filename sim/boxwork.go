@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"drydock/node/agent"
@@ -86,24 +87,18 @@ func (b *box) ended(r units.Run, why units.Cause) {
 const guardPeriod = 20 * time.Millisecond
 
 // guard is the process that ends a machine's units when the lease has passed,
-// whatever the agent does. It knows what it was told last.
+// whatever the agent does. It knows what it was told last, and reads the record, which
+// names the units that it spares.
 type guard struct {
 	b     *box
 	lease agent.Lease
 	told  bool
-	spare map[string]bool
 	timer event.Handle
 }
 
 // take is told another lease.
 func (g *guard) take(l agent.Lease) {
 	g.lease, g.told = l, true
-	g.spare = make(map[string]bool)
-	if g.b.record != nil {
-		for _, name := range g.b.record.Spare() {
-			g.spare[name] = true
-		}
-	}
 	g.arm()
 }
 
@@ -119,7 +114,11 @@ func (g *guard) arm() {
 
 // bite kills, and looks again.
 func (g *guard) bite() {
-	g.b.units.Guard(func(name string) bool { return g.spare[name] })
+	var spare []string
+	if g.b.record != nil {
+		spare = g.b.record.Spare()
+	}
+	g.b.units.Guard(func(name string) bool { return slices.Contains(spare, name) })
 	g.timer = g.b.w.queue.After(guardPeriod, g.bite)
 }
 
@@ -134,5 +133,5 @@ func (g *guard) holds() time.Duration {
 // reset forgets everything: the machine is off.
 func (g *guard) reset() {
 	g.b.w.queue.Cancel(g.timer)
-	g.lease, g.told, g.spare = agent.Lease{}, false, nil
+	g.lease, g.told = agent.Lease{}, false
 }

@@ -59,7 +59,7 @@ func (f *fleetReferee) joins(b *box, m *FleetMachine) {
 func (f *fleetReferee) units(list []history.FleetUnit) { f.r.Units = append(f.r.Units, list...) }
 
 // few says whether a run is small enough for its units to be in the timeline.
-func (f *fleetReferee) few() bool { return len(f.r.Units) <= 12 && len(f.r.Machines) <= 12 }
+func (f *fleetReferee) few() bool { return len(f.r.Units) <= 24 && len(f.r.Machines) <= 12 }
 
 // began records that a unit has its first process on a machine.
 func (f *fleetReferee) began(b *box, r units.Run) {
