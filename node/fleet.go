@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"drydock/node/consensus"
 	"drydock/node/control"
@@ -104,7 +103,7 @@ func (n *Node) fromMachine(machine string, frame []byte) {
 	case n.state.Allows(state.KindFleet) != nil:
 		if f.Hello != nil {
 			n.toMachine(machine, &link.Frame{Sorry: &link.Sorry{
-				Nonce: f.Hello.Nonce, After: 5 * time.Second,
+				Nonce: f.Hello.Nonce, After: n.cfg.Election, // a young cluster is raised at once
 				Why: fmt.Sprintf("the cluster speaks release %d, units need release %d", n.state.Release(), state.KindFleet.Since()),
 			}})
 		}
