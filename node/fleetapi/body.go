@@ -92,7 +92,11 @@ func (c *Call) readUnit(r *Request) *api.Response {
 	c.Command = &fleet.Command{Put: put}
 	var u *unit.Unit
 	if len(in.Options) > 0 {
-		if u, err = unit.FromOptions(c.Name, toOptions(in.Options)); err == nil {
+		options, err := toOptions(in.Options)
+		if err == nil {
+			u, err = unit.FromOptions(c.Name, options)
+		}
+		if err == nil {
 			err = u.Fleet().Validate()
 		}
 		if err != nil {
@@ -140,12 +144,15 @@ func desiredWord(d fleet.Desired) string {
 	return "inactive"
 }
 
-func toOptions(in []Option) []unit.Option {
+func toOptions(in []Option) ([]unit.Option, error) {
 	out := make([]unit.Option, len(in))
 	for i, o := range in {
+		if o.Name == "" {
+			return nil, fmt.Errorf("option %d has no name", i+1)
+		}
 		out[i] = unit.Option{Section: o.Section, Name: o.Name, Value: o.Value}
 	}
-	return out
+	return out, nil
 }
 
 // maxRemarks bounds what is said of one unit.

@@ -65,6 +65,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT /fleet/v1/units/a.service", fleetOptions("Global", "true", "Replaces", "b"), 400, "Global cannot be used with Replaces"},
 		{"PUT /fleet/v1/units/a.service", fleetOptions("MachineOf", "b.service", "Conflicts", "b*"), 400, `unresolvable requirements: peer "b.service" matches conflict "b*"`},
 		{"PUT /fleet/v1/units/a.service", fleetOptions("MachineID", "1", "Conflicts", "b"), 400, "MachineID cannot be used with Conflicts"},
+		{"PUT /fleet/v1/units/a.service", `{"desiredState":"launched","options":[{"section":"Service","value":"x"}]}`, 400, "option 1 has no name"},
 		{"PUT /fleet/v1/units/a.service?createOnly=perhaps", hello, 400, `invalid value "perhaps" for createOnly: want true or false`},
 		{"PUT /fleet/v1/units/a.service", strings.Repeat(" ", fleetapi.MaxBodyBytes+1), 413, "request body too large: at most 1048576 bytes"},
 

@@ -11,7 +11,7 @@ func (c *Call) Encode(f *Found) *api.Response {
 	if f.missing {
 		message := noUnit
 		if c.Op == GetState {
-			message = "unit has no state"
+			message = "unit state does not exist"
 		}
 		resp := withRevision(*Fail(404, message), f.revision)
 		return &resp

@@ -70,7 +70,7 @@ type Machine struct {
 	Down      bool              `json:"down,omitempty"`    // ours
 	Drained   bool              `json:"drained,omitempty"` // ours
 	ID        string            `json:"id,omitempty"`
-	Metadata  map[string]string `json:"metadata"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
 	Name      string            `json:"name,omitempty"` // ours
 	PrimaryIP string            `json:"primaryIP,omitempty"`
 	Resources map[string]int64  `json:"resources,omitempty"` // ours, in the amounts of unit.Resource
