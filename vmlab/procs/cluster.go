@@ -40,6 +40,8 @@ type Cluster struct {
 type member struct {
 	process
 	name, url, data string
+	// run is where the node keeps what its next life must know of its units.
+	run string
 }
 
 // Bounds of asking a member how it is.
@@ -65,13 +67,14 @@ func New(o Options) (*Cluster, error) {
 	c := &Cluster{starter: newStarter(), http: &http.Client{Timeout: probeTimeout}}
 	for i := range o.Members {
 		name := fmt.Sprintf("n%d", i+1)
-		m := &member{name: name, url: url(2 * i), data: filepath.Join(o.Dir, name+".drydock")}
+		m := &member{name: name, url: url(2 * i), data: filepath.Join(o.Dir, name+".drydock"), run: filepath.Join(o.Dir, name+".run")}
 		m.path, m.dir, m.log = o.Binary, o.Dir, filepath.Join(o.Dir, name+".log")
 		m.args = append([]string{
 			"node", "--name", name, "--data-dir", m.data,
 			"--listen-client-urls", m.url, "--advertise-client-urls", m.url,
 			"--listen-peer-urls", url(2*i + 1), "--initial-advertise-peer-urls", url(2*i + 1),
 			"--initial-cluster", strings.Join(founders, ","), "--initial-cluster-token", "procs",
+			"--run-dir", m.run, "--fleet-socket", "none",
 		}, o.Flags...)
 		c.members = append(c.members, m)
 	}
@@ -174,9 +177,12 @@ func (c *Cluster) Pause(i int) error { return c.members[i].signal(syscall.SIGSTO
 // Resume lets a paused member go on.
 func (c *Cluster) Resume(i int) error { return c.members[i].signal(syscall.SIGCONT) }
 
-// Close kills what runs.
+// Close kills what runs, units and their machines' guards too.
 func (c *Cluster) Close() {
 	c.KillAll()
+	for _, m := range c.members {
+		endUnits(m.run)
+	}
 	c.starter.close()
 }
 

@@ -28,6 +28,7 @@
 //
 // Files: process.go (one process; process_linux.go and process_other.go what
 // systems differ in), cluster.go (several, and what they listen on), record.go,
-// client.go and watcher.go (the load), nemesis.go (the kills), disks.go (what the
+// client.go and watcher.go (the load), nemesis.go (the kills), units.go (units that
+// keep diaries of when they ran), disks.go (what the
 // logs hold), run.go and report.go (a run and its verdict).
 package procs

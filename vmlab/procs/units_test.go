@@ -1,0 +1,212 @@
+package procs
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// withUnits is a cluster whose machines run units that keep diaries.
+func withUnits(t *testing.T) (context.Context, *Cluster, Diary) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs real processes")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx, running(t), Diary{dir: keptDir(t)}
+}
+
+// launch has a unit run, and waits until it does. Members that have just come together
+// refuse for a moment.
+func launch(ctx context.Context, t *testing.T, c *Cluster, d Diary, name string, more ...UnitOption) Page {
+	t.Helper()
+	for {
+		err := c.Put(ctx, 0, name, d.Unit(name, more...)...)
+		if err == nil {
+			break
+		}
+		if pause(ctx, probeEvery) != nil {
+			t.Fatalf("%s is not taken: %v", name, err)
+		}
+	}
+	return beatOf(ctx, t, d, name, func(Page) bool { return true })
+}
+
+// beatOf waits for a page of a diary.
+func beatOf(ctx context.Context, t *testing.T, d Diary, name string, wanted func(Page) bool) Page {
+	t.Helper()
+	for {
+		pages, err := d.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := slices.IndexFunc(pages, wanted); i >= 0 {
+			return pages[i]
+		}
+		if err := pause(ctx, beatEvery); err != nil {
+			t.Fatalf("%s: %v after %d pages: %+v", name, err, len(pages), Stretches(pages))
+		}
+	}
+}
+
+// home is the member whose machine it is.
+func home(t *testing.T, c *Cluster, machine string) int {
+	t.Helper()
+	for i := range c.Size() {
+		if id, err := c.Machine(i); err == nil && id == machine {
+			return i
+		}
+	}
+	t.Fatalf("nobody is machine %s", machine)
+	return 0
+}
+
+// failover strikes the member that runs a unit, and returns how long the unit was away.
+func failover(ctx context.Context, t *testing.T, c *Cluster, d Diary, name string, strike func(int)) time.Duration {
+	t.Helper()
+	pages, err := d.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := pages[len(pages)-1].Machine
+	struck := time.Now()
+	strike(home(t, c, was))
+	now := beatOf(ctx, t, d, name, func(p Page) bool { return p.At.After(struck) && p.Machine != was })
+	// What the other one may still do shows by now.
+	_ = pause(ctx, 500*time.Millisecond)
+	if pages, err = d.Read(name); err != nil {
+		t.Fatal(err)
+	}
+	if a, b, overlap := Twice(Stretches(pages)); overlap {
+		t.Errorf("it ran twice: %+v and %+v", a, b)
+	}
+	return now.At.Sub(struck)
+}
+
+// away is how long a unit may be away when its machine dies: the default lease, and
+// what it takes to see that it has passed and to start the unit elsewhere.
+const away = 5 * time.Second
+
+// TestUnitsAndTheirNodes strikes nodes that run units, one way after the other.
+func TestUnitsAndTheirNodes(t *testing.T) {
+	ctx, c, d := withUnits(t)
+	t.Run("killed and back in time", func(t *testing.T) { backInTime(ctx, t, c, d) })
+	t.Run("stopped", func(t *testing.T) {
+		moves(ctx, t, c, d, "stopped.service", func(i int) error { return c.Stop(i) }, c.Start)
+	})
+	t.Run("killed", func(t *testing.T) {
+		moves(ctx, t, c, d, "killed.service", func(i int) error { c.Kill(i); return nil }, c.Start)
+	})
+	t.Run("paused", func(t *testing.T) {
+		moves(ctx, t, c, d, "paused.service", c.Pause, c.Resume)
+	})
+}
+
+// moves has a unit move as often as FAILOVERS says, and judges how long it was away,
+// in the median, and that it never ran twice.
+func moves(ctx context.Context, t *testing.T, c *Cluster, d Diary, name string, strike, heal func(int) error) {
+	launch(ctx, t, c, d, name)
+	var times []time.Duration
+	for range rounds(t) {
+		struck := -1
+		took := failover(ctx, t, c, d, name, func(i int) {
+			struck = i
+			if err := strike(i); err != nil {
+				t.Fatal(err)
+			}
+		})
+		times = append(times, took)
+		if err := heal(struck); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(times)
+	t.Logf("away for %v", times)
+	if median := times[len(times)/2]; median > away {
+		t.Errorf("the unit was away for %v, more than %v", median, away)
+	}
+	pages, err := d.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b, overlap := Twice(Stretches(pages)); overlap {
+		t.Errorf("it ran twice: %+v and %+v", a, b)
+	}
+}
+
+// rounds is how often a node is struck: FAILOVERS, or once.
+func rounds(t *testing.T) int {
+	text := os.Getenv("FAILOVERS")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("FAILOVERS: %q is not a number above zero", text)
+	}
+	return n
+}
+
+// backInTime has a node come back within the lease: it adopts what runs.
+func backInTime(ctx context.Context, t *testing.T, c *Cluster, d Diary) {
+	first := launch(ctx, t, c, d, "a.service")
+	global := launch(ctx, t, c, d, "g.service", UnitOption{"X-Fleet", "Global", "true"})
+	i := home(t, c, first.Machine)
+	c.Kill(i)
+	if err := c.Start(i); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// Longer than what was left of the lease.
+	back := time.Now()
+	beatOf(ctx, t, d, "a.service", func(p Page) bool { return p.At.Sub(back) > 3500*time.Millisecond })
+	pages, err := d.Read("a.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := Stretches(pages); len(list) != 1 || list[0].Pid != first.Pid {
+		t.Errorf("it was started again: %+v", list)
+	}
+	if pages, err = d.Read("g.service"); err != nil {
+		t.Fatal(err)
+	}
+	if list := Stretches(pages); len(list) != c.Size() {
+		t.Errorf("the global unit, which began as %+v, has run as %+v", global, list)
+	}
+}
+
+func TestDiaries(t *testing.T) {
+	at := func(s float64) time.Time { return time.Unix(0, int64(s*1e9)) }
+	pages := []Page{
+		{"start", "m1", 1, at(1)}, {"beat", "m1", 1, at(2)}, {"start", "m2", 1, at(2.5)}, {"beat", "m2", 1, at(3)},
+	}
+	if _, _, overlap := Twice(Stretches(pages)); overlap {
+		t.Error("one after the other is no overlap")
+	}
+	a, b, overlap := Twice(Stretches(append(pages, Page{"beat", "m1", 1, at(2.6)})))
+	if !overlap || a.Machine == b.Machine {
+		t.Errorf("both at once: %+v, %+v, %v", a, b, overlap)
+	}
+	d := Diary{dir: t.TempDir()}
+	if err := os.WriteFile(d.file("x"), []byte("start m1 1 5\nbeat m1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if pages, err := d.Read("x"); err != nil || len(pages) != 1 || pages[0].Pid != 1 {
+		t.Errorf("%+v, %v", pages, err)
+	}
+	if err := os.WriteFile(d.file("x"), []byte("start m1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Read("x"); err == nil {
+		t.Error("a line that is none")
+	}
+}
