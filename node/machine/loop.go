@@ -185,15 +185,15 @@ func (m *Machine) grant(l *agent.Lease) {
 	case m.keep:
 		until = lease.Always
 	}
-	if m.keeper.Renew(until) {
-		return
+	if !m.keeper.Renew(until) {
+		// The agent's word is good, however late it comes: the time that it names was
+		// granted by the leader, or nothing runs.
+		if m.good && until != lease.None {
+			m.log.Warn("the machine's guard has killed units before the lease was renewed")
+		}
+		m.keeper.Begin(until)
 	}
-	// The agent's word is good, however late it comes: the time that it names was
-	// granted by the leader, or nothing runs.
-	if until != lease.None {
-		m.log.Warn("the machine's guard has killed units before the lease was renewed")
-	}
-	m.keeper.Begin(until)
+	m.good = until.Allows(lease.Now())
 }
 
 // reported is called by the runtime.
