@@ -8,31 +8,55 @@ import (
 )
 
 const (
-	// idleHeap is how much memory the runtime may keep that nothing uses.
-	idleHeap = 12 << 20
-	// giveBackEvery is how often that is looked at.
-	giveBackEvery = 30 * time.Second
+	// giveBackEvery is how often it is looked at whether memory is to be given back.
+	giveBackEvery = 15 * time.Second
+	// quietBytes is how much a node at rest allocates in that time, at most.
+	quietBytes = 4 << 20
+	// worthBytes is how much must have been allocated for it to be worth the while.
+	worthBytes = 12 << 20
 )
 
 // giveBack returns memory to the system that a start, a snapshot or a burst of
-// requests has needed, until ctx ends. The runtime does so by itself only where
-// garbage is collected, which on an idle node is seldom.
+// requests has needed, until ctx ends: once nothing happens any more. The runtime
+// collects garbage when the heap has doubled, which on a node at rest is seldom, and
+// keeps what it has collected.
 func giveBack(ctx context.Context) {
 	t := time.NewTicker(giveBackEvery)
 	defer t.Stop()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
 	// What booting has read counts as in use until garbage is collected.
 	debug.FreeOSMemory()
+	h := heap{given: allocated()}
+	h.last = h.given
 	for {
-		metrics.Read(sample)
-		idle, live := sample[0].Value.Uint64()+sample[1].Value.Uint64(), sample[2].Value.Uint64()
-		if idle > idleHeap && idle > live/2 {
-			debug.FreeOSMemory()
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			if h.look(allocated()) {
+				debug.FreeOSMemory()
+			}
 		}
 	}
+}
+
+// heap remembers how much had been allocated: when it was looked at last, and when
+// memory was given back.
+type heap struct{ last, given uint64 }
+
+// look says whether memory is to be given back now.
+func (h *heap) look(now uint64) bool {
+	quiet := now-h.last <= quietBytes
+	h.last = now
+	if !quiet || now-h.given < worthBytes {
+		return false
+	}
+	h.given = now
+	return true
+}
+
+// allocated returns how many bytes were ever allocated.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
