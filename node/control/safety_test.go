@@ -304,6 +304,11 @@ func (c *chaos) heal() {
 		c.log = append(c.log, logged{term: c.term, command: &fleet.Command{Put: put}})
 	}
 	c.elect(c.members[c.rnd.IntN(2)])
+	for _, m := range c.members {
+		if m != c.leader {
+			m.ctl.Resign()
+		}
+	}
 	for range 1500 {
 		c.step()
 	}

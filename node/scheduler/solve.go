@@ -56,9 +56,9 @@ type Scheduler struct {
 	// question is whether it may stay, lenient while it was placed by another
 	// scheduler: others of its group may have come since.
 	quiet, staying, lenient bool
-	query          query
-	key            []byte
-	found          []*pattern
+	query                   query
+	key                     []byte
+	found                   []*pattern
 }
 
 // New returns a scheduler that knows of nothing.
