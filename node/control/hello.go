@@ -29,10 +29,10 @@ func (c *Control) hello(machine string, s *session, h *link.Hello) {
 	case s == nil:
 		open.Open.Empty = true
 		c.open(machine, h.Nonce, open)
-	case h.Machine.Boot != m.Boot:
-		// The system was booted anew: what ran in the old session is gone.
-		open.Open.Was, open.Open.Empty = s.number, true
-		c.open(machine, h.Nonce, open)
+	case h.Session == s.number && h.Machine.Boot != m.Boot:
+		// No session outlives its system's boot: this is another system, made from an
+		// image of the first, which may well be alive.
+		c.later(machine, s, h.Nonce)
 	case h.Session == s.number && sameFacts(&h.Machine, &m):
 		c.table.touch(s, c.now)
 		s.hello = h.Nonce
@@ -44,9 +44,15 @@ func (c *Control) hello(machine string, s *session, h *link.Hello) {
 	case h.Nonce == s.nonce:
 		c.welcome(s, h.Nonce) // the first was lost
 	default:
-		left := max(s.heard+c.lease-c.now, 0) + c.cfg.Gather
-		c.sorry(machine, h.Nonce, "the machine has a session, in which it was heard "+ago(c.now-s.heard), left)
+		c.later(machine, s, h.Nonce)
 	}
+}
+
+// later has a machine wait until the session that it has is over, or goes on. That
+// it was booted since is no reason for haste: two hosts may have one id.
+func (c *Control) later(machine string, s *session, nonce uint64) {
+	left := max(s.heard+c.lease-c.now, 0) + c.cfg.Gather
+	c.sorry(machine, nonce, "the machine has a session, in which it was heard "+ago(c.now-s.heard), left)
 }
 
 // refusedFor is how long a machine is to wait whose hello can't be accepted at all.

@@ -224,7 +224,8 @@ func (s *Scheduler) Resume(u Unit, machineIDs ...string) {
 	if !u.Needs.Global {
 		s.SetUnit(u)
 		if len(machineIDs) > 0 && s.Assign(u.Name, machineIDs[0]) {
-			s.units[s.unitByName[u.Name]].mayKick = false
+			r := &s.units[s.unitByName[u.Name]]
+			r.mayKick, r.resumed = false, true
 		}
 		return
 	}

@@ -59,7 +59,7 @@ func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
 	if u := s.replacement(i, m); u != none {
 		return obstacle{kind: replaced, unit: u}
 	}
-	if key, is := s.fullKey(i, m); is {
+	if key, is := s.fullKey(i, m); is && !s.lenient {
 		return obstacle{kind: full, key: key}
 	}
 	if c.demand != nil && !c.demand.fits(m) {

@@ -53,11 +53,12 @@ type Scheduler struct {
 	globalTold      []int32 // global units that may have come or gone somewhere
 	resumed         int32   // how many machines are left to settle since Resume
 	// quiet is while a unit is lifted only to be looked at, staying while the
-	// question is whether it may stay.
-	quiet, staying bool
-	query          query
-	key            []byte
-	found          []*pattern
+	// question is whether it may stay, lenient while it was placed by another
+	// scheduler: others of its group may have come since.
+	quiet, staying, lenient bool
+	query                   query
+	key                     []byte
+	found                   []*pattern
 }
 
 // New returns a scheduler that knows of nothing.
@@ -181,11 +182,12 @@ func (s *Scheduler) check(i int32) {
 		return
 	}
 	slot := r.slot
-	s.quiet, s.staying = true, true
+	s.quiet, s.staying, s.lenient = true, true, r.resumed
+	r.resumed = false
 	s.lift(i)
 	o := s.obstacle(i, &s.machines[slot])
 	s.put(i, slot)
-	s.quiet, s.staying = false, false
+	s.quiet, s.staying, s.lenient = false, false, false
 	if o.kind == able {
 		s.yieldGlobals(i, slot)
 		return

@@ -269,6 +269,26 @@ func TestBoundedStep(t *testing.T) {
 	}
 }
 
+// TestAllAlikeWait: when a machine comes, all units alike that have waited are placed,
+// not the first alone.
+func TestAllAlikeWait(t *testing.T) {
+	s := scheduler.New()
+	start(s, &unit.Requirements{Replaces: []string{"x*"}}, "a@1.service", "a@2.service", "a@3.service")
+	s.Solve(0)
+	s.SetMachine(scheduler.Machine{ID: "m1"})
+	s.Solve(1)
+	start(s, &unit.Requirements{Priority: 1}, "a@1.service") // another key, while its group is being tried
+	s.Solve(0)
+	want(t, s, "a@1.service=m1 a@2.service=m1 a@3.service=m1")
+	s.RemoveMachine("m1")
+	s.Solve(0)
+	s.SetMachine(scheduler.Machine{ID: "m1"})
+	s.Solve(1)
+	s.RemoveUnit("a@2.service")
+	s.Solve(0)
+	want(t, s, "a@1.service=m1 a@3.service=m1")
+}
+
 func TestInstances(t *testing.T) {
 	name := func(s string) unit.Name {
 		n, err := unit.ParseName(s)

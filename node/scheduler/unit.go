@@ -39,6 +39,7 @@ type record struct {
 	mayKick  bool
 	checking bool
 	queued   bool
+	resumed  bool // it stood there before this scheduler knew it
 	woken    bool // it comes from a group that waits, to be tried for all of it
 	// seq orders units that wait: the time since which it is to run.
 	seq  uint64
@@ -117,6 +118,7 @@ func (s *Scheduler) adopt(i int32, c *class) {
 		s.dropClass(c)
 		return
 	}
+	s.passOn(i)
 	old := r.class
 	again := r.wait != nil || r.queued
 	if r.wait != nil {
@@ -173,6 +175,7 @@ func (s *Scheduler) afresh(i int32) {
 // release takes a unit from wherever it is or waits.
 func (s *Scheduler) release(i int32, why string) {
 	r := &s.units[i]
+	s.passOn(i)
 	switch {
 	case r.global != nil:
 		s.stopGlobal(i)
@@ -242,6 +245,7 @@ func (s *Scheduler) Assign(name, machineID string) bool {
 		return false
 	}
 	r := &s.units[i]
+	s.passOn(i)
 	if r.slot != none {
 		s.leave(i, "assigned elsewhere")
 	}

@@ -77,6 +77,18 @@ func (s *Scheduler) wake(g *waitGroup) {
 	s.enqueue(i)
 }
 
+// passOn has the next of a unit's group tried if the unit itself was to be, and now
+// won't as one of them.
+func (s *Scheduler) passOn(i int32) {
+	if !s.units[i].woken {
+		return
+	}
+	s.units[i].woken = false
+	if g := s.waits[s.waitKey(i)]; g != nil {
+		s.wake(g)
+	}
+}
+
 // improve notes that something on a machine may let a waiting unit in.
 func (s *Scheduler) improve(slot int32) {
 	if m := &s.machines[slot]; len(s.waitList)+len(s.stuck) > 0 && !m.improved {
