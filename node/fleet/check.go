@@ -68,13 +68,10 @@ func firstError(errs ...error) error {
 }
 
 func (p *Put) check() error {
-	if _, err := unit.ParseName(p.Name); err != nil {
-		return err
-	}
 	if p.Desired != nil && *p.Desired > Launched {
 		return fmt.Errorf("%w: %d", ErrDesired, *p.Desired)
 	}
-	return fits("unit file", p.Text, MaxTextBytes)
+	return firstError(fits("name", p.Name, unit.MaxName), fits("unit file", p.Text, MaxTextBytes))
 }
 
 func (p *Patch) check() error {

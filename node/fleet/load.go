@@ -170,7 +170,7 @@ func (l *Loader) Done() (*Store, error) {
 	if err := l.build(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if l.meta == s.Empty() {
+	if none := s.all.n+s.hosts.n+len(s.texts) == 0; l.meta == s.Empty() || !l.meta && !none {
 		return nil, fmt.Errorf("%w: bucket %q, key %q: missing, or that of an empty store", ErrCorrupt, buckets[recordMeta], metaKey)
 	}
 	if got := s.Digest(); !s.Empty() && got != l.digest {
@@ -205,13 +205,13 @@ func (l *Loader) build() error {
 	}
 	for e := range s.live.from(0) {
 		s.touchUnit(e)
-		t := s.texts[e.unit.Hash]
-		if t == nil {
-			return fmt.Errorf("unit %s has no text", e.unit.Name)
+		u, t := &e.unit, s.texts[e.unit.Hash]
+		if t == nil || len(u.Places) > 1 && !u.Global || len(u.Places) > 0 && u.Desired == Inactive {
+			return fmt.Errorf("unit %s has no text, or too many places", u.Name)
 		}
 		t.refs++
 	}
-	for h := range s.hosts.from(0) {
+	for _, h := range slices.Collect(s.hosts.from(0)) {
 		s.touchHost(h)
 		s.list(h)
 	}

@@ -35,6 +35,7 @@ func (s *Store) open(o *Open) (Outcome, error) {
 	m.Name, m.PrimaryIP, m.Version, m.Boot = told.Name, told.PrimaryIP, told.Version, told.Boot
 	m.URLs, m.Metadata, m.Resources = slices.Clone(told.URLs), maps.Clone(told.Metadata), maps.Clone(told.Resources)
 	m.Since, m.Reported = s.env.Now, 0
+	s.touchHost(h)
 	for _, e := range h.places {
 		s.takeOver(e, h)
 	}
@@ -104,6 +105,7 @@ func (s *Store) endSession(h *host) {
 		s.cutLeaving(e, i)
 	}
 	h.machine.Session, h.machine.Since, h.machine.Reported = 0, s.env.Now, 0
+	s.touchHost(h)
 	s.order(h)
 }
 

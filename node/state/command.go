@@ -153,6 +153,9 @@ func CheckSize(c *Command, content []byte) error {
 	if len(content) > MaxCommandBytes {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(content), MaxCommandBytes)
 	}
+	if c.Fleet != nil {
+		return c.Fleet.Check()
+	}
 	return nil
 }
 

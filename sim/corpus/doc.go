@@ -7,7 +7,7 @@
 // hold a program that works as an older release to that release's bytes. What a
 // release has written is never written anew: a file that is there stays.
 //
-// A new release adds a function beside release2 that says what it writes, a line
+// A new release adds a function beside release3 that says what it writes, a line
 // in releases, and its files by
 //
 //	go test ./sim/corpus -add

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"drydock/node"
+	"drydock/node/auth"
 	"drydock/node/keys"
 	"drydock/node/state"
 	"drydock/node/wire"
@@ -12,10 +13,10 @@ import (
 )
 
 // releases are all there have been, the first one first.
-func releases() []*content { return []*content{release1(), release2()} }
+func releases() []*content { return []*content{release1(), release2(), release3()} }
 
 // release2 adds the cluster's release, what members publish, the ids of removed
-// members, and the frame that tells a member's release.
+// members, users, and the frame that tells a member's release.
 func release2() *content {
 	command := func(seq uint64, c state.Command) state.Command {
 		c.ID, c.Low = state.ID{Member: self, Incarnation: 1, Seq: seq}, seq
@@ -30,6 +31,11 @@ func release2() *content {
 	remove := command(9, state.Command{Kind: state.KindMembers, Members: []state.MemberChange{
 		{Kind: state.Remove, Member: state.Member{ID: 3}},
 	}})
+	users := state.Command{Kind: state.KindAuth, Auth: &auth.Command{
+		Kind: auth.UpdateRole, Name: "readers", Unjudged: true,
+		Grant:  auth.Permissions{Read: []string{"/a/*"}, Write: []string{"/b"}},
+		Revoke: auth.Permissions{Read: []string{"/c"}},
+	}}
 	return &content{
 		number: 2,
 		frames: map[string]*wire.Frame{
@@ -44,12 +50,15 @@ func release2() *content {
 			batchOf(10, write(keys.Command{Kind: keys.Set, Path: "/b", Value: "third"}),
 				state.Command{Kind: state.KindPublish, Publish: &state.Publish{ID: 2, PeerURLs: []string{"http://two:2380"}}}),
 		},
-		commands: map[string]state.Command{"raise": command(1, raise), "publish": command(2, publish)},
+		commands: map[string]state.Command{"raise": command(1, raise), "publish": command(2, publish), "auth": command(3, users)},
 	}
 }
 
 func TestAnOlderProgramRefusesWhatIsNewer(t *testing.T) {
 	if _, err := release2().boot(t, func(c *node.Config) { c.Release = state.Release1 }); !errors.Is(err, state.ErrRelease) {
+		t.Errorf("err = %v", err)
+	}
+	if _, err := release3().boot(t, func(c *node.Config) { c.Release = state.Release2 }); !errors.Is(err, state.ErrRelease) {
 		t.Errorf("err = %v", err)
 	}
 	n, err := release1().boot(t, func(c *node.Config) { c.Release = state.Release1 })
