@@ -72,6 +72,9 @@ func (c *Control) followUnit(name string) {
 			r.replacing, r.renew = unit.Hash{}, false
 		}
 		c.sched.SetUnit(told)
+		if u.Desired == fleet.Loaded && !u.Global && len(u.Places) > 0 {
+			c.examine(name, u.Places[0].Machine)
+		}
 		return
 	}
 	// An earlier text is placed. Where it runs it is replaced when its turn comes.

@@ -51,6 +51,10 @@ func (c *Control) examine(name, machine string) {
 	case p == nil || !ok || st.Gen != p.Gen:
 	case u.Global:
 		c.examineGlobal(&u, p, &st)
+	case u.Desired == fleet.Loaded:
+		// It isn't to run: whoever waits for it to has waited enough.
+		c.sched.Running(name)
+		c.busy = true
 	case failed(&st):
 		c.hasFailed(&u, p)
 	case runs(&st):
@@ -62,7 +66,7 @@ func (c *Control) examine(name, machine string) {
 // asks for that.
 func (c *Control) hasFailed(u *fleet.Unit, p *fleet.Placement) {
 	r := c.record(u.Name)
-	if r.failed == p.Gen || u.Desired != fleet.Launched {
+	if r.failed == p.Gen {
 		c.forgetRecord(u.Name, r)
 		return
 	}
