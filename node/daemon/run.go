@@ -42,6 +42,10 @@ func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 // warnOpen says once, plainly, that anybody who reaches the node may use it. With
 // users, their passwords guard the client's face, in the clear or not.
 func warnOpen(cfg *Config, log *slog.Logger, users bool) {
+	client := "a client"
+	if cfg.Fleet {
+		client += ", and run programs on every machine"
+	}
 	var open, how []string
 	for _, face := range []struct {
 		urls      []string
@@ -49,7 +53,7 @@ func warnOpen(cfg *Config, log *slog.Logger, users bool) {
 		tls       TLS
 		what, how string
 	}{
-		{cfg.ListenClientURLs, users, cfg.ClientTLS, "a client", "--cert-file, --key-file, --trusted-ca-file and --client-cert-auth, or users (drydock etcdctl auth enable)"},
+		{cfg.ListenClientURLs, users, cfg.ClientTLS, client, "--cert-file, --key-file, --trusted-ca-file and --client-cert-auth, or users (drydock etcdctl auth enable)"},
 		{cfg.ListenPeerURLs, false, cfg.PeerTLS, "a member", "--peer-cert-file, --peer-key-file, --peer-trusted-ca-file and --peer-client-cert-auth"},
 	} {
 		i := slices.IndexFunc(face.urls, func(u string) bool {

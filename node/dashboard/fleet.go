@@ -74,8 +74,9 @@ type fleetView struct {
 	total    int
 	up       int
 	known    int
-	// names are machines' by id.
+	// names are machines' by id, alike those that several have.
 	names map[string]string
+	alike map[string]bool
 	note  string
 	more  bool
 }
@@ -83,7 +84,8 @@ type fleetView struct {
 // gather reads what call asks for; choose, if not nil, completes the call on the
 // member's thread.
 func (d *dashboard) gather(ctx context.Context, call *fleetapi.Call, choose func(s *fleet.Store, v *fleetView)) (*fleetView, *problem) {
-	v := &fleetView{names: make(map[string]string)}
+	v := &fleetView{names: make(map[string]string), alike: make(map[string]bool)}
+	seen := make(map[string]bool)
 	var found *fleetapi.Found
 	call.Details = true
 	a := d.h.ReadFleet(ctx, true, func(s *fleet.Store) {
@@ -94,6 +96,8 @@ func (d *dashboard) gather(ctx context.Context, call *fleetapi.Call, choose func
 		v.total, v.known = s.Units(), s.Machines()
 		for m := range s.MachinesFrom(0) {
 			v.names[m.ID] = m.Name
+			v.alike[m.Name] = seen[m.Name]
+			seen[m.Name] = true
 			if m.Session != 0 {
 				v.up++
 			}
@@ -231,12 +235,17 @@ func (p *unitsPage) choose(call *fleetapi.Call, s *fleet.Store, v *fleetView) {
 	}
 }
 
-// nameOf is a machine's name for people: its own, or the beginning of its id.
+// nameOf is a machine's name for people: its own, or, if it has none or another has
+// the same, with the beginning of its id.
 func (v *fleetView) nameOf(id string) string {
-	if name := v.names[id]; name != "" {
+	switch name := v.names[id]; {
+	case name == "":
+		return shortID(id)
+	case v.alike[name]:
+		return name + " " + shortID(id)
+	default:
 		return name
 	}
-	return shortID(id)
 }
 
 func shortID(id string) string { return id[:min(8, len(id))] }

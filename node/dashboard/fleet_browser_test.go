@@ -131,12 +131,12 @@ func (b *tab) machines(h *harbour) {
 	h.up("44")
 	b.untilText("host44")
 	h.down("44")
-	b.click(`button[aria-label="Drain host11"]`)
+	b.click(`button[aria-label="Drain host11 11000000"]`)
 	b.untilText("is being emptied")
 	if m, _ := h.store.Machine(wholeID("11")); !m.Drained {
 		b.t.Error("it isn't drained")
 	}
-	b.click(`button[aria-label="End the drain host11"]`)
+	b.click(`button[aria-label="End the drain host11 11000000"]`)
 	b.untilText("may have units again")
 	b.fine("machines")
 }

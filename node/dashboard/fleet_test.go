@@ -64,11 +64,16 @@ func TestFleetLists(t *testing.T) {
 	page("?machine="+wholeID("11")).has(t, "Units on host11", "There are no units on this machine.")
 	h.put("u007.service", fleet.Launched)
 	h.place("u007.service", "", "11")
+	page("?q=u007").has(t, ">host11</a>")
+	// Another machine of the same name.
+	h.must(&fleet.Command{Open: &fleet.Open{Term: fleetTerm, Machine: fleet.Machine{ID: wholeID("12"), Name: "host11", Boot: wholeID("b")}}})
+	page("?q=u007").has(t, ">host11 11000000</a>")
+	h.must(&fleet.Command{Open: &fleet.Open{Term: fleetTerm, Was: h.revision, Machine: fleet.Machine{ID: wholeID("12"), Name: "host12", Boot: wholeID("b")}}})
 	page("?machine="+wholeID("11")+"&q=u00").has(t, "u007.service")
 	for i := range 130 {
 		h.up(fmt.Sprintf("2%03d", i))
 	}
-	s.ask("GET", Base+"machines/", nil).has(t, "131 of 131 up", `href="/mod/dashboard/machines/?page=2"`)
+	s.ask("GET", Base+"machines/", nil).has(t, "132 of 132 up", `href="/mod/dashboard/machines/?page=2"`)
 	s.ask("GET", Base+"machines/?page=2", nil).has(t, "host2129", `href="/mod/dashboard/machines/?page=1"`)
 }
 

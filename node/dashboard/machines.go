@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -81,7 +82,7 @@ func (d *dashboard) machinesStream(w http.ResponseWriter, r *http.Request) {
 
 func (v *fleetView) machineRow(m *fleetapi.Machine) machineRow {
 	row := machineRow{
-		Name: v.nameOf(m.ID), ID: m.ID, Short: shortID(m.ID), Word: "up", Class: "good", IP: m.PrimaryIP, Version: m.Version,
+		Name: cmp.Or(m.Name, shortID(m.ID)), ID: m.ID, Short: shortID(m.ID), Word: "up", Class: "good", IP: m.PrimaryIP, Version: m.Version,
 		Units: plural(m.Units, "unit"), UnitsHref: unitsOn(m.ID), Op: "drain", Way: "Drain", Action: Base + "machines/" + m.ID,
 	}
 	if m.Drained {

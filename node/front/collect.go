@@ -66,6 +66,33 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.durations(out, "drydock_host_step_seconds", "How long the node's steps took.", h.Steps())
 	c.operations(out, &s)
 	c.peers(out, others)
+	collectFleet(out, &v.Fleet)
+}
+
+// collectFleet tells of units and machines. What the leader counts is of its own
+// life: others have zeros.
+func collectFleet(out chan<- prometheus.Metric, v *node.FleetView) {
+	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
+	for _, x := range []sample{
+		{"drydock_fleet_leads", "Whether the member governs the machines.", gauge, truth(v.Leads)},
+		{"drydock_fleet_units", "Units that there are.", gauge, float64(v.Units)},
+		{"drydock_fleet_machines", "Machines that are known, those that are down too.", gauge, float64(v.Machines)},
+		{"drydock_fleet_machines_up", "Machines that have a session with this member.", gauge, float64(v.Counters.Machines)},
+		{"drydock_fleet_states", "States of units on machines.", gauge, float64(v.States)},
+		{"drydock_fleet_frames_total", "Frames that came from machines.", counter, float64(v.Counters.Frames)},
+		{"drydock_fleet_frames_bad_total", "Frames of machines that couldn't be read.", counter, float64(v.Bad + v.Counters.Refused)},
+		{"drydock_fleet_beats_total", "Beats of machines.", counter, float64(v.Counters.Beats)},
+		{"drydock_fleet_acks_total", "Beats that were acknowledged.", counter, float64(v.Counters.Acks)},
+		{"drydock_fleet_sessions_opened_total", "Sessions of machines that were begun.", counter, float64(v.Counters.Opened)},
+		{"drydock_fleet_sessions_closed_total", "Sessions of machines that were ended.", counter, float64(v.Counters.Closed)},
+		{"drydock_fleet_reports_total", "Reports of machines.", counter, float64(v.Counters.Reports)},
+		{"drydock_fleet_moves_total", "Moves of units that were proposed.", counter, float64(v.Counters.Moves)},
+		{"drydock_fleet_moves_refused_total", "Moves that had no effect, since the state had gone on.", counter, float64(v.Counters.RefusedMoves)},
+		{"drydock_fleet_orders_total", "Orders that were sent to machines.", counter, float64(v.Counters.Pushes)},
+		{"drydock_fleet_proposals_waiting", "Changes that are proposed and not decided.", gauge, float64(v.Counters.Waiting)},
+	} {
+		out <- prometheus.MustNewConstMetric(desc(x.name, x.help), x.kind, x.value)
+	}
 }
 
 func truth(b bool) float64 {

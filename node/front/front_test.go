@@ -110,6 +110,7 @@ func TestMetrics(t *testing.T) {
 		"etcd_server_is_leader":                                                   "1",
 		"etcd_server_leader_changes_seen_total":                                   "1",
 		"drydock_node_members":                                                    "1",
+		"drydock_fleet_units":                                                     "0",
 		`drydock_build_info{version="test"}`:                                      "1",
 		`drydock_keys_operations_total{operation="set",result="success"}`:         "1",
 		`drydock_http_requests_total{code="200",endpoint="keys",method="GET"}`:    "1",
