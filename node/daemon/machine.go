@@ -81,8 +81,12 @@ func (f *fleetMachine) set(cluster uint64, peers []string) error {
 	if dir == "" {
 		dir = machine.RunDir(f.cfg.DataDir, self.ID)
 	}
+	kind := f.cfg.UnitRuntime
+	if kind == "auto" {
+		kind = machine.ChooseRuntime()
+	}
 	m, err := machine.Start(machine.Options{
-		Cluster: cluster, Peers: peers, Self: self, RunDir: dir, Groups: "drydock-" + self.ID,
+		Runtime: kind, Cluster: cluster, Peers: peers, Self: self, RunDir: dir, Groups: "drydock-" + self.ID,
 		Token: f.cfg.JoinToken, TLS: f.tls, Logger: f.log,
 	})
 	if err != nil {

@@ -81,7 +81,7 @@ func Options() []Option {
 		str(groupMachine, "public-ip", "ADDRESS", "", "what lists show as the machine's address (default: the host's first)", func(c *Config) *string { return &c.PublicIP }, "public_ip"),
 		pairs(groupMachine, "metadata", "key=value,... that units choose their machine by", func(c *Config) *map[string]string { return &c.Metadata }),
 		resources(),
-		str(groupMachine, "unit-runtime", "NAME", "auto", "what runs units: "+strings.Join(runtimes, ", "), func(c *Config) *string { return &c.UnitRuntime }),
+		str(groupMachine, "unit-runtime", "NAME", "auto", "what runs units: "+strings.Join(runtimes, ", ")+"; auto is systemd where that has started this node as root's", func(c *Config) *string { return &c.UnitRuntime }),
 		str(groupMachine, "run-dir", "DIR", "", "what the node's next life must know until the host boots again (default: below /run)", func(c *Config) *string { return &c.RunDir }),
 		flag(groupMachine, "keep-running-when-isolated", false, "machines cut off from the cluster go on running their units, which may then run twice; the same on every member", func(c *Config) *bool { return &c.KeepRunning }),
 
@@ -174,7 +174,7 @@ func hosts(group, name, usage string, field func(*Config) *[]string) Option {
 }
 
 // runtimes are what can run units here.
-var runtimes = []string{"auto", "supervisor"}
+var runtimes = []string{"auto", machine.Supervisor, machine.Systemd}
 
 // pairs is a list of key=value.
 func pairs(group, name, usage string, field func(*Config) *map[string]string) Option {

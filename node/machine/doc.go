@@ -19,7 +19,7 @@
 //     the agent's to judge.
 //
 // Files: machine.go start and end, loop.go the goroutine, ops.go operations, line.go
-// the connection to a member, keep.go the record, facts.go and its companions what the
+// the connection to a member, runtime.go what runs units, keep.go the record, facts.go and its companions what the
 // host says of itself. Packages below: guard, the process that kills when the lease has
 // passed; tether, connections.
 package machine

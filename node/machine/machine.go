@@ -18,7 +18,6 @@ import (
 	"drydock/node/machine/guard"
 	"drydock/node/runtime"
 	"drydock/node/runtime/lease"
-	"drydock/node/runtime/supervisor"
 	"drydock/node/world"
 )
 
@@ -32,7 +31,10 @@ type Options struct {
 	// RunDir is for what the next life must know until the host boots again; best on
 	// a file system that a reboot empties (RunDir, the function).
 	RunDir string
-	// Groups names the control groups of this machine's units; empty for process
+	// Runtime runs units: Supervisor, or Systemd at SystemdAddress (empty is the
+	// system's). Empty is the supervisor.
+	Runtime, SystemdAddress string
+	// Groups names the control groups of the supervisor's units; empty for process
 	// groups.
 	Groups string
 	// Token is the cluster's join token, TLS is for https peer URLs; either may be
@@ -117,9 +119,8 @@ func Start(o Options) (m *Machine, err error) {
 
 // open opens what the machine needs. The directory is locked first of all.
 func (m *Machine) open() (err error) {
-	units := filepath.Join(m.o.RunDir, guard.UnitsDir)
 	m.keeper, err = guard.Keep(guard.Options{
-		Dir: m.o.RunDir, Supervisor: units, Program: m.o.Program, Changed: m.guardChanged, Logger: m.log,
+		Dir: m.o.RunDir, Runtimes: m.o.runtimes(), Program: m.o.Program, Changed: m.guardChanged, Logger: m.log,
 	})
 	if errors.Is(err, guard.ErrTaken) {
 		err = fmt.Errorf("%w: another node on this host is machine %s: give each a --machine-id of its own, or none", err, m.o.Self.ID)
@@ -130,20 +131,8 @@ func (m *Machine) open() (err error) {
 	if m.timer, err = lease.NewTimer(); err != nil {
 		return err
 	}
-	m.runtime, err = supervisor.New(supervisor.Options{
-		Dir: units, Groups: m.o.Groups, Facts: specifiers(&m.o.Self), Provided: provided,
-		Report: m.reported, Program: m.o.Program, Lease: m.keeper.LeaseOf,
-	})
+	m.runtime, err = m.openRuntime()
 	return err
-}
-
-// provided are units that every host is taken to have: who needs more of them than
-// their names needs systemd.
-var provided = []string{
-	"basic.target", "sysinit.target", "multi-user.target", "default.target", "local-fs.target", "remote-fs.target",
-	"network.target", "network-online.target", "nss-lookup.target", "time-sync.target", "sockets.target", "timers.target",
-	"docker.service", "docker.socket", "early-docker.service", "etcd.service", "etcd2.service", "fleet.service", "flanneld.service",
-	"systemd-journald.service", "systemd-networkd.service", "systemd-resolved.service", "dbus.service", "syslog.target",
 }
 
 func now() world.Instant {

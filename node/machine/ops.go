@@ -3,15 +3,12 @@ package machine
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"drydock/node/agent"
-	"drydock/node/machine/guard"
 	"drydock/node/runtime"
 	"drydock/node/runtime/lease"
-	"drydock/node/runtime/supervisor"
 )
 
 // Times of a kill.
@@ -166,10 +163,10 @@ func (m *Machine) kill(op agent.Op) {
 	case <-m.ctx.Done():
 		return
 	}
-	units := filepath.Join(m.o.RunDir, guard.UnitsDir)
+	runtimes := m.o.runtimes()
 	for m.ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(m.ctx, round)
-		err := supervisor.KillOrphans(ctx, units, func(unit string) bool { return unit != op.Unit })
+		err := runtimes.Kill(ctx, func(unit string) bool { return unit != op.Unit })
 		cancel()
 		if err == nil && m.quiet(op.Unit) {
 			m.ended(op, "done", "")

@@ -27,5 +27,6 @@
 //     to end by the system (SIGTERM), it doesn't wait for the lease of a node that is
 //     gone, but kills at once.
 //
-// Files: guard.go (the process), keeper.go (the node's side), files.go.
+// Files: guard.go (the process), runtimes.go (how it kills), keeper.go (the node's side),
+// files.go.
 package guard

@@ -214,7 +214,7 @@ func (g *guard) kill() error {
 	ctx, cancel := context.WithTimeout(context.Background(), round)
 	defer cancel()
 	spared := globals(g.dir)
-	return killAll(ctx, readSetup(g.dir), func(unit string) bool {
+	return readRuntimes(g.dir).Kill(ctx, func(unit string) bool {
 		// A node that has come to its senses may have started it anew.
 		return spared[unit] || g.word.Read() != lease.Over
 	})
@@ -255,22 +255,6 @@ func (p *presence) read(file *os.File) {
 }
 
 func (p *presence) gone() bool { return p.away.Load() }
-
-// setup is what the node tells its guard of how units run here.
-type setup struct {
-	// Supervisor is the directory of the supervisor's records, if it runs units.
-	Supervisor string `json:"supervisor,omitempty"`
-}
-
-// readSetup reads what is known; a file that can't be read names nothing.
-func readSetup(dir string) setup {
-	var s setup
-	text, err := os.ReadFile(filepath.Join(dir, setupFile))
-	if err != nil || json.Unmarshal(text, &s) != nil {
-		s = setup{Supervisor: filepath.Join(dir, UnitsDir)}
-	}
-	return s
-}
 
 // globals are the units that run without a lease. Who can't be read isn't one.
 func globals(dir string) map[string]bool {

@@ -47,7 +47,7 @@ const (
 // so, and renews the lease until it can't.
 func beNode(dir string) error {
 	units := filepath.Join(dir, UnitsDir)
-	k, err := Keep(Options{Dir: dir, Supervisor: units})
+	k, err := Keep(Options{Dir: dir, Runtimes: Runtimes{Supervisor: units}})
 	if err != nil {
 		return err
 	}
@@ -282,6 +282,26 @@ func TestANextLifeFindsTheGuard(t *testing.T) {
 	})
 }
 
+func TestWhatAnotherRuntimeHasLeftIsKilled(t *testing.T) {
+	dir := t.TempDir()
+	n := startNode(t, dir)
+	if err := syscall.Kill(-n.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = n.Wait() // it was killed
+	k, err := Keep(Options{Dir: dir, Runtimes: Runtimes{Supervisor: filepath.Join(dir, "other")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs(n.pids["local.service"]) || runs(n.pids["global.service"]) {
+		t.Error("nobody knows them, and they run")
+	}
+	k.Begin(lease.None)
+	if err := k.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOneNodeToADirectory(t *testing.T) {
 	dir := t.TempDir()
 	startNode(t, dir)
@@ -325,7 +345,7 @@ func TestWhatCannotBeReadSparesNobody(t *testing.T) {
 	if g := globals(dir); len(g) != 0 {
 		t.Errorf("spared: %v", g)
 	}
-	if s := readSetup(dir); s.Supervisor != filepath.Join(dir, UnitsDir) {
-		t.Errorf("%+v", s)
+	if r := readRuntimes(dir); r.Supervisor != filepath.Join(dir, UnitsDir) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/google/renameio/v2"
 
 	"drydock/node/runtime/lease"
-	"drydock/node/runtime/supervisor"
 )
 
 // Times of a keeper.
@@ -35,9 +34,8 @@ const maxLogBytes = 64 << 10
 type Options struct {
 	// Dir is the directory that node and guard share. It is made if it isn't there.
 	Dir string
-	// Supervisor is the directory of the records of the supervisor that runs units
-	// here, if one does.
-	Supervisor string
+	// Runtimes are what runs units here.
+	Runtimes Runtimes
 	// Program becomes the guard; empty is this program itself.
 	Program string
 	// Changed, if not nil, is called when a guard has come or gone. It must not block.
@@ -95,7 +93,10 @@ func (k *Keeper) open() (err error) {
 	if k.lease, err = lease.Create(filepath.Join(k.o.Dir, LeaseFile)); err != nil {
 		return err
 	}
-	text, err := json.Marshal(setup{Supervisor: k.o.Supervisor})
+	if err := k.forsake(); err != nil {
+		return err
+	}
+	text, err := json.Marshal(k.o.Runtimes)
 	if err != nil {
 		return err
 	}
@@ -113,6 +114,24 @@ func (k *Keeper) open() (err error) {
 		return err
 	}
 	k.poke()
+	return nil
+}
+
+// forsake kills what other runtimes than those of this life have left: nobody would
+// take it over.
+func (k *Keeper) forsake() error {
+	if _, err := os.Stat(filepath.Join(k.o.Dir, setupFile)); err != nil {
+		return nil // it is the first
+	}
+	was := readRuntimes(k.o.Dir)
+	if was == k.o.Runtimes {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(k.ctx, 10*round)
+	defer cancel()
+	if err := was.Kill(ctx, nil); err != nil {
+		return fmt.Errorf("units that another runtime has left: %w", err)
+	}
 	return nil
 }
 
@@ -298,12 +317,4 @@ func (k *Keeper) outlive() error {
 	_, err = file.Read(make([]byte, 1))
 	_ = file.Close()
 	return err
-}
-
-// killAll kills what runs units here has, but for those that are spared.
-func killAll(ctx context.Context, s setup, spare func(unit string) bool) error {
-	if s.Supervisor == "" {
-		return nil
-	}
-	return supervisor.KillOrphans(ctx, s.Supervisor, spare)
 }
