@@ -29,5 +29,5 @@
 // once a second), health.go (the sentence), overview.go, chart.go and ring.go (the first
 // page), keys.go and listing.go (reading), edit.go and form.go (writing),
 // value.go (text, JSON, bytes), change.go and stream.go (watches, server-sent
-// events), fleet.go (units), unit.go, journal.go, machines.go, format.go.
+// events), fleet.go (units), unit.go, journal.go, machines.go, roster.go, format.go.
 package dashboard

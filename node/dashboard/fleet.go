@@ -72,20 +72,15 @@ type fleetView struct {
 	machines []fleetapi.Machine
 	revision uint64
 	total    int
-	up       int
-	known    int
-	// names are machines' by id, alike those that several have.
-	names map[string]string
-	alike map[string]bool
-	note  string
-	more  bool
+	note     string
+	more     bool
+	*roster
 }
 
 // gather reads what call asks for; choose, if not nil, completes the call on the
 // member's thread.
 func (d *dashboard) gather(ctx context.Context, call *fleetapi.Call, choose func(s *fleet.Store, v *fleetView)) (*fleetView, *problem) {
-	v := &fleetView{names: make(map[string]string), alike: make(map[string]bool)}
-	seen := make(map[string]bool)
+	v := &fleetView{}
 	var found *fleetapi.Found
 	call.Details = true
 	a := d.h.ReadFleet(ctx, true, func(s *fleet.Store) {
@@ -93,15 +88,7 @@ func (d *dashboard) gather(ctx context.Context, call *fleetapi.Call, choose func
 			choose(s, v)
 		}
 		found = call.Collect(s)
-		v.total, v.known = s.Units(), s.Machines()
-		for m := range s.MachinesFrom(0) {
-			v.names[m.ID] = m.Name
-			v.alike[m.Name] = seen[m.Name]
-			seen[m.Name] = true
-			if m.Session != 0 {
-				v.up++
-			}
-		}
+		v.total, v.roster = s.Units(), d.roster.look(s)
 	})
 	if a.Status != consensus.Done || a.Refusal != nil {
 		return nil, fleetTrouble(a.Refusal, a.Reason)
@@ -233,25 +220,6 @@ func (p *unitsPage) choose(call *fleetapi.Call, s *fleet.Store, v *fleetView) {
 			return
 		}
 	}
-}
-
-// nameOf is a machine's name for people: its own, or, if it has none or another has
-// the same, with the beginning of its id.
-func (v *fleetView) nameOf(id string) string {
-	switch name := v.names[id]; {
-	case name == "":
-		return shortID(id)
-	case v.alike[name]:
-		return name + " " + shortID(id)
-	default:
-		return name
-	}
-}
-
-func shortID(id string) string { return id[:min(8, len(id))] }
-
-func (v *fleetView) link(id string) machineLink {
-	return machineLink{Name: v.nameOf(id), Href: unitsOn(id)}
 }
 
 func unitURL(name string) string { return Base + "units/" + url.PathEscape(name) }

@@ -103,6 +103,7 @@ type dashboard struct {
 	feed    *feed
 	live    liveCache
 	streams atomic.Int64
+	roster  rosterCache
 }
 
 // Handler serves the dashboard of a member at Base, and leads to it from "/" and

@@ -141,7 +141,11 @@ func (c *Call) collectMachines(s *fleet.Store, f *Found) {
 		case skip > 0:
 			skip--
 		default:
-			f.machines = append(f.machines, foundMachine{is: m, units: len(s.PlacedOn(m.ID))})
+			found := foundMachine{is: m}
+			if c.Details {
+				found.units = len(s.PlacedOn(m.ID))
+			}
+			f.machines = append(f.machines, found)
 		}
 		if len(f.machines) == PageSize {
 			break

@@ -9,7 +9,9 @@
 //
 // While users are on, the API is for those with the role root, as the members' API
 // is. A worker has no book of users: it has a member judge the credentials that
-// come with a request. Who may open the Unix socket needs no others.
+// come with a request. Who may open the Unix socket needs no others. Credentials go
+// with a request that is passed on, but a client's certificate can't: a user who is
+// known by one alone is not let in to journals of other machines.
 //
 // Files: serve.go (Handler), machine.go (what a machine knows), hop.go (asking
 // another node), socket.go.

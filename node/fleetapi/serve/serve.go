@@ -75,7 +75,7 @@ const (
 	maxWaiting = 4096
 	// gather is how long a change waits for company, so that a busy fleet doesn't have
 	// its watchers ask again for each.
-	gather = 50 * time.Millisecond
+	gather = 100 * time.Millisecond
 	// askTime bounds how long an answer waits for the leader's reasons.
 	askTime = 2 * time.Second
 	// readTime bounds a read.
