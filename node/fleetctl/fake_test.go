@@ -49,6 +49,8 @@ type fake struct {
 	// pageSize is of lists.
 	pageSize int
 	requests []string
+	// placing is set while the scheduler is about to decide.
+	placing bool
 }
 
 func newFake(extended bool) *fake {
@@ -71,13 +73,22 @@ func (f *fake) addMachine(id, ip string, metadata map[string]string) {
 	f.machines[id] = &fleetclient.Machine{ID: id, PrimaryIP: ip, Metadata: metadata}
 	f.solver.SetMachine(scheduler.Machine{ID: id, Metadata: metadata})
 	f.bump()
-	time.AfterFunc(placing, f.place)
+	f.placeSoon()
+}
+
+// placeSoon has the scheduler decide in a while, once for all that comes until then.
+func (f *fake) placeSoon() {
+	if !f.placing {
+		f.placing = true
+		time.AfterFunc(placing, f.place)
+	}
 }
 
 // place has the scheduler decide.
 func (f *fake) place() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.placing = false
 	f.solver.Solve(0)
 	where := make(map[*fleetclient.Unit][]string)
 	for _, name := range slices.Sorted(maps.Keys(f.units)) {
@@ -418,7 +429,7 @@ func (f *fake) put(w http.ResponseWriter, r *http.Request, name string, body fle
 	needs := file.Fleet()
 	f.solver.SetUnit(scheduler.Unit{Name: name, Active: u.DesiredState != fleetclient.Inactive, Needs: &needs})
 	f.bump()
-	time.AfterFunc(placing, f.place)
+	f.placeSoon()
 	w.WriteHeader(status)
 }
 
@@ -449,7 +460,7 @@ func (f *fake) drain(id string, on bool) {
 	m.Drained = on
 	f.solver.Drain(id, on)
 	f.bump()
-	time.AfterFunc(placing, f.place)
+	f.placeSoon()
 }
 
 func (f *fake) patch(r *http.Request) {

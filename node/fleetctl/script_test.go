@@ -34,6 +34,7 @@ import (
 //	% behave UNIT HOW        fails, slow, once, stuck, or well
 //	% journal UNIT TEXT      the unit writes a line
 //	% down, % silent, % up   the cluster refuses, doesn't answer, is well
+//	% pages N                lists have pages of N, not 2
 //	% gone UNIT              somebody else destroys a unit
 //	% after TIME             time passes
 //	% in TIME DIRECTIVE      the directive comes later
@@ -285,11 +286,15 @@ func (f *fake) directive(t *testing.T, name, first, second string) {
 	switch name {
 	case "behave":
 		f.behaviour[first] = strings.TrimPrefix(second, "well")
-		time.AfterFunc(placing, f.place)
+		f.placeSoon()
 	case "journal":
 		n := uint64(len(f.journals[first]) + 1)
 		f.journals[first] = append(f.journals[first], fleetclient.Line{Number: n, Time: time.Now().UTC(), Source: "sh", Text: second})
 		f.bump()
+	case "pages":
+		if _, err := fmt.Sscan(first, &f.pageSize); err != nil {
+			t.Fatal(err)
+		}
 	case "gone":
 		delete(f.units, first)
 		f.solver.RemoveUnit(first)
