@@ -86,14 +86,17 @@ func (a *sum) add(b sum, sign int) {
 	a.hi, _ = bits.Sub64(a.hi, b.hi, carry)
 }
 
-// hash returns a record's part of the digest.
-func (s *Store) hash(kind recordKind, a, b string, encode func([]byte) []byte) sum {
+// named begins the bytes that stand for a record in the digest; its value follows.
+func (s *Store) named(kind recordKind, a, b string) []byte {
 	buf := append(s.scratch[:0], byte(kind))
 	buf = wire.AppendString(buf, a)
-	buf = wire.AppendString(buf, b)
-	buf = encode(buf)
-	s.scratch = buf
-	h := sha256.Sum256(buf)
+	return wire.AppendString(buf, b)
+}
+
+// hash returns a record's part of the digest: of what named began.
+func (s *Store) hash(record []byte) sum {
+	s.scratch = record
+	h := sha256.Sum256(record)
 	return sum{hi: binary.BigEndian.Uint64(h[:8]), lo: binary.BigEndian.Uint64(h[8:16])}
 }
 
@@ -103,35 +106,48 @@ func (s *Store) mark(kind recordKind, a, b string) {
 	s.dirty[recordKey{kind, a, b}] = struct{}{}
 }
 
-// resum brings the sum of a unit's or machine's own record up to date.
-func (s *Store) resum(kind recordKind, key string, had *sum, stored *bool, present bool, encode func([]byte) []byte) {
-	if *stored {
-		s.content.add(*had, -1)
+// resumUnit brings the sum of a unit's own record up to date.
+func (s *Store) resumUnit(e *entry) {
+	if e.stored {
+		s.content.add(e.sum, -1)
 	}
-	if *stored = present; present {
-		*had = s.hash(kind, key, "", encode)
-		s.content.add(*had, +1)
+	if e.stored = !e.dead; e.stored {
+		e.sum = s.hash(appendUnit(s.named(recordUnit, e.unit.Name, ""), &e.unit))
+		s.content.add(e.sum, +1)
 	}
-	s.mark(kind, key, "")
+	s.mark(recordUnit, e.unit.Name, "")
+}
+
+// resumHost brings the sum of a machine's record up to date.
+func (s *Store) resumHost(h *host) {
+	id := h.machine.ID
+	if h.stored {
+		s.content.add(h.sum, -1)
+	}
+	if h.stored = s.machines[id] == h; h.stored {
+		h.sum = s.hash(appendMachine(s.named(recordMachine, id, ""), &h.machine))
+		s.content.add(h.sum, +1)
+	}
+	s.mark(recordMachine, id, "")
 }
 
 // putPlace counts a placement's record in, or out.
 func (s *Store) putPlace(e *entry, p *Placement, sign int) {
-	s.content.add(s.hash(recordPlace, e.unit.Name, p.Machine, p.append), sign)
+	s.content.add(s.hash(p.append(s.named(recordPlace, e.unit.Name, p.Machine))), sign)
 	s.mark(recordPlace, e.unit.Name, p.Machine)
 	s.tellUnit(e.unit.Name)
 }
 
 // putLeaving counts the record of a placement that has ended in, or out.
 func (s *Store) putLeaving(e *entry, l *Leaving, sign int) {
-	s.content.add(s.hash(recordLeaving, e.unit.Name, l.Machine, l.append), sign)
+	s.content.add(s.hash(l.append(s.named(recordLeaving, e.unit.Name, l.Machine))), sign)
 	s.mark(recordLeaving, e.unit.Name, l.Machine)
 	s.tellUnit(e.unit.Name)
 }
 
 // putState counts a state's record in, or out.
 func (s *Store) putState(st *State, sign int) {
-	s.content.add(s.hash(recordState, st.Unit, st.Machine, st.append), sign)
+	s.content.add(s.hash(st.append(s.named(recordState, st.Unit, st.Machine))), sign)
 	s.mark(recordState, st.Unit, st.Machine)
 }
 
@@ -155,7 +171,7 @@ func (s *Store) Recompute() [16]byte {
 	for key := range s.keys() {
 		if key.kind != recordText && key.kind != recordMeta {
 			value, _ := s.value(key)
-			content.add(s.hash(key.kind, key.a, key.b, func(b []byte) []byte { return append(b, value...) }), +1)
+			content.add(s.hash(append(s.named(key.kind, key.a, key.b), value...)), +1)
 		}
 	}
 	return digestOf(s.changed, content)

@@ -324,12 +324,11 @@ func (s *Store) unref(h unit.Hash) {
 func (s *Store) settle() {
 	for _, e := range s.touchedUnits {
 		e.touched = false
-		s.resum(recordUnit, e.unit.Name, &e.sum, &e.stored, !e.dead, func(b []byte) []byte { return appendUnit(b, &e.unit) })
+		s.resumUnit(e)
 	}
 	for _, h := range s.touchedHosts {
 		h.touched = false
-		known := s.machines[h.machine.ID] == h
-		s.resum(recordMachine, h.machine.ID, &h.sum, &h.stored, known, func(b []byte) []byte { return appendMachine(b, &h.machine) })
+		s.resumHost(h)
 	}
 	clear(s.touchedUnits)
 	clear(s.touchedHosts)
