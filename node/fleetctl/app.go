@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -191,7 +190,8 @@ func (s *session) prepare(c *cobra.Command) error {
 // tidy writes arguments as cobra wants them: long flags with two dashes (2014's could
 // have one), and commands in full.
 func tidy(root *cobra.Command, args []string) ([]string, error) {
-	out := slices.Clone(args)
+	// Never nil, for which cobra would take the process's own.
+	out := append([]string{}, args...)
 	var cmd *cobra.Command
 	for i := 0; i < len(out); i++ {
 		a := out[i]
