@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"drydock/node/fleet"
 	"drydock/node/host"
 	"drydock/node/keys"
 	"drydock/node/state"
@@ -107,6 +108,15 @@ func TestABackupIsRestoredAsANewCluster(t *testing.T) {
 		got := tree(t, h)
 		if diff := cmp.Diff(want.Node, got.Node); life == 0 && (diff != "" || got.EtcdIndex != want.EtcdIndex) {
 			t.Errorf("index %d, was %d; keys (-old +new):\n%s", got.EtcdIndex, want.EtcdIndex, diff)
+		}
+		var units []string
+		h.ReadFleet(t.Context(), true, func(s *fleet.Store) {
+			for u := range s.UnitsFrom(0) {
+				units = append(units, u.Name)
+			}
+		})
+		if diff := cmp.Diff([]string{"app@0.service", "app@1.service", "app@2.service"}, units); diff != "" {
+			t.Errorf("units (-want +got):\n%s", diff)
 		}
 		a := do(t, h, "PUT", "/v2/keys/more", "value=x")
 		if a.Event == nil || a.Event.Node.Modified != m.EtcdIndex+1+uint64(life) || a.Meta.RaftIndex <= m.Index {

@@ -15,6 +15,7 @@ import (
 	"drydock/node/api"
 	"drydock/node/checkpoint"
 	"drydock/node/consensus"
+	"drydock/node/fleet"
 	"drydock/node/host"
 	"drydock/node/state"
 	"drydock/node/world"
@@ -66,6 +67,24 @@ func do(t testing.TB, h *host.Host, method, target, form string) node.Answer {
 	return a
 }
 
+// submit makes a unit, once the cluster's release allows it.
+func submit(t testing.TB, h *host.Host, name string) {
+	t.Helper()
+	desired := fleet.Launched
+	put := &fleet.Put{Name: name, Text: "[Service]\nExecStart=/bin/app %i\n", Desired: &desired}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+		a := h.Fleet(t.Context(), &fleet.Command{Put: put})
+		if a.Status == consensus.Done && a.Refusal == nil {
+			return
+		}
+		if !errors.Is(a.Refusal, state.ErrNotYet) || time.Now().After(deadline) {
+			t.Fatalf("submit %s: %+v", name, a)
+		}
+	}
+}
+
 // found makes dir a founder's, which has not run yet.
 func found(t testing.TB, dir string) {
 	t.Helper()
@@ -108,6 +127,7 @@ func grown(t testing.TB) string {
 			do(t, h, "PUT", "/v2/keys/brief", "value=soon&ttl=600")
 			do(t, h, "POST", "/v2/keys/_queue", "value=first")
 			do(t, h, "DELETE", "/v2/keys/app/7", "")
+			submit(t, h, fmt.Sprintf("app@%d.service", life))
 			stop()
 		}
 		d, err := host.OpenDisk(dir)
