@@ -102,14 +102,36 @@ func (s *Scheduler) makeRoom(i, slot int32) (*eviction, bool) {
 	return e, s.keepsPeers(i, e.victims, m)
 }
 
-// keepsPeers says whether a machine still has a unit's peers without some others.
+// keepsPeers says whether a machine still has a unit's peers without some others,
+// and without those who would go because they want one of these there.
 func (s *Scheduler) keepsPeers(i int32, without []int32, m *machine) bool {
+	if len(s.units[i].class.peers) == 0 {
+		return true
+	}
+	without = slices.Clone(without)
+	for again := true; again; {
+		again = false
+		for u := m.first; u != none; u = s.units[u].next {
+			if len(s.units[u].class.peers) > 0 && !slices.Contains(without, u) && !s.peersLeft(u, without, m) {
+				without, again = append(without, u), true
+			}
+		}
+	}
+	return s.peersLeft(i, without, m)
+}
+
+// peersLeft says whether a unit's peers are on a machine besides some units, and
+// besides itself.
+func (s *Scheduler) peersLeft(i int32, without []int32, m *machine) bool {
 	for _, p := range s.units[i].class.peers {
 		left := p.globals.count(m.pos) + p.units.count(m.pos)
 		for _, u := range without {
 			if p.matches(s.units[u].name) {
 				left--
 			}
+		}
+		if s.units[i].slot != none && s.machines[s.units[i].slot].pos == m.pos && p.matches(s.units[i].name) {
+			left--
 		}
 		if left <= 0 {
 			return false

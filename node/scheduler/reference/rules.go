@@ -205,7 +205,21 @@ func (s *Solver) victims(r *record, m *machine) (victims []*record, ok bool) {
 			out(u)
 		}
 	}
-	return victims, len(victims) > 0 && fits(r, left) && peers(r, left)
+	if len(victims) == 0 || !fits(r, left) {
+		return nil, false
+	}
+	// Who wanted a victim there goes, too, and must not be one whom r wants.
+	for again := true; again; {
+		again = false
+		for _, u := range left.units {
+			if !peers(u, left) {
+				left.units = slices.DeleteFunc(left.units, func(o *record) bool { return o == u })
+				again = true
+				break
+			}
+		}
+	}
+	return victims, peers(r, left)
 }
 
 // Where returns the id of the machine that a unit is placed on, empty if none.
