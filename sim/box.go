@@ -177,6 +177,7 @@ func (b *box) pause() {
 
 func (b *box) resume() {
 	b.status = up
+	b.heard.awake = b.w.now()
 	b.units.Resume()
 	b.wake()
 }

@@ -178,7 +178,10 @@ func (t target) strikeBox(b *box, f chaos.Fault) (func(), error) {
 		}, nil
 	case *chaos.SlowNode:
 		b.slow += p.Latency
-		return func() { b.slow -= p.Latency }, nil
+		return func() {
+			b.slow -= p.Latency
+			b.heard.awake = t.w.now()
+		}, nil
 	case *chaos.ClockRate:
 		return t.boxRate(b, p), nil
 	case *chaos.Flap:

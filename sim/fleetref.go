@@ -14,6 +14,10 @@ import (
 // has a reason to end its units: a little less than two thirds of the lease.
 const unheard = 1900 * time.Millisecond
 
+// wakeful is how long an agent must have lived, neither stopped nor slowed, to be
+// expected to end units by itself before the guard does.
+const wakeful = 4 * time.Second
+
 // fleetReferee writes down what machines really ran, what users asked for and what
 // was said between machines and members, as far as that explains what happened.
 type fleetReferee struct {
@@ -36,7 +40,9 @@ type heard struct {
 	// hello that was; lost when the machine last had reason to believe that its lease
 	// might end; dead since when no agent lives, reborn when the last one began.
 	last, lost, reborn time.Duration
-	dead               int // place of the open loss, from 1
+	// awake is since when the agent has lived, neither stopped nor slowed.
+	awake time.Duration
+	dead  int // place of the open loss, from 1
 }
 
 func newFleetReferee(w *World) *fleetReferee {
@@ -83,6 +89,7 @@ func (f *fleetReferee) ended(b *box, r units.Run, why units.Cause) {
 	begin := time.Duration(ran.Begin)
 	ran.Cut = f.w.now()-b.heard.last >= unheard || b.heard.lost >= begin
 	ran.Reborn = b.agent == nil || b.heard.reborn >= begin
+	ran.Awake = b.status == up && b.slow == 0 && f.w.now()-b.heard.awake >= wakeful
 	if f.few() {
 		f.w.referee.note(b.name, fmt.Sprintf("%s on %s has ended: %s", r.Unit, b.name, why), MarkInfo)
 	}
@@ -127,13 +134,12 @@ func (f *fleetReferee) agentBegan(b *box) {
 	h.beats, h.hellos = make(map[uint64]time.Duration), make(map[uint64]time.Duration)
 	if h.dead > 0 {
 		f.r.Losses[h.dead-1].End = f.now()
-		f.r.Losses[h.dead-1].Empty = len(b.units.Present()) == 0
 	}
-	h.dead, h.reborn = 0, f.w.now()
+	h.dead, h.reborn, h.awake = 0, f.w.now(), f.w.now()
 }
 
 func (f *fleetReferee) agentDied(b *box) {
-	f.r.Losses = append(f.r.Losses, history.FleetLoss{Machine: b.name, Begin: f.now()})
+	f.r.Losses = append(f.r.Losses, history.FleetLoss{Machine: b.name, Begin: f.now(), Dead: true})
 	b.heard.dead = len(f.r.Losses)
 }
 
@@ -176,6 +182,10 @@ func (f *fleetReferee) received(b *box, frame []byte) {
 	case fr.Welcome != nil:
 		if at, ok := h.hellos[fr.Welcome.Nonce]; ok {
 			h.hear(f, b, at)
+			if f.w.now()-at >= unheard {
+				// It had asked for long: what counts begins now.
+				h.lost, h.last = f.w.now(), f.w.now()
+			}
 			clear(h.hellos)
 		}
 	case fr.Closed != nil:
@@ -190,7 +200,9 @@ func (h *heard) hear(f *fleetReferee, b *box, at time.Duration) {
 	}
 	if gap := f.w.now() - h.last; gap >= unheard {
 		h.lost = f.w.now()
-		f.r.Losses = append(f.r.Losses, history.FleetLoss{Machine: b.name, Begin: int64(h.last), End: f.now()})
+		f.r.Losses = append(f.r.Losses, history.FleetLoss{
+			Machine: b.name, Begin: int64(h.last), End: f.now(), Dead: h.reborn > h.last || h.awake > h.last,
+		})
 	}
 	h.last = at
 }
@@ -199,7 +211,9 @@ func (h *heard) hear(f *fleetReferee, b *box, at time.Duration) {
 func (f *fleetReferee) finish() {
 	for _, b := range f.w.fleet.boxes {
 		if f.w.now()-b.heard.last >= unheard {
-			f.r.Losses = append(f.r.Losses, history.FleetLoss{Machine: b.name, Begin: int64(b.heard.last)})
+			f.r.Losses = append(f.r.Losses, history.FleetLoss{
+				Machine: b.name, Begin: int64(b.heard.last), Dead: b.status != up || b.heard.awake > b.heard.last,
+			})
 		}
 		for _, name := range b.units.Names() {
 			s, _ := b.units.State(name)

@@ -47,12 +47,13 @@ const (
 	areaReleases   = "releases"
 	areaCodec      = "codec"
 	areaAPI        = "api"
+	areaFleet      = "fleet"
 	areaNull       = "null"
 )
 
 var areas = []string{
 	areaConsensus, areaWAL, areaCheckpoint, areaSnapshot, areaSessions, areaKeyspace,
-	areaWatches, areaTTLs, areaMembership, areaReleases, areaCodec, areaAPI, areaNull,
+	areaWatches, areaTTLs, areaMembership, areaReleases, areaCodec, areaAPI, areaFleet, areaNull,
 }
 
 // What every run promises without an expectation in the file, as findings name
@@ -70,7 +71,7 @@ var promises = []string{promiseInvariants, promiseOnDisk, promiseNoPanic, promis
 func catalogue() []mutant {
 	return slices.Concat(
 		consensusMutants, readMutants, walMutants, checkpointMutants, snapshotMutants, sessionMutants,
-		keyspaceMutants, watchMutants, ttlMutants, membershipMutants, releaseMutants, codecMutants, apiMutants, nullMutants,
+		keyspaceMutants, watchMutants, ttlMutants, membershipMutants, releaseMutants, codecMutants, apiMutants, fleetMutants, nullMutants,
 	)
 }
 

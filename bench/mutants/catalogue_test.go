@@ -49,6 +49,8 @@ var expectations = []string{
 	scenario.ExpectIndexes, scenario.ExpectQuorums, scenario.ExpectWatches, scenario.ExpectLifetimes,
 	scenario.ExpectLocks, scenario.ExpectBounded, scenario.ExpectRot, scenario.ExpectOutage,
 	scenario.ExpectReleases, scenario.ExpectUpgraded,
+	scenario.ExpectOnce, scenario.ExpectApart, scenario.ExpectPlaced, scenario.ExpectCapacity, scenario.ExpectCauses,
+	scenario.ExpectRunning, scenario.ExpectUp, scenario.ExpectStates, scenario.ExpectHeard, scenario.ExpectRest,
 }
 
 func TestCatalogueIsSane(t *testing.T) {

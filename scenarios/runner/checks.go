@@ -43,6 +43,9 @@ var checks = map[string]check{
 		}
 		return fleet.CheckStates(e.Fleet, e.Simulated)
 	}),
+	scenario.ExpectHeard: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
+		return fleet.CheckHeard(e.Fleet)
+	}),
 	scenario.ExpectRest: onFleet(func(e *evidence, _ scenario.Expectation) checker.Verdict {
 		return fleet.CheckRest(e.Fleet, e.Applied, e.Simulated)
 	}),

@@ -41,6 +41,7 @@ const (
 	ExpectRunning      = "units-running"
 	ExpectUp           = "units-up-within"
 	ExpectStates       = "states-true"
+	ExpectHeard        = "machines-heard"
 	ExpectRest         = "at-rest-nothing-is-logged"
 	// ExpectPromised stands for all that a file without expectations is held
 	// to; it is replaced by those when a file is read.
@@ -92,6 +93,7 @@ func Expectations() []ExpectInfo {
 		{ExpectRunning, TakesTime, "this time after healing, and after the last wish of users, everything that is wanted and can run does, in the wanted edition, and nothing else"},
 		{ExpectUp, TakesTime, "faults or not, nothing that is wanted and can run is without a running process for longer than this"},
 		{ExpectStates, TakesNothing, "at the end every state that machines have reported is so, and none is missing"},
+		{ExpectHeard, TakesNothing, "no machine whose agent lives is ever without the leader's word for so long that it would have to end its units"},
 		{ExpectRest, TakesNothing, "while nobody asks for anything, the log doesn't grow"},
 		{ExpectMinAcked, TakesNumber, "at least so many operations are acknowledged"},
 		{ExpectMinFaults, TakesNumber, "at least so many faults take effect; fewer make the run unknown, as it proves little"},

@@ -80,6 +80,9 @@ type Ran struct {
 	// had died since.
 	Cut    bool `json:"cut,omitempty"`
 	Reborn bool `json:"reborn,omitempty"`
+	// Awake says that the machine's agent had lived for a lease and more at the end,
+	// neither stopped nor slowed.
+	Awake bool `json:"awake,omitempty"`
 }
 
 // FleetLoss is a stretch of time for which a machine was not there for the
@@ -88,8 +91,8 @@ type FleetLoss struct {
 	Machine string `json:"machine"`
 	Begin   int64  `json:"begin"`
 	End     int64  `json:"end,omitempty"`
-	// Empty says that nothing of it can have run at the end.
-	Empty bool `json:"empty,omitempty"`
+	// Dead says that its agent was, or stopped, for some of the time.
+	Dead bool `json:"dead,omitempty"`
 }
 
 // FleetState is what the cluster holds to be the state of a unit on a machine, at

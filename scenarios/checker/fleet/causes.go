@@ -132,6 +132,9 @@ func (c *causes) noEnd(u *history.FleetUnit, r *history.Ran) string {
 	if r.Told != 0 {
 		at = r.Told
 	}
+	if r.Why == "guarded" && r.Awake {
+		return fmt.Sprintf("the guard of %s had to end %s at %s, though the agent lived and could have", r.Machine, r.Unit, seconds(r.End))
+	}
 	onWord := r.Why == "stopped" || r.Why == "killed" || r.Why == "guarded"
 	switch {
 	case r.End == 0 || !onWord || r.Cut || u.Movable || len(u.With) > 0:

@@ -7,7 +7,7 @@
 // isn't allowed, more than a machine has. The others read the whole record: whether
 // everything that stops or starts has a cause (causes.go), whether what is wanted
 // runs in time (running.go), whether what the cluster believes at the end is so
-// (states.go), and whether the log rests (rest.go).
+// (states.go), whether machines are heard, and whether the log rests (rest.go).
 //
 // # What no checker sees
 //

@@ -80,6 +80,7 @@ var checks = map[string]func(f *history.Fleet) checker.Verdict{
 		return fleet.CheckUp(f, fleet.RunningOptions{End: end, Within: 5 * time.Second})
 	},
 	"states": func(f *history.Fleet) checker.Verdict { return fleet.CheckStates(f, end) },
+	"heard":  fleet.CheckHeard,
 	"rest": func(f *history.Fleet) checker.Verdict {
 		return fleet.CheckRest(f, []history.Applied{{Time: at(10), Node: "n1", Index: 7}, {Time: at(55), Node: "n2", Index: 7}}, end)
 	},
@@ -178,7 +179,7 @@ func TestEachCheckSees(t *testing.T) {
 		}},
 		{"started again elsewhere, its machine was lost", "", "", func(f *history.Fleet) {
 			move(f, 15, "exited")
-			f.Losses = []history.FleetLoss{{Machine: "w1", Begin: at(17), End: at(21)}}
+			f.Losses = []history.FleetLoss{{Machine: "w1", Begin: at(17), End: at(21), Dead: true}}
 			f.Runs = append(f.Runs, ran("a.service", "w1", 19.5, 0, ""))
 		}},
 		{"started though nobody wants it", "causes running", "since 3.000s it was to be loaded", func(f *history.Fleet) {
@@ -200,6 +201,17 @@ func TestEachCheckSees(t *testing.T) {
 		}},
 		{"a wish that was never granted", "running", "never granted", func(f *history.Fleet) {
 			f.Wishes = append(f.Wishes, wish("b.service", "restart", "launched", 10, 0))
+		}},
+		{"guarded though the agent lived", "causes", "though the agent lived", func(f *history.Fleet) {
+			r := move(f, 15, "guarded")
+			r.Cut, r.Awake = true, true
+			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+		}},
+		{"a machine that hears nothing", "heard", "after 15.000s until 18.000s", func(f *history.Fleet) {
+			f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18)}}
+		}},
+		{"a machine that was dead", "", "", func(f *history.Fleet) {
+			f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18), Dead: true}, {Machine: "w1", End: at(2)}}
 		}},
 		{"a gap", "up", "from 10.000s until 16.000s", func(f *history.Fleet) {
 			move(f, 10, "cut")
