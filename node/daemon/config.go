@@ -39,6 +39,7 @@ type Config struct {
 	Unaccounted         bool
 	UnitRuntime, RunDir string
 	KeepRunning         bool
+	MachineLease        time.Duration
 
 	HeartbeatInterval, ElectionTimeout time.Duration
 	SnapshotCount                      uint64
@@ -137,6 +138,10 @@ func (c *Config) Normalize() error {
 		return c.errorf("election-timeout", "%v is below five heartbeats of %v: elections would be lost to a late packet", c.ElectionTimeout, c.HeartbeatInterval)
 	case c.ElectionTimeout > 50*time.Second:
 		return c.errorf("election-timeout", "%v is above 50s", c.ElectionTimeout)
+	case c.MachineLease < 4*c.ElectionTimeout:
+		return c.errorf("machine-lease", "%v is below four election timeouts of %v: units would stop for a change of leaders", c.MachineLease, c.ElectionTimeout)
+	case c.MachineLease > time.Minute:
+		return c.errorf("machine-lease", "%v is above 1m", c.MachineLease)
 	case c.BcryptCost < 4 || c.BcryptCost > 31:
 		return c.errorf("bcrypt-cost", "%d is outside of 4 to 31", c.BcryptCost)
 	}

@@ -115,6 +115,8 @@ func TestBadConfiguration(t *testing.T) {
 		{map[string]string{"log-level": "loud"}, nil, `--log-level: "loud"`},
 		{map[string]string{"log-format": "xml"}, nil, `--log-format: "xml"`},
 		{map[string]string{"machine-id": "n1"}, nil, `--machine-id: "n1" is not 32 hexadecimal digits`},
+		{map[string]string{"machine-lease": "0.9s"}, nil, `--machine-lease: 900ms is below four election timeouts`},
+		{map[string]string{"machine-lease": "2m"}, nil, `--machine-lease: 2m0s is above 1m`},
 		{map[string]string{"public-ip": "here"}, nil, `--public-ip: "here" is not an address`},
 		{map[string]string{"metadata": "a"}, nil, `--metadata: "a" is not key=value`},
 		{nil, []string{"DRYDOCK_METADATA", "a b=c"}, `DRYDOCK_METADATA: "a b=c": a key is made of`},

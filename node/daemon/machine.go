@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"drydock/node"
 	"drydock/node/fleet"
 	"drydock/node/machine"
 	"drydock/node/machine/tether"
@@ -185,30 +184,25 @@ func (f *fleetMachine) State(name string) (runtime.State, error) {
 	return runtime.State{Name: name, Load: "not-found"}, errNoMachine
 }
 
-// describeMachine prepares what is said of and to machines: this node's own, and all
-// that connect with this member.
-func (m *member) describeMachine(s *secrets) (err error) {
+// startMachine has this node's machine begin: before all else, since one that takes over
+// units has little time to say so. It needs no member in this process for that.
+func (m *member) startMachine(s *secrets) (err error) {
+	if m.fleet, err = newFleetMachine(m.cfg, s, m.log); m.fleet != nil {
+		m.machine = m.fleet
+	}
+	if err != nil {
+		return err
+	}
+	return m.fleet.set(m.identity.Cluster, m.peerURLs(bootstrapMembers(m.identity)))
+}
+
+// openTether is the face to machines.
+func (m *member) openTether() {
 	m.tether = tether.NewServer(tether.ServerOptions{
 		Cluster: m.identity.Cluster, Member: uint64(m.identity.ID), Token: m.cfg.JoinToken,
 		Certified: m.cfg.PeerTLS.ClientCertAuth, Deliver: m.host.ReceiveFromMachine, Logger: m.log,
 	})
 	m.host.SetMachines(m.tether)
-	if m.fleet, err = newFleetMachine(m.cfg, s, m.log); m.fleet != nil {
-		m.machine = m.fleet
-	}
-	return err
-}
-
-// startMachine has this node's machine begin.
-func (m *member) startMachine() error {
-	var members []state.Member
-	if err := m.host.Look(func(n *node.Node) { members = n.State().Members() }); err != nil {
-		return err
-	}
-	if len(members) == 0 {
-		members = bootstrapMembers(m.identity) // joining: it has no state yet
-	}
-	return m.fleet.set(m.identity.Cluster, m.peerURLs(members))
 }
 
 // peerURLs lists where members are, this one's own first: it knows the leader as well

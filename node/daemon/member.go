@@ -74,7 +74,7 @@ func (c *Config) node(id host.Identity) node.Config {
 		// ticks fall apart, so that few stand for election at once all the same.
 		Tick: c.HeartbeatInterval, Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
 		CheckpointEntries: c.SnapshotCount, MaxWatches: int(c.MaxWatches),
-		Fleet: control.Config{Keep: c.KeepRunning},
+		Fleet: control.Config{Lease: c.MachineLease, Beat: c.MachineLease / 6, Keep: c.KeepRunning},
 	}
 }
 
@@ -115,15 +115,10 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 		return m, errors.Join(err, clients.close(), peers.close(), closeSocket(socket))
 	}
 	m.ask = &http.Client{Transport: &http.Transport{TLSClientConfig: secrets.clientClient}}
-	if err = m.describeMachine(secrets); err != nil {
-		return m, errors.Join(err, clients.close(), peers.close(), closeSocket(socket))
-	}
+	m.openTether()
 	m.serve(clients, door, secrets)
 	m.socket = serveFleet(socket, serve.Handler(m.fleetOptions(nil)), log, m.failed)
 	closeHeld(held, log)
-	if err = m.startMachine(); err != nil {
-		return m, err
-	}
 	users := false
 	_ = m.host.Look(func(n *node.Node) { users = n.State().Auth().Enabled() })
 	warnOpen(cfg, log, users)
@@ -149,6 +144,9 @@ func openDisk(cfg *Config) (*host.Disk, error) {
 func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 	b := &bootstrap{cfg: m.cfg, disk: m.disk, log: m.log, http: s.peerHTTP()}
 	if m.identity, err = b.prepare(ctx); err != nil {
+		return err
+	}
+	if err = m.startMachine(s); err != nil {
 		return err
 	}
 	m.peers = transport.New(transport.Options{

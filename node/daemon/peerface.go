@@ -17,6 +17,7 @@ import (
 	"drydock/node"
 	"drydock/node/consensus"
 	"drydock/node/host"
+	"drydock/node/machine/tether"
 	"drydock/node/state"
 	"drydock/node/world"
 )
@@ -47,7 +48,8 @@ func (d *door) open(inside http.Handler) {
 
 // ServeHTTP implements http.Handler.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == pathCluster {
+	// Who founds with this node, and machines, which have others to ask.
+	if r.URL.Path == pathCluster || r.URL.Path == tether.Path {
 		select {
 		case <-d.opened:
 		default:

@@ -41,7 +41,7 @@ func (o *Options) runtimes() guard.Runtimes {
 	if o.Runtime == Systemd {
 		return guard.Runtimes{Systemd: units, SystemdAddress: o.SystemdAddress, Docker: units}
 	}
-	return guard.Runtimes{Supervisor: units, Docker: units}
+	return guard.Runtimes{Supervisor: units, Groups: o.Groups, Docker: units}
 }
 
 // openRuntime opens what runs units, and finds what an earlier life has left there.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"drydock/node/runtime/lease"
+	"drydock/node/runtime/supervisor"
 )
 
 // becomeName is the name under which the program is run to become a guard; with the
@@ -135,9 +136,15 @@ func run(dir string, logger *log.Logger) error {
 		return err
 	}
 	protect()
+	leave := func() error { return nil }
+	if groups := readRuntimes(dir).Groups; groups != "" {
+		if leave, err = supervisor.Join(groups, "guard"); err != nil {
+			logger.Print("this guard stays in the node's control group, and may end with it: ", err)
+		}
+	}
 	signal.Notify(g.signal, syscall.SIGTERM)
 	g.loop()
-	return nil
+	return leave()
 }
 
 // loop waits for the end of each lease.

@@ -302,6 +302,38 @@ func TestWhatAnotherRuntimeHasLeftIsKilled(t *testing.T) {
 	}
 }
 
+func TestAGuardHasAControlGroupOfItsOwn(t *testing.T) {
+	dir, groups := t.TempDir(), fmt.Sprintf("drydock-guard-test-%d", os.Getpid())
+	k, err := Keep(Options{Dir: dir, Runtimes: Runtimes{Supervisor: dir, Groups: groups}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a guard", k.Alive)
+	pid, err := holder(filepath.Join(dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := supervisor.New(supervisor.Options{Dir: dir, Groups: groups})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Contained() == "control groups" {
+		eventually(t, "its group", func() bool {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+			return err == nil && strings.Contains(string(text), groups+"/guard\n")
+		})
+	}
+	if err := errors.Join(s.Close(), k.Close()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the end of the guard", func() bool { return !runs(pid) })
+	for _, pattern := range []string{"/sys/fs/cgroup/*/" + groups, "/sys/fs/cgroup/*/*/" + groups, "/sys/fs/cgroup/" + groups} {
+		if left, err := filepath.Glob(pattern); len(left) > 0 || err != nil {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+}
+
 func TestOneNodeToADirectory(t *testing.T) {
 	dir := t.TempDir()
 	startNode(t, dir)

@@ -17,6 +17,9 @@ import (
 type Runtimes struct {
 	// Supervisor is the directory of the supervisor's records, if it runs units.
 	Supervisor string `json:"supervisor,omitempty"`
+	// Groups names the supervisor's control groups, if it has any: the guard has one of
+	// its own beside them.
+	Groups string `json:"groups,omitempty"`
 	// Systemd is the directory of the files of units that systemd runs, if it does, and
 	// SystemdAddress where it listens; empty is the system's.
 	Systemd        string `json:"systemd,omitempty"`

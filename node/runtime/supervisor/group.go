@@ -52,7 +52,8 @@ func newControlGroup(parents []string, name string, c *unit.Context) (*controlGr
 	g := &controlGroup{}
 	for _, parent := range parents {
 		dir := filepath.Join(parent, name)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		// The parent, too: who cleans up behind an earlier life may have removed it.
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
 		g.dirs = append(g.dirs, dir)
@@ -63,6 +64,33 @@ func newControlGroup(parents []string, name string, c *unit.Context) (*controlGr
 		}
 	}
 	return g, nil
+}
+
+// Join moves this process to a control group of its own beside those of the units of
+// the supervisor with these Options.Groups, so that whoever ends the supervisor with
+// its group doesn't end this. On a machine without control groups it does nothing.
+// Leave moves it out again and removes what is empty of the supervisor's groups: it is
+// for the last process that a supervisor has left behind.
+func Join(groups, name string) (leave func() error, err error) {
+	parents := controlParents(groups)
+	if len(parents) == 0 {
+		return func() error { return nil }, nil
+	}
+	enter := func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	dir := filepath.Join(parents[0], name)
+	if err = os.Mkdir(dir, 0o755); err == nil || errors.Is(err, fs.ErrExist) {
+		err = enter(dir)
+	}
+	return func() error {
+		err := enter(filepath.Dir(parents[0]))
+		sweep(parents)
+		for _, parent := range parents {
+			_ = os.Remove(parent) // busy: it has units
+		}
+		return err
+	}, err
 }
 
 // sweep removes the control groups of units that have no process left; the kernel
