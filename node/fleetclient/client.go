@@ -240,7 +240,8 @@ func (c *Client) send(ctx context.Context, e *endpoint, call *call, body []byte)
 		return nil, err
 	}
 	req.URL.RawQuery = call.query.Encode()
-	if call.body != nil {
+	if call.method != http.MethodGet {
+		// Also without a body: it tells a server that no page of a browser's sends this.
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.cfg.Username != "" {

@@ -268,10 +268,10 @@ func TestWrites(t *testing.T) {
 			return err
 		}, `PUT /fleet/v1/units/a@1.service?createOnly=true application/json root:pw {"name":"a@1.service","options":[{"section":"Service","name":"ExecStart","value":"/bin/true"}],"desiredState":"inactive"}`},
 		{func() error { return c.SetDesired(ctx, "a.service", Launched) }, `PUT /fleet/v1/units/a.service application/json root:pw {"name":"a.service","desiredState":"launched"}`},
-		{func() error { return c.Destroy(ctx, "a.service") }, `DELETE /fleet/v1/units/a.service  root:pw `},
-		{func() error { return c.Restart(ctx, "a.service") }, `POST /fleet/v1/units/a.service/restart  root:pw `},
-		{func() error { return c.Drain(ctx, "abc", true) }, `PUT /fleet/v1/machines/abc/drain  root:pw `},
-		{func() error { return c.Drain(ctx, "abc", false) }, `DELETE /fleet/v1/machines/abc/drain  root:pw `},
+		{func() error { return c.Destroy(ctx, "a.service") }, `DELETE /fleet/v1/units/a.service application/json root:pw `},
+		{func() error { return c.Restart(ctx, "a.service") }, `POST /fleet/v1/units/a.service/restart application/json root:pw `},
+		{func() error { return c.Drain(ctx, "abc", true) }, `PUT /fleet/v1/machines/abc/drain application/json root:pw `},
+		{func() error { return c.Drain(ctx, "abc", false) }, `DELETE /fleet/v1/machines/abc/drain application/json root:pw `},
 		{func() error {
 			return c.PatchMachines(ctx, []Patch{{Machine: "m", Key: "a", Value: "1"}, {Machine: "m", Key: "b", Remove: true}})
 		}, `PATCH /fleet/v1/machines application/json root:pw [{"op":"add","path":"/m/metadata/a","value":{"value":"1"}},{"op":"remove","path":"/m/metadata/b"}]`},

@@ -19,7 +19,7 @@ func (s *session) machineCommands() []*cobra.Command {
 	o := &changing{}
 	drain := o.register(s.online("drain MACHINE...", "Empty machines, for maintenance",
 		"Have machines emptied: their units move to others, as many at once as their budgets allow, and no\n"+
-			"new ones come. Global units stay. Machines are named by how their ids begin.",
+			"new ones come. Global units stop there. Machines are named by how their ids begin.",
 		"  fleetctl drain 11111111", func(args []string) int { return s.drain(o, args, true) }), false)
 	undrain := s.online("undrain MACHINE...", "Let machines have units again", "End what drain began.",
 		"  fleetctl undrain 11111111", func(args []string) int { return s.drain(o, args, false) })
@@ -98,7 +98,7 @@ func (s *session) drain(o *changing, args []string, on bool) int {
 	return code(ok)
 }
 
-// awaitDrained waits until a machine has none but global units.
+// awaitDrained waits until a machine has no units.
 func (s *session) awaitDrained(limit time.Duration, id string) (reached []string) {
 	var left []string
 	look := func(_ []string, o fleetclient.Reading) (map[string]*fleetclient.Unit, uint64, error) {
@@ -107,8 +107,8 @@ func (s *session) awaitDrained(limit time.Duration, id string) (reached []string
 		left = nil
 		for i := range list {
 			u := &list[i]
-			if here := func(p fleetclient.Place) bool { return p.MachineID == id }; !isGlobal(u) &&
-				(u.MachineID == id || slices.ContainsFunc(u.Places, here) || slices.Contains(u.Leaving, id)) {
+			here := func(p fleetclient.Place) bool { return p.MachineID == id }
+			if u.MachineID == id || slices.ContainsFunc(u.Places, here) || slices.Contains(u.Leaving, id) {
 				left = append(left, strings.TrimSuffix(u.Name+" ("+u.Why+")", " ()"))
 			}
 		}
