@@ -33,8 +33,8 @@ const (
 	tokenKind  = 0b111 << 61
 )
 
-// errFleetCommand refuses what isn't for users to say.
-var errFleetCommand = errors.New("node: machines and leaders give this command, users don't")
+// ErrFleetCommand refuses, of a FleetRequest, what isn't for users to say.
+var ErrFleetCommand = errors.New("node: machines and leaders give this command, users don't")
 
 // govern lets package control do what is due, if this member leads. It leads from
 // when it has applied an entry of its term: then it knows all sessions that earlier
@@ -207,7 +207,7 @@ func (n *Node) changeFleet(token uint64, c *fleet.Command) {
 		err = errJoining
 	case err != nil:
 	case c.Open != nil || c.Close != nil || c.Report != nil || c.Place != nil:
-		err = errFleetCommand
+		err = ErrFleetCommand
 	default:
 		err = n.propose(state.Command{Kind: state.KindFleet, Fleet: c}, token)
 	}
