@@ -19,7 +19,7 @@ func fill(h *harbour, m *machine) {
 	h.put("broken.service", fleet.Launched)
 	h.place("broken.service", "", "22")
 	h.told("22", "broken.service", "failed", "failed", "")
-	h.why["broken.service"] = "the next try is in 10 s"
+	h.why["broken.service"] = "it has failed (exit-code); it is started again in 10s"
 	h.put("lonely.service", fleet.Launched, "MachineMetadata=disk=tape")
 	h.why["lonely.service"] = "no machine has disk=tape"
 	h.put("everywhere.service", fleet.Launched, "Global=true")
@@ -58,7 +58,7 @@ func (b *tab) units(h *harbour) {
 		{"hello.service", "is", "active (running)"},
 		{"hello.service", "machine", "host11"},
 		{"broken.service", "is", "failed"},
-		{"broken.service", "why", "failed on machine 22000000 (exit-code); the next try is in 10 s"},
+		{"broken.service", "why", "it has failed (exit-code); it is started again in 10s"},
 		{"lonely.service", "is", "not placed"},
 		{"lonely.service", "why", "no machine has disk=tape"},
 		{"everywhere.service", "is", "active on 2 of 2"},

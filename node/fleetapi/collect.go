@@ -17,6 +17,7 @@ type Found struct {
 	machines []foundMachine
 	next     string
 	missing  bool // the unit that was asked for isn't there
+	single   bool // one unit was asked for, with reasons
 }
 
 type foundUnit struct {
@@ -39,7 +40,7 @@ func (c *Call) Collect(s *fleet.Store) *Found {
 	f := &Found{revision: s.Revision()}
 	switch c.Op {
 	case GetUnit, WhyUnit:
-		f.missing = !f.addUnit(s, c, c.Name)
+		f.missing, f.single = !f.addUnit(s, c, c.Name), c.explains()
 	case ListUnits:
 		c.collectUnits(s, f)
 	case GetState:

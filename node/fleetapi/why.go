@@ -101,32 +101,34 @@ func machines(leaving []fleet.Leaving, but string) string {
 func short(id string) string { return id[:min(8, len(id))] }
 
 // Troubled returns the names of units that aren't what they should be, of which the
-// leader may know more.
+// leader may know more; and of a single one that was asked for in any case, since the
+// leader knows first that its machine is silent.
 func (f *Found) Troubled() (names []string) {
 	for i := range f.units {
-		if f.units[i].why != "" {
+		if f.asks(&f.units[i]) {
 			names = append(names, f.units[i].is.Name)
 		}
 	}
 	return names
 }
 
-// Explain adds what the leader has said of the units that are Troubled, in their
-// order.
+func (f *Found) asks(u *foundUnit) bool {
+	return u.why != "" || f.single && u.is.Desired != fleet.Inactive
+}
+
+// Explain takes what the leader has said of the units that are Troubled, in their
+// order. It knows more than the state does, but names only the first machine on
+// which something is wrong with a global unit.
 func (f *Found) Explain(whys []string) {
 	for i := range f.units {
 		u := &f.units[i]
-		if u.why == "" || len(whys) == 0 {
+		if !f.asks(u) || len(whys) == 0 {
 			continue
 		}
 		said := whys[0]
 		whys = whys[1:]
-		switch {
-		case said == "" || said == u.why:
-		case len(u.is.Places) == 0 && len(u.is.Leaving) == 0:
+		if said != "" && (u.why == "" || !u.is.Global || len(u.is.Places) == 0) {
 			u.why = said
-		default:
-			u.why += "; " + said
 		}
 	}
 }
