@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -76,16 +77,16 @@ func (f *fleetMachine) set(cluster uint64, peers []string) error {
 	if err != nil {
 		return err
 	}
-	dir := f.cfg.RunDir
-	if dir == "" {
-		dir = machine.RunDir(f.cfg.DataDir, self.ID)
+	parent := f.cfg.RunDir
+	if parent == "" {
+		parent = machine.RunDir(f.cfg.DataDir)
 	}
 	kind := f.cfg.UnitRuntime
 	if kind == "auto" {
 		kind = machine.ChooseRuntime()
 	}
 	m, err := machine.Start(machine.Options{
-		Runtime: kind, Cluster: cluster, Peers: peers, Self: self, RunDir: dir, Groups: "drydock-" + self.ID,
+		Runtime: kind, Cluster: cluster, Peers: peers, Self: self, RunDir: filepath.Join(parent, self.ID), Groups: "drydock-" + self.ID,
 		Token: f.cfg.JoinToken, TLS: f.tls, Logger: f.log,
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func Options() []Option {
 		pairs(groupMachine, "metadata", "key=value,... that units choose their machine by", func(c *Config) *map[string]string { return &c.Metadata }),
 		resources(),
 		str(groupMachine, "unit-runtime", "NAME", "auto", "what runs units: "+strings.Join(runtimes, ", ")+"; auto is systemd where that has started this node as root's", func(c *Config) *string { return &c.UnitRuntime }),
-		str(groupMachine, "run-dir", "DIR", "", "what the node's next life must know until the host boots again (default: below /run)", func(c *Config) *string { return &c.RunDir }),
+		str(groupMachine, "run-dir", "DIR", "", "where machines keep what their next life must know until the host boots again (default /run/drydock)", func(c *Config) *string { return &c.RunDir }),
 		flag(groupMachine, "keep-running-when-isolated", false, "machines cut off from the cluster go on running their units, which may then run twice; the same on every member", func(c *Config) *bool { return &c.KeepRunning }),
 
 		duration(groupTiming, "heartbeat-interval", 50*time.Millisecond, "how often a leader speaks up", func(c *Config) *time.Duration { return &c.HeartbeatInterval }, "peer-heartbeat-interval"),

@@ -28,8 +28,9 @@ type Options struct {
 	Peers   []string
 	// Self is what the machine tells of itself (Describe).
 	Self fleet.Machine
-	// RunDir is for what the next life must know until the host boots again; best on
-	// a file system that a reboot empties (RunDir, the function).
+	// RunDir is a directory of the machine's own, for what its next life must know until
+	// the host boots again; best on a file system that a reboot empties (RunDir, the
+	// function, says where). It goes with a machine that has left.
 	RunDir string
 	// Runtime runs units: Supervisor, or Systemd at SystemdAddress (empty is the
 	// system's). Empty is the supervisor.
@@ -200,22 +201,32 @@ func (m *Machine) Close() error {
 			m.timer.Stop()
 		}
 		if m.keeper != nil {
-			errs = append(errs, m.keeper.Close())
+			errs = append(errs, m.letGo())
 		}
 		m.err = errors.Join(errs...)
 	})
 	return m.err
 }
 
-// RunDir is the directory of a machine below those that systems empty at boot, or, on
-// one that has none that this user may write to, below the data directory.
-func RunDir(dataDir, id string) string {
+// letGo leaves the run directory behind, or nothing if the machine has left.
+func (m *Machine) letGo() error {
+	select {
+	case <-m.left:
+		return m.keeper.End()
+	default:
+		return m.keeper.Close()
+	}
+}
+
+// RunDir is where machines have their run directories: below those that systems empty at
+// boot, or, on one that has none that this user may write to, below the data directory.
+func RunDir(dataDir string) string {
 	for _, parent := range []string{"/run", os.Getenv("XDG_RUNTIME_DIR")} {
 		if parent == "" {
 			continue
 		}
 		if dir := filepath.Join(parent, "drydock"); os.MkdirAll(dir, 0o755) == nil && writable(dir) {
-			return filepath.Join(dir, id)
+			return dir
 		}
 	}
 	return filepath.Join(dataDir, "run")

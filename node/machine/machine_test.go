@@ -278,6 +278,12 @@ func TestAMachineRunsWhatItIsOrderedTo(t *testing.T) {
 	if pids := h.starts("b.service"); len(pids) != 1 || runs(pids[0]) || m.byes == 0 {
 		t.Errorf("processes %v, byes %d", pids, m.byes)
 	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(h.o.RunDir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something is left behind: %v", err)
+	}
 }
 
 func TestAMachineThatIsCutOffKillsAndComesBack(t *testing.T) {

@@ -40,7 +40,7 @@ type Cluster struct {
 type member struct {
 	process
 	name, url, data string
-	// run is where the node keeps what its next life must know of its units.
+	// run is where the node's machine has its run directory.
 	run string
 }
 
@@ -181,7 +181,7 @@ func (c *Cluster) Resume(i int) error { return c.members[i].signal(syscall.SIGCO
 func (c *Cluster) Close() {
 	c.KillAll()
 	for _, m := range c.members {
-		endUnits(m.run)
+		endAll(m.run)
 	}
 	c.starter.close()
 }

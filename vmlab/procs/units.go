@@ -19,8 +19,16 @@ import (
 	"drydock/node/runtime/supervisor"
 )
 
-// endUnits ends what is left of the units below a node's run directory when the node
-// is gone, and has their guard end, which would wait for the lease.
+// endAll ends what is left of the units of machines below a directory when their nodes
+// are gone.
+func endAll(parent string) {
+	dirs, _ := filepath.Glob(filepath.Join(parent, "*"))
+	for _, dir := range dirs {
+		endUnits(dir)
+	}
+}
+
+// endUnits ends a machine's, and has their guard end, which would wait for the lease.
 func endUnits(dir string) {
 	f, err := lease.Open(filepath.Join(dir, guard.LeaseFile))
 	if err != nil {

@@ -143,6 +143,7 @@ func run(dir string, logger *log.Logger) error {
 		}
 	}
 	signal.Notify(g.signal, syscall.SIGTERM)
+	g.rehearse()
 	g.loop()
 	return leave()
 }
@@ -214,6 +215,13 @@ func (g *guard) sweep() {
 		now := lease.Now()
 		g.pause(now+wait, now+wait)
 	}
+}
+
+// rehearse goes through a kill that spares all, so that what that takes is in memory.
+func (g *guard) rehearse() {
+	ctx, cancel := context.WithTimeout(context.Background(), round)
+	defer cancel()
+	_ = readRuntimes(g.dir).Kill(ctx, func(string) bool { return true })
 }
 
 // kill tries once to end all units that need a lease.

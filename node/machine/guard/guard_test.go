@@ -101,9 +101,13 @@ type fakeNode struct {
 
 func startNode(t *testing.T, dir string) *fakeNode {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	return runNode(t, dir, exec.Command(os.Args[0]), nil)
+}
+
+func runNode(t *testing.T, dir string, cmd *exec.Cmd, as *syscall.Credential) *fakeNode {
+	t.Helper()
 	cmd.Env = append(os.Environ(), "GUARD_TEST="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -230,6 +234,28 @@ func TestTheUnitsOfAStoppedNodeEndInTimeAndStayAway(t *testing.T) {
 	}
 }
 
+// TestAGuardWithoutPrivileges has it do its work though it may not protect itself.
+func TestAGuardWithoutPrivileges(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("the other tests are this one, if it isn't root who runs them")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	text, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(filepath.Dir(dir), 0o755), os.Chown(dir, nobody, nobody))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := runNode(t, dir, exec.Command(program), &syscall.Credential{Uid: nobody, Gid: nobody})
+	if err := n.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	inTime(t, dir, n)
+}
+
 func TestANextLifeFindsTheGuard(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Keep(Options{Dir: dir})
@@ -271,15 +297,13 @@ func TestANextLifeFindsTheGuard(t *testing.T) {
 		pid, _ := holder(filepath.Join(dir, lockFile))
 		return pid != 0 && pid != guard && second.Alive()
 	})
-	// One that is not needed ends with the node.
-	second.Begin(lease.None)
-	if err := second.Close(); err != nil {
+	// One that is not needed ends with the node, and nothing is left.
+	if err := second.End(); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the end of the guard", func() bool {
-		pid, err := holder(filepath.Join(dir, lockFile))
-		return pid == 0 && err == nil
-	})
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory: %v", err)
+	}
 }
 
 func TestWhatAnotherRuntimeHasLeftIsKilled(t *testing.T) {

@@ -25,6 +25,7 @@ const (
 	startPatience = 3 * time.Second
 	startLook     = 2 * time.Millisecond
 	startAgain    = time.Second
+	endPatience   = time.Second
 )
 
 // maxLogBytes is how much of a guard's log is kept from life to life.
@@ -210,15 +211,38 @@ func (k *Keeper) SetGlobals(units []string) error {
 }
 
 // Close lets go of the directory. The guard goes on as long as it is needed.
-func (k *Keeper) Close() error {
+func (k *Keeper) Close() error { return k.close(nil) }
+
+// End is Close for a machine on which nothing runs any more: it removes the directory.
+func (k *Keeper) End() error {
+	k.lease.Begin(lease.None)
+	return k.close(func() error { return os.RemoveAll(k.o.Dir) })
+}
+
+// close lets go of the directory, and calls last while no other node can have it.
+func (k *Keeper) close(last func() error) error {
 	k.stop()
 	k.wait.Wait()
 	var errs []error
+	idle := k.lease != nil && k.lease.Read() == lease.None
 	if k.node != nil {
 		errs = append(errs, k.node.Close())
 	}
 	if k.lease != nil {
 		errs = append(errs, k.lease.Close())
+	}
+	if idle {
+		// A guard that isn't needed sees that at once. It should not outlive the node
+		// in what it writes.
+		path := filepath.Join(k.o.Dir, lockFile)
+		for deadline := time.Now().Add(endPatience); time.Now().Before(deadline); time.Sleep(startLook) {
+			if pid, err := holder(path); pid == 0 || err != nil {
+				break
+			}
+		}
+	}
+	if last != nil {
+		errs = append(errs, last())
 	}
 	return errors.Join(append(errs, k.lock.Close())...)
 }
@@ -269,15 +293,14 @@ func (k *Keeper) ensure() (pid int, err error) {
 	if err := k.start(); err != nil {
 		return 0, err
 	}
-	for deadline := time.Now().Add(startPatience); k.ctx.Err() == nil; k.sleep(startLook) {
+	// The keeper's end doesn't cut this short: who waits for the guard's end must have
+	// seen its beginning.
+	for deadline := time.Now().Add(startPatience); time.Now().Before(deadline); time.Sleep(startLook) {
 		if pid, err = holder(path); pid != 0 || err != nil {
 			return pid, err
 		}
-		if time.Now().After(deadline) {
-			return 0, fmt.Errorf("it hasn't begun within %v; see %s", startPatience, filepath.Join(k.o.Dir, logFile))
-		}
 	}
-	return 0, k.ctx.Err()
+	return 0, fmt.Errorf("it hasn't begun within %v; see %s", startPatience, filepath.Join(k.o.Dir, logFile))
 }
 
 // start starts a guard.
