@@ -16,12 +16,16 @@ import (
 // noFleetSocket is the value of --fleet-socket that asks for none.
 const noFleetSocket = "none"
 
-// listenFleet opens the Unix socket of the fleet API; nil if there is to be none.
-// The one in the data directory, which nobody has asked for, is left out where its
-// path is too long for a socket.
-func listenFleet(ctx context.Context, cfg *Config, log *slog.Logger) (net.Listener, error) {
+// listenFleet opens the Unix socket of the fleet API, or takes the one that systemd
+// holds open at the path; nil if there is to be none. The one in the data directory,
+// which nobody has asked for, is left out where its path is too long for a socket.
+func listenFleet(ctx context.Context, cfg *Config, held map[string]net.Listener, log *slog.Logger) (net.Listener, error) {
 	path := cfg.FleetSocket
 	switch {
+	case held[path] != nil:
+		l := held[path]
+		delete(held, path)
+		return l, nil
 	case path == noFleetSocket:
 		return nil, nil
 	case path == "":

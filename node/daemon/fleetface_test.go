@@ -110,8 +110,12 @@ func TestFleetSocket(t *testing.T) {
 	if _, err := p.start(t, map[string]string{"fleet-socket": p.dir}); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "--fleet-socket") {
 		t.Errorf("a directory: %v", err)
 	}
-	l, err := listenFleet(t.Context(), &Config{FleetSocket: "none"}, nil)
+	l, err := listenFleet(t.Context(), &Config{FleetSocket: "none"}, nil, nil)
 	if l != nil || err != nil {
 		t.Errorf("none: %v, %v", l, err)
+	}
+	held := map[string]net.Listener{"/run/fleet.sock": p.client}
+	if l, err = listenFleet(t.Context(), &Config{FleetSocket: "/run/fleet.sock"}, held, nil); l != p.client || err != nil || len(held) > 0 {
+		t.Errorf("systemd's: %v, %v", l, err)
 	}
 }

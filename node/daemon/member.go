@@ -106,7 +106,7 @@ func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]n
 	if err != nil {
 		return m, errors.Join(err, clients.close())
 	}
-	socket, err := listenFleet(ctx, cfg, log)
+	socket, err := listenFleet(ctx, cfg, held, log)
 	if err != nil {
 		return m, errors.Join(err, clients.close(), peers.close())
 	}

@@ -88,7 +88,7 @@ func runWorker(ctx context.Context, cfg *Config, env *ui.Env, log *slog.Logger, 
 		}
 		o.Listeners = append(o.Listeners, ln)
 	}
-	socket, err := listenFleet(ctx, cfg, log)
+	socket, err := listenFleet(ctx, cfg, held, log)
 	if err != nil {
 		return errors.Join(err, sockets.close())
 	}

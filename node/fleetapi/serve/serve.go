@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"drydock/node"
@@ -71,7 +70,7 @@ func Handler(o Options) http.Handler {
 }
 
 const (
-	// maxWaiting bounds requests that wait for something: changes and journals.
+	// maxWaiting bounds requests that wait for news or follow a journal.
 	maxWaiting = 4096
 	// gather is how long a change waits for company, so that a busy fleet doesn't have
 	// its watchers ask again for each.
@@ -243,15 +242,18 @@ func pause(ctx context.Context, d time.Duration) {
 
 // failure is the answer to a request that the node didn't carry out, nil if it did.
 func failure(a *node.Answer) *api.Response {
-	if a.Status == consensus.Done && a.Refusal == nil {
+	switch {
+	case a.Refusal == nil && a.Status == consensus.Done:
 		return nil
+	case errors.Is(a.Refusal, state.ErrNotYet):
+		return fleetapi.Fail(http.StatusServiceUnavailable, "some member of the cluster runs a release that has no fleet yet")
+	case a.Status == consensus.Done:
+		// A refusal of the state that the API has no words for.
+		return fleetapi.Fail(http.StatusInternalServerError, a.Refusal.Error())
 	}
 	reason := a.Reason
 	if reason == "" && a.Refusal != nil {
 		reason = a.Refusal.Error()
 	}
-	if errors.Is(a.Refusal, state.ErrNotYet) {
-		return fleetapi.Fail(http.StatusServiceUnavailable, "some member of the cluster runs a release that has no fleet yet")
-	}
-	return fleetapi.Failed(a.Status == consensus.Unknown, strings.TrimSpace(reason))
+	return fleetapi.Failed(a.Status == consensus.Unknown, reason)
 }

@@ -279,7 +279,7 @@ func TestFailures(t *testing.T) {
 		{node.Answer{Status: consensus.Refused, Reason: consensus.ReasonNoLeader}, 503, fleetapi.Unavailable, "refused"},
 		{node.Answer{Status: consensus.Unknown, Reason: "gone"}, 500, "no answer from the cluster: this may or may not have been done", "unknown"},
 		{node.Answer{Status: consensus.Refused, Refusal: fmt.Errorf("x: %w", state.ErrNotYet)}, 503, "some member of the cluster runs a release that has no fleet yet", ""},
-		{node.Answer{Status: consensus.Done, Refusal: errors.New("new")}, 503, fleetapi.Unavailable, "refused"},
+		{node.Answer{Status: consensus.Done, Refusal: errors.New("new")}, 500, "new", ""},
 	} {
 		h := newFakeHost()
 		h.fails = &tc.answer
