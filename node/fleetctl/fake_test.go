@@ -494,13 +494,18 @@ func (f *fake) journal(req *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	id := f.units[name].MachineID
 	f.mu.Unlock()
+	header := http.Header{"X-Drydock-Fleet": {"1"}, "X-Fleet-Machine": {id}}
+	if want := req.URL.Query().Get("machine"); want != "" && want != id {
+		body := io.NopCloser(strings.NewReader(`{"error":{"code":502,"message":"machine can't be reached"}}`))
+		return &http.Response{StatusCode: 502, Header: header, Body: body}, nil
+	}
 	after, _ := strconv.ParseUint(req.URL.Query().Get("after"), 10, 64)
 	keep, _ := strconv.Atoi(req.URL.Query().Get("lines"))
 	go func() {
 		defer w.Close()
 		for {
 			f.mu.Lock()
-			lines, changed := slices.Clone(f.journals[name]), f.changed
+			lines, changed, now := slices.Clone(f.journals[name]), f.changed, f.units[name].MachineID
 			f.mu.Unlock()
 			lines = slices.DeleteFunc(lines, func(l fleetclient.Line) bool { return l.Number <= after })
 			for _, l := range lines[max(0, len(lines)-keep):] {
@@ -509,7 +514,7 @@ func (f *fake) journal(req *http.Request) (*http.Response, error) {
 				}
 				after = l.Number
 			}
-			if req.URL.Query().Get("follow") != "true" {
+			if req.URL.Query().Get("follow") != "true" || now != id {
 				return
 			}
 			select {
@@ -519,6 +524,5 @@ func (f *fake) journal(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}()
-	header := http.Header{"X-Drydock-Fleet": {"1"}, "X-Fleet-Machine": {id}}
 	return &http.Response{StatusCode: 200, Header: header, Body: r}, nil
 }

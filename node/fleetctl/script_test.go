@@ -30,6 +30,7 @@ import (
 //	& ARGS                   begins it in the background
 //	% ours | % fleet         a new cluster, with the extensions or without
 //	% machine ID IP [k=v,..] a machine joins
+//	% lost ID                a machine fails
 //	% file NAME TEXT         writes a file, with Go's escapes
 //	% behave UNIT HOW        fails, slow, once, stuck, or well
 //	% journal UNIT TEXT      the unit writes a line
@@ -295,6 +296,10 @@ func (f *fake) directive(t *testing.T, name, first, second string) {
 		if _, err := fmt.Sscan(first, &f.pageSize); err != nil {
 			t.Fatal(err)
 		}
+	case "lost":
+		delete(f.machines, first)
+		f.solver.RemoveMachine(first)
+		f.placeSoon()
 	case "gone":
 		delete(f.units, first)
 		f.solver.RemoveUnit(first)

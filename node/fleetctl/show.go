@@ -336,31 +336,42 @@ func (s *session) remoteJournal(o *showing, name string, ids []string) int {
 // after its connection was lost, and with its unit to another machine.
 func (s *session) readJournal(o *showing, name string) int {
 	read := fleetclient.JournalOptions{Machine: o.machine, Lines: o.lines, Follow: o.follow}
-	for first := true; ; first = false {
-		last, err := s.copyJournal(o, name, &read, first)
+	from := ""
+	for {
+		last, err := s.copyJournal(o, name, &read, &from)
 		switch {
 		case s.ctx.Err() != nil:
 			return exitFailed
 		case err == nil && !o.follow:
 			return exitOK
-		case err != nil && (first || !o.follow || errors.Is(err, errOutput)):
+		case err != nil && (from == "" || !o.follow || errors.Is(err, errOutput)):
 			s.errf("Error retrieving journal of unit %s: %v", name, err)
 			return exitFailed
-		case fleetclient.IsNotFound(err):
-			// It has left its machine, and perhaps come to another.
-			read.Machine, read.After, read.Lines = o.machine, 0, o.lines
-		default:
-			read.After = max(read.After, last)
 		}
+		read.After = max(read.After, last)
 		s.sleep(2 * poll)
+		if s.hasMoved(name, o.machine, read.Machine) {
+			read.Machine, read.After = o.machine, 0
+		}
 	}
+}
+
+// hasMoved tells whether a unit is on machines, and none of them is the one.
+func (s *session) hasMoved(name, begin, id string) bool {
+	u, _, err := s.client.Unit(s.ctx, name, fleetclient.Reading{Details: true})
+	if err != nil {
+		return false
+	}
+	ids, err := s.machinesOf(u, begin)
+	return err == nil && len(ids) > 0 && !slices.Contains(ids, id)
 }
 
 // errOutput is of lines that nobody takes.
 var errOutput = errors.New("writing")
 
-// copyJournal writes lines as they come, and returns the number of the last one.
-func (s *session) copyJournal(o *showing, name string, read *fleetclient.JournalOptions, first bool) (last uint64, err error) {
+// copyJournal writes lines as they come, and returns the number of the last one. From is
+// the machine that the lines before came from, and becomes the one that these do.
+func (s *session) copyJournal(o *showing, name string, read *fleetclient.JournalOptions, from *string) (last uint64, err error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	j, err := s.client.Journal(ctx, name, *read)
@@ -368,10 +379,10 @@ func (s *session) copyJournal(o *showing, name string, read *fleetclient.Journal
 		return 0, err
 	}
 	defer j.Close()
-	if !first && read.Machine != j.Machine {
+	if *from != "" && *from != j.Machine {
 		s.errf("-- %s is on %s now --", name, s.legend(j.Machine, false))
 	}
-	read.Machine = j.Machine
+	*from, read.Machine = j.Machine, j.Machine
 	for {
 		line, err := j.Next()
 		if errors.Is(err, io.EOF) {
