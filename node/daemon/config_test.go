@@ -137,7 +137,7 @@ func TestBadConfiguration(t *testing.T) {
 func TestEtcdsEnvironment(t *testing.T) {
 	c, err := Load(nil, env("ETCD_NAME", "coreos1", "ETCD_DISCOVERY", "http://192.0.2.1:4001/v2/keys/cluster",
 		"ETCD_ADDR", "192.0.2.2:4001", "ETCD_PEER_ADDR", "192.0.2.2:7001", "ETCD_BIND_ADDR", "0.0.0.0",
-		"ETCD_DATA_DIR", "etcd's", "DRYDOCK_DATA_DIR", "ours", "ETCD_UNKNOWN", "x"))
+		"FLEET_PUBLIC_IP", "192.0.2.2", "FLEET_METADATA", "disk=ssd,region=eu", "ETCD_DATA_DIR", "etcd's", "DRYDOCK_DATA_DIR", "ours", "ETCD_UNKNOWN", "x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +145,9 @@ func TestEtcdsEnvironment(t *testing.T) {
 	want := []string{"coreos1", "http://192.0.2.1:4001/v2/keys/cluster", "ours", "http://0.0.0.0:4001", "http://192.0.2.2:7001"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+	if d := cmp.Diff(map[string]string{"disk": "ssd", "region": "eu"}, c.Metadata); d != "" || c.PublicIP != "192.0.2.2" {
+		t.Errorf("fleet's variables: %s %s", c.PublicIP, d)
 	}
 	c, err = Load(nil, env("ETCD_NAME", "n4", "ETCD_INITIAL_CLUSTER", "n1=http://a:1,n4=http://b:1", "ETCD_INITIAL_CLUSTER_STATE", "existing"))
 	if err != nil || c.Name != "n4" || c.InitialClusterState != "existing" {

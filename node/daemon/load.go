@@ -54,10 +54,10 @@ func Load(flags map[string]string, getenv func(string) string) (*Config, error) 
 }
 
 // fromEnvironment finds an option's value and the variable that has it. What etcd
-// calls its variables is understood too, after the product's own: member add prints
-// such, and cloud-configs of 2014 become such.
+// and fleet call their variables is understood too, after the product's own: member add
+// prints such, and cloud-configs of 2014 become such.
 func fromEnvironment(o *Option, getenv func(string) string) (value, variable string) {
-	for _, prefix := range []string{"DRYDOCK_", "ETCD_"} {
+	for _, prefix := range []string{"DRYDOCK_", "ETCD_", "FLEET_"} {
 		for _, name := range append([]string{o.Name}, o.Old...) {
 			variable = envName(prefix, name)
 			if value = getenv(variable); value != "" {
