@@ -74,6 +74,7 @@ func (c *Call) collectUnits(s *fleet.Store, f *Found) {
 		}
 		names = append(names, u.Name)
 	}
+	f.units = make([]foundUnit, 0, len(names))
 	for _, name := range names {
 		f.addUnit(s, c, name)
 	}
