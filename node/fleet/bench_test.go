@@ -144,6 +144,20 @@ func BenchmarkGlobal(b *testing.B) {
 	}
 }
 
+// BenchmarkDrain takes what a checkpoint writes after 10,000 units have been started.
+func BenchmarkDrain(b *testing.B) {
+	f := bigFleet(b)
+	twin := reload(b, f.Store)
+	for b.Loop() {
+		b.StopTimer()
+		for key := range twin.keys() {
+			twin.mark(key.kind, key.a, key.b)
+		}
+		b.StartTimer()
+		twin.DrainDirty()
+	}
+}
+
 // BenchmarkLoad loads the fleet from its records.
 func BenchmarkLoad(b *testing.B) {
 	f := bigFleet(b)

@@ -176,7 +176,7 @@ func (l *Loader) Done() (*Store, error) {
 	if got := s.Digest(); !s.Empty() && got != l.digest {
 		return nil, fmt.Errorf("%w: bucket %q, key %q: digest %x, of the content %x", ErrCorrupt, buckets[recordMeta], metaKey, l.digest, got)
 	}
-	clear(s.dirty)
+	s.dirty = newDirty()
 	s.mutated = false
 	return s, nil
 }

@@ -1,14 +1,12 @@
 package fleet
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"iter"
 	"maps"
 	"math/bits"
 	"slices"
-	"strings"
 
 	"drydock/node/unit"
 	"drydock/node/wire"
@@ -60,10 +58,6 @@ type recordKey struct {
 	a, b string
 }
 
-func (k recordKey) compare(o recordKey) int {
-	return cmp.Or(cmp.Compare(k.kind, o.kind), strings.Compare(k.a, o.a), strings.Compare(k.b, o.b))
-}
-
 // bytes is the key in its bucket.
 func (k recordKey) bytes() []byte {
 	if k.kind == recordPlace || k.kind == recordLeaving || k.kind == recordState {
@@ -100,10 +94,24 @@ func (s *Store) hash(record []byte) sum {
 	return sum{hi: binary.BigEndian.Uint64(h[:8]), lo: binary.BigEndian.Uint64(h[8:16])}
 }
 
+// dirty is what has changed since the last DrainDirty: of each kind in the order of
+// the first change. That needs no sorting, which would hold up the reactor where
+// thousands of units were started at once.
+type dirty struct {
+	seen map[recordKey]struct{}
+	list [recordKinds][]recordKey
+}
+
+func newDirty() dirty { return dirty{seen: make(map[recordKey]struct{})} }
+
 // mark notes that a record is to go to the next checkpoint.
 func (s *Store) mark(kind recordKind, a, b string) {
 	s.mutated = true
-	s.dirty[recordKey{kind, a, b}] = struct{}{}
+	key := recordKey{kind, a, b}
+	if _, ok := s.dirty.seen[key]; !ok {
+		s.dirty.seen[key] = struct{}{}
+		s.dirty.list[kind] = append(s.dirty.list[kind], key)
+	}
 }
 
 // resumUnit brings the sum of a unit's own record up to date.
@@ -177,21 +185,23 @@ func (s *Store) Recompute() [16]byte {
 	return digestOf(s.changed, content)
 }
 
-// DrainDirty returns what has changed since the last call, or since Load: laid
-// over the records drained before, it makes up Records.
+// DrainDirty returns what has changed since the last call, or since Load, bucket
+// after bucket: laid over the records drained before, it makes up Records.
 func (s *Store) DrainDirty() []Record {
-	if len(s.dirty) == 0 {
+	if len(s.dirty.seen) == 0 {
 		return nil
 	}
-	list := make([]Record, 0, len(s.dirty)+1)
-	for _, key := range slices.SortedFunc(maps.Keys(s.dirty), recordKey.compare) {
-		value, ok := s.value(key)
-		if !ok {
-			value = nil
+	list := make([]Record, 0, len(s.dirty.seen)+1)
+	for kind := range s.dirty.list {
+		for _, key := range s.dirty.list[kind] {
+			value, ok := s.value(key)
+			if !ok {
+				value = nil
+			}
+			list = append(list, Record{Bucket: buckets[kind], Key: key.bytes(), Value: value})
 		}
-		list = append(list, Record{Bucket: buckets[key.kind], Key: key.bytes(), Value: value})
 	}
-	clear(s.dirty)
+	s.dirty = newDirty()
 	return append(list, s.metaRecord())
 }
 

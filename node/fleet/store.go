@@ -28,7 +28,7 @@ type Store struct {
 	changed uint64
 
 	content sum
-	dirty   map[recordKey]struct{}
+	dirty   dirty
 	news    *Changes // nil while nobody wants it
 	// env is that of the command that is applied; units and hosts are what it has
 	// touched, mutated says that it changed anything at all.
@@ -43,7 +43,7 @@ type Store struct {
 func New() *Store {
 	return &Store{
 		units: make(map[string]*entry), machines: make(map[string]*host),
-		texts: make(map[unit.Hash]*text), dirty: make(map[recordKey]struct{}),
+		texts: make(map[unit.Hash]*text), dirty: newDirty(),
 	}
 }
 
