@@ -76,6 +76,8 @@ func (d *dashboard) summarize(samples []sample) *overview {
 		{"committed", count(v.Committed), "the last log entry that a majority is known to hold"},
 		{"checkpoint", count(v.Checkpointed), "the log before this entry is no longer needed for a restart"},
 		{"revision", count(v.Revision), "commands so far, refused ones too"},
+		{"units", count(uint64(v.Fleet.Units)), "units that there are"},
+		{"machines", count(uint64(v.Fleet.Machines)), "machines that are known, those that are down too"},
 	}
 	return o
 }
