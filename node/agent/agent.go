@@ -216,7 +216,7 @@ func (a *Agent) keepRecord() {
 		Beat: a.lease.terms.beat, Lease: a.lease.terms.lease, Drift: a.lease.terms.drift, Keep: a.lease.terms.keep,
 	}
 	for _, l := range a.units {
-		if l.held {
+		if l.held || l.touched {
 			r.Units = append(r.Units, Kept{
 				Unit: l.name, Text: l.text, Hash: l.hash, Global: l.global(),
 				Gen: l.startGen, Kick: l.kick, Begun: l.begun, Launched: l.launched, Ending: l.ending,

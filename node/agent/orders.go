@@ -31,10 +31,12 @@ type orders struct {
 	wantAt  time.Duration
 }
 
-// begin forgets what was ordered in a session or under a leader before.
-func (o *orders) begin() {
-	o.known, o.coming, o.version, o.total = false, nil, 0, 0
-	o.floor, o.have = max(o.floor, o.have), 0
+// unorder forgets what was ordered in another session.
+func (a *Agent) unorder() {
+	a.orders = orders{texts: a.orders.texts}
+	for _, l := range a.units {
+		l.order, l.waits = nil, ""
+	}
 }
 
 // take takes orders, or a part of them, unless they are not newer than those at hand.

@@ -101,10 +101,9 @@ func (a *Agent) welcome(w *link.Welcome) {
 		a.lease.deadline = 0
 	}
 	if w.Session != s.id {
-		a.orders.floor = 0
+		a.unorder()
 	}
 	s.id, s.welcomed, s.sorry = w.Session, true, ""
-	a.orders.begin()
 	a.beginReports()
 	a.lease.terms = terms{beat: w.Beat, lease: w.Lease, drift: w.Drift, keep: w.Keep}
 	a.lease.sent = a.lease.sent[:0]
@@ -145,8 +144,7 @@ func (a *Agent) endSession() {
 	s.id, s.welcomed, s.said = 0, false, false
 	s.nonce++
 	s.helloAt = a.now
-	a.orders.begin()
-	a.orders.floor = 0
+	a.unorder()
 	a.beginReports()
 	a.lease.sent = a.lease.sent[:0]
 	a.stale = true
