@@ -71,7 +71,6 @@ func (a *Agent) resume(r *Record, deadline time.Duration) {
 	a.session.id, a.orders.floor = r.Session, r.Version
 	a.lease.terms = terms{beat: r.Beat, lease: r.Lease, drift: r.Drift, keep: r.Keep}
 	a.lease.extend(deadline)
-	_, _, dead := a.fenced()
 	for i := range r.Units {
 		k := &r.Units[i]
 		l := &local{
@@ -80,9 +79,6 @@ func (a *Agent) resume(r *Record, deadline time.Duration) {
 		}
 		if file, err := unit.Parse(k.Unit, []byte(k.Text)); err == nil {
 			l.file, l.req = file, file.Fleet()
-		}
-		if dead && !l.global() {
-			l.begun, l.launched = false, false // the guard has ended it
 		}
 		a.add(l)
 	}
