@@ -76,16 +76,21 @@ func (a *Agent) nextFence() time.Duration {
 	return a.lease.graceAt()
 }
 
-// passed sees what time alone has brought.
+// passed sees what time alone has brought. What the guard may have bitten is to be
+// killed for certain, and started again, even if an acknowledgement comes in this
+// very step: it may have waited while the agent didn't get to run.
 func (a *Agent) passed() {
 	_, stop, dead := a.fenced()
 	if !stop {
 		return
 	}
 	for _, l := range a.units {
-		if !l.global() && (dead && l.touched && l.kill == nil || l.op == nil && !l.quiet()) {
+		switch {
+		case l.global():
+		case dead && l.touched && l.kill == nil:
+			l.doomed, a.stale = true, true
+		case l.op == nil && !l.quiet():
 			a.stale = true
-			return
 		}
 	}
 }

@@ -159,6 +159,8 @@ func (u *universe) settledPlace(un fleet.Unit, place fleet.Placement) {
 		u.violate("%s on %s: generation %d, hash %v; %d, %v are wanted; %v is loaded", un.Name, place.Machine, st.Gen, st.Hash, place.Gen, un.Hash, p.file.Hash())
 	case st.Active != p.active || p.proc != (p.active == "active"):
 		u.violate("%s on %s is said to be %s, and is %s", un.Name, place.Machine, st.Active, p.active)
+	case un.Desired == fleet.Launched && p.owed:
+		u.violate("%s on %s was ended on demand, and not started again", un.Name, place.Machine)
 	case (un.Desired == fleet.Launched) != st.Launched || un.Desired == fleet.Loaded && p.proc:
 		u.violate("%s on %s is to be %v, and launched is %v, running %v", un.Name, place.Machine, un.Desired, st.Launched, p.proc)
 	}

@@ -52,6 +52,8 @@ func (a *Agent) decide(l *local) (OpKind, string) {
 	switch {
 	case l.kill != nil:
 		return 0, ""
+	case l.doomed && l.touched && !dead:
+		return Kill, "the lease had run out over it"
 	case dead && !l.global() && l.touched:
 		return Kill, a.fenceWhy()
 	case l.cut != nil || l.op != nil && !l.op.starting():
@@ -195,7 +197,7 @@ func (a *Agent) begin(l *local, kind OpKind, why string) {
 	a.ops[o.id] = l
 	out := Op{ID: o.id, Kind: kind, Unit: l.name, By: Never}
 	if kind == Kill {
-		l.kill = o
+		l.kill, l.doomed = o, false
 	} else {
 		l.op, l.cut = o, l.op
 	}

@@ -32,6 +32,8 @@ type process struct {
 	// began is the generation and wish that the last start was for, unless something
 	// has happened since that has to be made good by another one.
 	began [2]uint64
+	// owed says that it was ended on demand, and not started since.
+	owed bool
 }
 
 func (r *runtime) names() []string { return slices.Sorted(maps.Keys(r.units)) }
@@ -236,6 +238,7 @@ func (r *runtime) stop(p *process, then func()) {
 	}
 	r.soon(p, d, func() {
 		r.gone(p)
+		p.owed = true
 		r.set(p, "inactive", "success")
 		then()
 	})
@@ -262,6 +265,7 @@ func (r *runtime) die(name, why string) {
 	}
 	r.m.u.note("%s %s dies by %s", r.m.id[:2], name, why)
 	r.gone(p)
+	p.owed = why == "a kill" || why == "the guard"
 	p.epoch++
 	r.set(p, "failed", "signal")
 	if job := p.job; job != nil {
@@ -279,7 +283,7 @@ func (r *runtime) die(name, why string) {
 // live begins a process, and looks whether it may be.
 func (r *runtime) live(p *process) {
 	u := r.m.u
-	p.proc = true
+	p.proc, p.owed = true, false
 	u.note("%s %s RUNS", r.m.id[:2], p.name)
 	mine := p.file.Fleet()
 	for _, m := range u.machines {

@@ -25,7 +25,8 @@ type local struct {
 	req                  unit.Requirements
 	status               Status
 	// touched says that something may run: it was begun, or seen, since the last kill.
-	touched bool
+	// Doomed says that the lease has run out over it, so that it must be killed.
+	touched, doomed bool
 	// begun says that a start was asked for, and nothing since to the contrary, for the
 	// placement startGen and the wish kick; launched that it was carried out.
 	begun, launched bool
