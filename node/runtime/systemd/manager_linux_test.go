@@ -22,6 +22,11 @@ import (
 const privateEnv = "SYSTEMD_TEST_MANAGER"
 
 func TestMain(m *testing.M) {
+	for _, become := range Become {
+		if become() {
+			return
+		}
+	}
 	if dir := os.Getenv(privateEnv); dir != "" {
 		panic(becomeManager(dir, os.Args[1]))
 	}
