@@ -103,8 +103,9 @@ type StateReport struct {
 	Term      uint64 `json:"term"`
 	Revision  uint64 `json:"revision"`
 	EtcdIndex uint64 `json:"etcdIndex"`
-	// Keys counts files and directories of the keyspace.
+	// Keys counts files and directories of the keyspace, Units the fleet's units.
 	Keys    int    `json:"keys"`
+	Units   int    `json:"units"`
 	Release uint64 `json:"release"`
 	Digest  string `json:"digest"`
 }
@@ -326,7 +327,7 @@ func (i *inspection) describe(st *state.State) {
 	digest := st.Digest()
 	i.r.State = &StateReport{
 		Index: index, Term: term, Revision: st.Revision(), EtcdIndex: st.Keys().Index(),
-		Keys: st.Keys().Len(), Release: uint64(st.Release()), Digest: hex.EncodeToString(digest[:]),
+		Keys: st.Keys().Len(), Units: st.Fleet().Units(), Release: uint64(st.Release()), Digest: hex.EncodeToString(digest[:]),
 	}
 	i.r.Members = nil
 	for _, m := range st.Members() {

@@ -46,7 +46,7 @@ func TestInspectAWholeDirectory(t *testing.T) {
 		t.Errorf("checkpoint: %+v, state: %+v", c, s)
 	}
 	// 59 files and their directory, the key with a ttl, and the queue with 3.
-	if s.Keys != 65 || s.EtcdIndex != 189 {
+	if s.Keys != 65 || s.Units != 3 || s.EtcdIndex != 189 {
 		t.Errorf("state: %+v", s)
 	}
 	want := []MemberReport{{ID: "7a", Name: "one", PeerURLs: []string{"http://127.0.0.1:2380"}, ClientURLs: []string{"http://127.0.0.1:2379"}}}
@@ -269,7 +269,7 @@ func TestText(t *testing.T) {
 				Marker: 4000, MarkerTerm: 2, Term: 3, Vote: "7a", Commit: 4810, Starts: 4, TornBytes: 320,
 			},
 			Checkpoint: &CheckpointReport{Index: 4000, Term: 2, Revision: 9000, Bytes: 1300 << 10, Digest: "0d1e"},
-			State:      &StateReport{Index: 4810, Term: 3, Revision: 9911, EtcdIndex: 4711, Keys: 120, Release: 2, Digest: "ff00"},
+			State:      &StateReport{Index: 4810, Term: 3, Revision: 9911, EtcdIndex: 4711, Keys: 120, Units: 1, Release: 3, Digest: "ff00"},
 			Snapshots:  []SnapshotReport{{File: "snap/a", Bytes: 900, Index: 3000}},
 			Members: []MemberReport{
 				{ID: "7a", Name: "n1", PeerURLs: []string{"http://10.0.0.1:2380"}, ClientURLs: []string{"http://10.0.0.1:2379"}},

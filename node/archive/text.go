@@ -97,8 +97,8 @@ func (r *Report) rows(t *ui.Table) {
 		t.Row("  ok", "snapshot", fmt.Sprintf("%s, index %d, %s", s.File, s.Index, size(s.Bytes)))
 	}
 	if s := r.State; s != nil {
-		t.Row("  ok", "state", fmt.Sprintf("applied %d, term %d, etcd index %d, %s, release %d, digest %s",
-			s.Index, s.Term, s.EtcdIndex, count(s.Keys, "key"), s.Release, s.Digest))
+		t.Row("  ok", "state", fmt.Sprintf("applied %d, term %d, etcd index %d, %s, %s, release %d, digest %s",
+			s.Index, s.Term, s.EtcdIndex, count(s.Keys, "key"), count(s.Units, "unit"), s.Release, s.Digest))
 	}
 	for _, d := range r.Damage {
 		at := d.File

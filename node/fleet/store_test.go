@@ -150,6 +150,10 @@ func TestAUnitIsMadePlacedAndStarted(t *testing.T) {
 			t.Errorf("after %+v: %v", step.state, got)
 		}
 	}
+	f.place(f.moveTo("a.service", 1, 1)) // to be started again
+	if got := f.Current("a.service"); got != Inactive {
+		t.Errorf("placed anew: %v", got)
+	}
 	if text, ok := f.Text(u.Hash); !ok || text != hello {
 		t.Errorf("text %q, %t", text, ok)
 	}
