@@ -36,6 +36,8 @@ type session struct {
 	client *fleetclient.Client
 	// machines are those that were listed last, by id.
 	machines map[string]fleetclient.Machine
+	// failure is the last thing that went wrong.
+	failure string
 	// units are all of the cluster's, once a pattern has asked for them.
 	units []string
 }

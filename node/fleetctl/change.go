@@ -176,6 +176,7 @@ func (s *session) setDesired(names []string, state, doing string) (accepted []st
 	for i, err := range errs {
 		if err != nil {
 			s.errf("Error %s units: %v", doing, err)
+			s.failure = err.Error()
 			ok = false
 			continue
 		}
@@ -220,6 +221,10 @@ func (s *session) existing(args []string, from source) (names []string, there ma
 	there, _, err := s.look(all, fleetclient.Reading{})
 	if err != nil {
 		s.errf("Error retrieving units: %v", err)
+		return nil, nil, false
+	}
+	if len(there) == 0 && from&byName == 0 {
+		s.errf("Units not found in registry")
 		return nil, nil, false
 	}
 	for _, name := range all {
@@ -297,7 +302,7 @@ func (s *session) lower(o *changing, names []string, there map[string]*fleetclie
 	case ok:
 		s.errf("Successfully %s units %v.", past, waitFor)
 	default:
-		s.errf("Failed to %s units %v. exit == %d.", verb, waitFor, exitFailed)
+		s.errf("Failed to %s units %v. err: %s", verb, waitFor, s.failure)
 	}
 	return ok
 }
@@ -349,11 +354,11 @@ func (s *session) restart(o *changing, args []string) int {
 		var err error
 		switch {
 		case u.DesiredState == fleetclient.Inactive || !isGlobal(u) && u.CurrentState == fleetclient.Inactive:
-			s.errf("Unable to stop unit %s in state %s", name, fleetclient.Inactive)
+			s.errf("Unable to restart unit %s in state %s", name, fleetclient.Inactive)
 			ok = false
 			continue
 		case u.DesiredState == fleetclient.Loaded:
-			continue
+			ok = s.stopAndStart(o, u, fleetclient.Launched) && ok
 		case s.client.Extended() && (isGlobal(u) || o.noBlock):
 			err = s.client.Restart(s.ctx, name)
 			if err == nil && isGlobal(u) {
@@ -362,7 +367,7 @@ func (s *session) restart(o *changing, args []string) int {
 				s.triggered([]string{name}, "restart")
 			}
 		default:
-			ok = s.stopAndStart(o, u) && ok
+			ok = s.stopAndStart(o, u, fleetclient.Loaded, fleetclient.Launched) && ok
 		}
 		if err != nil {
 			s.errf("Error restarting units: %v", err)
@@ -372,21 +377,22 @@ func (s *session) restart(o *changing, args []string) int {
 	return code(ok)
 }
 
-// stopAndStart restarts a unit by way of its desired state, as fleet does. Whatever
-// becomes of the stop, the unit is to run in the end.
-func (s *session) stopAndStart(o *changing, u *fleetclient.Unit) bool {
+// stopAndStart restarts a unit by way of its desired states, as fleet does: loaded, unless
+// it is, and launched. Whatever becomes of the stop, the unit is to run in the end.
+func (s *session) stopAndStart(o *changing, u *fleetclient.Unit, states ...string) bool {
 	there := map[string]*fleetclient.Unit{u.Name: u}
 	ok := true
-	for _, half := range []struct{ verb, state string }{{"stop", fleetclient.Loaded}, {"start", fleetclient.Launched}} {
-		if err := s.client.SetDesired(context.WithoutCancel(s.ctx), u.Name, half.state); err != nil {
-			s.errf("Error restarting units: %s %s: %v", half.verb, u.Name, err)
+	for _, state := range states {
+		verb := map[string]string{fleetclient.Loaded: "stop", fleetclient.Launched: "start"}[state]
+		if err := s.client.SetDesired(context.WithoutCancel(s.ctx), u.Name, state); err != nil {
+			s.errf("Error restarting units: %s %s: %v", verb, u.Name, err)
 			return false
 		}
-		waitFor := s.announceGlobals([]string{u.Name}, there, half.verb)
+		waitFor := s.announceGlobals([]string{u.Name}, there, verb)
 		if o.noBlock {
-			s.triggered(waitFor, half.verb)
+			s.triggered(waitFor, verb)
 		} else if s.ctx.Err() == nil {
-			ok = len(s.awaitState(o.limit(), waitFor, half.state)) == len(waitFor) && ok
+			ok = len(s.awaitState(o.limit(), waitFor, state)) == len(waitFor) && ok
 		}
 	}
 	if o.noBlock || isGlobal(u) || !s.words.active || !ok {

@@ -15,7 +15,7 @@
 //     may have one dash, as in 2014, and after ssh's target all is the command.
 //   - Every unit is tried, and the worst code counts; 1.0 stopped at the first error.
 //   - A unit that isn't there is said to be missing by stop, unload, restart and why,
-//     and the code is 1. destroy goes over it, as 1.0 did.
+//     and the code is 1, also if none is there. destroy goes over it, as 1.0 did.
 //   - start and load wait for a unit that was told before and isn't there yet. 1.0
 //     said nothing and exited with 0.
 //   - A command that waits says what for, on stderr: on a terminal in one line, elsewhere
@@ -29,7 +29,8 @@
 //     have run later.
 //   - destroy waits until no machine has anything of the unit (1.0 waited only when it
 //     was told not to).
-//   - restart leaves no unit stopped, whatever happens meanwhile.
+//   - restart tells of the stop, too, and leaves no unit stopped, whatever happens
+//     meanwhile.
 //   - status and journal go through the cluster, to global units too, and need no ssh;
 //     status shows a global unit on each machine, and its code is 3 if one isn't active.
 //   - status, stop and the others take patterns of names (names.go has the rules).

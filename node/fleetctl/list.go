@@ -42,14 +42,16 @@ type list struct {
 	// usual columns are the release's; given tells whether the call has others.
 	usual bool
 	given func() bool
-	// failed begins the message when the cluster can't be read.
+	// failed begins the message when the cluster can't be read; hint goes on with what it
+	// may be.
 	failed string
+	hint   bool
 	// read returns the rows that args ask for, in order, and the cluster's revision.
 	read func(args []string, o fleetclient.Reading) ([]row, uint64, error)
 }
 
 func (s *session) listCommands() []*cobra.Command {
-	machines := &list{s: s, failed: "Error retrieving list of active machines from fleet API (%v)", columns: []column{
+	machines := &list{s: s, hint: true, failed: "Error retrieving list of active machines from fleet API (%v)", columns: []column{
 		{"machine", "its id"},
 		{"ip", "its address"},
 		{"metadata", "what units can ask for"},
@@ -186,7 +188,9 @@ func (l *list) fail(err error) int {
 		l.s.outf("%s", text)
 	}
 	l.s.errf(l.failed, err)
-	l.s.errf("Possible issues:\n  etcd is unhealthy and/or lost quorum\n  connection cannot be established to any etcd servers")
+	if l.hint {
+		l.s.errf("Possible issues:\n  etcd is unhealthy and/or lost quorum\n  connection cannot be established to any etcd servers")
+	}
 	return exitFailed
 }
 

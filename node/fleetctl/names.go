@@ -28,6 +28,8 @@ const (
 	ofCluster
 	// templates lets patterns match templates, too.
 	templates
+	// byName has each unit named that isn't there, also if none is.
+	byName
 )
 
 // targets turns what was typed into units. A word is the path of a unit file, whose

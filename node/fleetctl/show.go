@@ -60,10 +60,11 @@ func (s *session) showCommands() []*cobra.Command {
 	return list
 }
 
-// one returns the only unit that a command is about; it says what is wrong, else.
-func (s *session) one(args []string) (*fleetclient.Unit, bool) {
+// one returns the only unit that a command is about; it says what is wrong, else, and
+// ends that with stop.
+func (s *session) one(args []string, stop string) (*fleetclient.Unit, bool) {
 	if len(args) != 1 {
-		s.errf("One unit file must be provided")
+		s.errf("One unit file must be provided%s", stop)
 		return nil, false
 	}
 	list, ok := s.targets(args, ofCluster|templates)
@@ -87,7 +88,7 @@ func (s *session) one(args []string) (*fleetclient.Unit, bool) {
 }
 
 func (s *session) cat(args []string) int {
-	u, ok := s.one(args)
+	u, ok := s.one(args, s.words.stop)
 	switch {
 	case !ok && u != nil:
 		s.errf("%s %s not found%s", s.words.unit, u.Name, s.words.stop)
@@ -111,7 +112,7 @@ func (s *session) why(o *showing, args []string) int {
 		s.errf("No units given")
 		return exitOK
 	}
-	names, there, ok := s.existing(args, ofCluster|templates)
+	names, there, ok := s.existing(args, ofCluster|templates|byName)
 	for _, name := range names {
 		u := there[name]
 		if o.json {
@@ -171,7 +172,7 @@ func (s *session) status(o *showing, args []string) int {
 		s.errf("No units given")
 		return exitOK
 	}
-	names, there, ok := s.existing(args, ofCluster)
+	names, there, ok := s.existing(args, ofCluster|byName)
 	worst := code(ok)
 	shown := 0
 	for _, name := range names {
@@ -285,7 +286,7 @@ func age(d time.Duration) string {
 var forms = []string{"short", "short-iso", "short-precise", "cat", "json"}
 
 func (s *session) journal(o *showing, args []string) int {
-	u, ok := s.one(args)
+	u, ok := s.one(args, ".")
 	switch {
 	case !ok && u != nil:
 		s.errf("%s %s does not exist.", s.words.unit, u.Name)

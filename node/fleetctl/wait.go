@@ -146,7 +146,8 @@ func (s *session) await(w waiting) (reached []string) {
 			switch {
 			case v.err != nil:
 				show.clear()
-				s.errf("Error waiting for %ss: %v", w.what, v.err)
+				s.failure = v.err.Error()
+				s.errf("Error waiting for %ss: %s", w.what, s.failure)
 			case v.done:
 				reached = append(reached, name)
 				if v.line != "" {
@@ -185,7 +186,8 @@ func (s *session) await(w waiting) (reached []string) {
 func (s *session) giveUp(w waiting, pending []string, why, said map[string]string) {
 	for _, name := range pending {
 		if s.ctx.Err() == nil {
-			s.errf("Error waiting for %ss: timed out waiting for %s %s to %s", w.what, w.what, name, w.unmet)
+			s.failure = fmt.Sprintf("timed out waiting for %s %s to %s", w.what, name, w.unmet)
+			s.errf("Error waiting for %ss: %s", w.what, s.failure)
 		}
 		if said[name] != why[name] {
 			s.errf("%s waits: %s", w.label(name), why[name])
