@@ -230,8 +230,7 @@ func (s *Scheduler) Resume(u Unit, machineIDs ...string) {
 		return
 	}
 	s.settle()
-	s.enter(u.Name, s.classOf(u.Name, u.Needs))
-	i := s.unitByName[u.Name]
+	i := s.enter(u.Name, s.classOf(u.Name, u.Needs))
 	r := &s.units[i]
 	r.global = &global{}
 	s.globals = append(s.globals, i)

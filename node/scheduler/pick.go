@@ -109,16 +109,10 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 		scratch := &q.scratch[len(keys)-1]
 		// None of the group: machines with the key but for those with some.
 		exclude, few := len(q.exclude), len(q.few)
-		if len(sp.counts) > fewMax {
-			q.without(s.with(sp, anyCount, scratch))
-		} else {
-			for _, c := range sp.counts {
-				if of := label.value(c.value); of != nil {
-					q.without(of)
-				}
-			}
+		found := none
+		if some := s.exclude(q, sp, label, scratch); some < label.n {
+			found = s.spreadAmong(q, &label.set, keys[1:])
 		}
-		found := s.spreadAmong(q, &label.set, keys[1:])
 		q.exclude, q.few = q.exclude[:exclude], q.few[:few]
 		for n := sp.above(0); found == none && n > 0 && (limit == 0 || n < limit); n = sp.above(n) {
 			found = s.spreadAmong(q, s.with(sp, n, scratch), keys[1:])
@@ -131,6 +125,23 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 	found := s.spreadOut(q, keys[1:])
 	q.lacks = q.lacks[:len(q.lacks)-1]
 	return found
+}
+
+// exclude has q leave out the machines whose value has units of the group, and
+// returns how many these are.
+func (s *Scheduler) exclude(q *query, sp *spread, label *label, scratch *set) (machines int) {
+	if len(sp.counts) > fewMax {
+		in := s.with(sp, anyCount, scratch)
+		q.without(in)
+		return in.n
+	}
+	for _, c := range sp.counts {
+		if of := label.value(c.value); of != nil {
+			q.without(of)
+			machines += of.n
+		}
+	}
+	return machines
 }
 
 // spreadAmong searches among some machines by the keys that are left.

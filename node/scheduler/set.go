@@ -5,9 +5,20 @@ import (
 	"slices"
 )
 
-// fewMax is the size up to which a set is a sorted list: below it a bitmap over
-// all machines costs more memory than it saves time.
-const fewMax = 24
+// A set is a sorted list up to fewMax members, and beyond up to a member for every
+// 32 positions or listMax: below that a bitmap over all machines costs more memory
+// than it saves time.
+const (
+	fewMax  = 24
+	listMax = 512
+)
+
+// listed says whether a list that is to take in p, and has members up to the last,
+// stays one.
+func listed(few []int32, p int32) bool {
+	n := len(few)
+	return n < fewMax || n < min(int(max(p, few[n-1]))>>5, listMax)
+}
 
 // set is a set of machine positions. It is a sorted list while it is small and a
 // bitmap from then on, until it is empty.
@@ -34,7 +45,7 @@ func (s *set) add(p int32) bool {
 			return false
 		}
 		s.n++
-		if len(s.few) < fewMax {
+		if listed(s.few, p) {
 			s.few = slices.Insert(s.few, i, p)
 			return true
 		}
@@ -160,7 +171,7 @@ func (t *tally) inc(p int32) bool {
 			t.counts[i]++
 			return false
 		}
-		if len(t.few) < fewMax {
+		if listed(t.few, p) {
 			t.counts = slices.Insert(t.counts, i, 1)
 		} else {
 			dense := make([]int32, max(p, t.few[len(t.few)-1])+1)

@@ -72,8 +72,7 @@ func (s *Scheduler) SetUnit(u Unit) {
 		c = s.classOf(u.Name, u.Needs)
 	}
 	if !known {
-		s.enter(u.Name, c)
-		i = s.unitByName[u.Name]
+		i = s.enter(u.Name, c)
 	}
 	r := &s.units[i]
 	changed := known && r.class != c
@@ -94,8 +93,8 @@ func (s *Scheduler) SetUnit(u Unit) {
 	s.afresh(i)
 }
 
-// enter makes a record for a new name.
-func (s *Scheduler) enter(name string, c *class) {
+// enter makes a record for a new name, and returns its number.
+func (s *Scheduler) enter(name string, c *class) int32 {
 	i := int32(len(s.units))
 	if n := len(s.freeUnits); n > 0 {
 		i = s.freeUnits[n-1]
@@ -109,6 +108,7 @@ func (s *Scheduler) enter(name string, c *class) {
 	s.unitByName[name] = i
 	s.names.fresh = append(s.names.fresh, i)
 	r.profile = s.profileOf(s.patternsFor(name))
+	return i
 }
 
 // adopt gives a known unit its class, moving what counts it.
