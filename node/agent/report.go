@@ -11,6 +11,10 @@ import (
 const (
 	// gather is how long a change waits for company.
 	gather = 25 * time.Millisecond
+	// A machine whose units go up and down all the time reports every steady, after
+	// burst reports without such a pause. What is gone doesn't wait: others do.
+	steady = 250 * time.Millisecond
+	burst  = 8
 	// repeatFirst and repeatMost are how soon a report is repeated that isn't noted.
 	repeatFirst = 300 * time.Millisecond
 	repeatMost  = time.Second
@@ -27,6 +31,8 @@ type report struct {
 	// flushAt is when what has changed is told; Never if nothing has.
 	flushAt time.Duration
 	dirty   bool
+	// due is when the last report would have been sent, had all kept the pause.
+	due time.Duration
 	// gone are units to be told gone, in order.
 	gone []fleet.Gone
 	// seq is the last report's; out is that one until it is noted, to be repeated at
@@ -39,7 +45,7 @@ type report struct {
 
 // beginReports forgets what was told in another session: all is told anew.
 func (a *Agent) beginReports() {
-	a.report = report{look: true, seq: a.report.seq}
+	a.report = report{look: true, seq: a.report.seq, due: a.report.due}
 	for _, l := range a.units {
 		l.said, l.dirty = fleet.State{}, false
 	}
@@ -56,12 +62,13 @@ func (a *Agent) gone(name string, gen uint64) {
 	}
 	r.gone = append(r.gone, fleet.Gone{Unit: name, Gen: gen})
 	a.changed()
+	r.flushAt = min(r.flushAt, a.now+gather)
 }
 
 // changed has a report sent soon.
 func (a *Agent) changed() {
 	if r := &a.report; !r.dirty {
-		r.dirty, r.flushAt = true, a.now+gather
+		r.dirty, r.flushAt = true, max(a.now+gather, r.due-burst*steady)
 	}
 }
 
@@ -125,6 +132,7 @@ func (a *Agent) compose() {
 		return
 	}
 	r.seq++
+	r.due = max(r.due, a.now) + steady
 	p.Seq = a.lives<<32 | r.seq
 	r.out = p
 }

@@ -29,6 +29,7 @@ import (
 //	give TEXT …                       texts that were asked for
 //	done|failed|canceled|invalid OP ACTIVE/SUB [why]       the end of an operation
 //	is UNIT ACTIVE/SUB                a report of the runtime
+//	flap UNIT N SPAN                  N reports, SPAN apart; all that is told is noted
 //	gone URL                          a connection is lost
 //	leave                             the machine is to leave
 func TestConversations(t *testing.T) {
@@ -78,6 +79,14 @@ func (s *script) run(d *datadriven.TestData) {
 		s.step(in)
 	case "is":
 		s.step(agent.Reported{Status: s.status(d.CmdArgs[0].Key, d.CmdArgs[1].Key)})
+	case "flap":
+		for i := range s.number(d.CmdArgs[1].Key) {
+			s.step(agent.Reported{Status: s.status(d.CmdArgs[0].Key, []string{"active/running", "activating/auto-restart"}[i%2])})
+			s.pass(s.span(d.CmdArgs[2].Key))
+			s.step(agent.Received{Frame: (&link.Frame{
+				Cluster: cluster, Machine: scriptMachine, Noted: &link.Noted{Session: 5, Seq: 1 << 62},
+			}).Encode()})
+		}
 	case "gone":
 		s.step(agent.Unreachable{URL: d.CmdArgs[0].Key, Why: "connection refused"})
 	case "leave":
