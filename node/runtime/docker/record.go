@@ -23,7 +23,8 @@ type record struct {
 	Starts []time.Time `json:"starts,omitempty"`
 }
 
-func recordFile(dir, unit string) string { return filepath.Join(dir, "docker-"+unit) }
+// recordFile begins with a dot: others take what doesn't for a unit's.
+func recordFile(dir, unit string) string { return filepath.Join(dir, ".docker-"+unit) }
 
 // started adds a start.
 func (r *record) started(at time.Time) {
@@ -66,7 +67,7 @@ func parseRecord(text []byte) (r record, err error) {
 // readRecords returns all records in a directory. One that can't be read keeps no
 // other from being used.
 func readRecords(dir string) (list []record, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "docker-*"))
+	files, err := filepath.Glob(filepath.Join(dir, ".docker-*"))
 	if err != nil {
 		return nil, err
 	}

@@ -93,3 +93,20 @@ func TestFindGroups(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestUnitFiles: what others keep in the directory begins with a dot.
+func TestUnitFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.service", "a.timer", groupFile, ".docker-b.service"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "c.service"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got, err := unitFiles(dir)
+	if d := cmp.Diff([]string{"a.timer", "b.service"}, got); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
