@@ -91,6 +91,9 @@ func (w *World) newBox(index int, m *FleetMachine) *box {
 	return b
 }
 
+// cloneOf gives the machine another's id.
+func (b *box) cloneOf(other *box) { b.id = other.id }
+
 // instant reads the machine's clocks. The monotonic one goes on while no process
 // lives, as the kernel's does.
 func (b *box) instant() world.Instant {

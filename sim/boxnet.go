@@ -24,7 +24,9 @@ func (b *box) dial(url string) {
 	b.w.net.between(b, m, true).message(b.w.net, func() {
 		if !m.alive() {
 			b.w.net.between(b, m, false).message(b.w.net, func() { b.unreachable(m) })
+			return
 		}
+		m.lines[b.id] = b // the newer connection of an id takes over
 	})
 }
 

@@ -26,6 +26,8 @@ type FleetMachine struct {
 	Name      string
 	Metadata  map[string]string
 	Resources map[string]int64 // as fleet.Machine has them; nil is not accounted
+	// Clone has the machine have the id of the one before it.
+	Clone bool
 }
 
 // FleetUnit is a unit that users submit.
@@ -49,7 +51,7 @@ type fleetWorld struct {
 	cfg     *FleetConfig
 	boxes   []*box
 	byName  map[string]*box
-	byID    map[string]*box
+	byID    map[string]*box // of clones, the last
 	peers   []string
 	users   *users
 	referee *fleetReferee
@@ -68,7 +70,9 @@ func newFleet(w *World) (*fleetWorld, error) {
 	}
 	for i := range f.cfg.Machines {
 		b := w.newBox(i, &f.cfg.Machines[i])
-		if f.byName[b.name] != nil || f.byID[b.id] != nil {
+		if m := &f.cfg.Machines[i]; m.Clone && i > 0 {
+			b.cloneOf(f.boxes[i-1])
+		} else if f.byName[b.name] != nil || f.byID[b.id] != nil {
 			return nil, fmt.Errorf("sim: a second machine %s", b.name)
 		}
 		f.boxes = append(f.boxes, b)

@@ -7,6 +7,9 @@ import (
 
 // fromMachine takes a frame of a machine's off the wire.
 func (m *machine) fromMachine(b *box, frame []byte) {
+	if m.lines[b.id] == nil {
+		m.lines[b.id] = b
+	}
 	m.deliver(node.FromMachine{Machine: b.id, Frame: frame})
 }
 
@@ -16,7 +19,7 @@ func (m *machine) toMachines(list []node.ToMachine) {
 		return
 	}
 	for i := range list {
-		if b := m.w.fleet.byID[list[i].Machine]; b != nil {
+		if b := m.lines[list[i].Machine]; b != nil {
 			m.toBox(b, list[i].Frame)
 		}
 	}

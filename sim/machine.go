@@ -80,13 +80,14 @@ type machine struct {
 	turning         bool
 	inbox           []node.Input
 	front           front
+	lines           map[string]*box // who is connected, by machine id
 	role            node.Role
 	// lastApplied is the index that the node last said it has applied.
 	lastApplied uint64
 }
 
 func (w *World) newMachine(index int, name string) *machine {
-	m := &machine{w: w, name: name, index: index, random: w.src.Reader("raft/" + name), release: state.Newest}
+	m := &machine{w: w, name: name, index: index, lines: make(map[string]*box), random: w.src.Reader("raft/" + name), release: state.Newest}
 	if r, ok := w.cfg.Releases[name]; ok {
 		m.release = r
 	}
@@ -226,6 +227,7 @@ func (m *machine) stop() {
 	m.w.queue.Cancel(m.timer)
 	m.held = nil
 	m.hangUp()
+	clear(m.lines)
 	m.dropLanes()
 	m.front.reset()
 }

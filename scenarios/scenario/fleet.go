@@ -138,6 +138,11 @@ func (d *decoder) fleet(s *Scenario) {
 	if len(s.Cluster.Machines) > 0 && s.Cluster.Workers == 0 {
 		d.fail(d.at["cluster.machines"], "`workers: 5` beside it", "machines: there are no workers")
 	}
+	for i, name := range s.Cluster.Clones {
+		if at := slices.Index(s.Workers(), name); at < 1 {
+			d.fail(d.at[fmt.Sprintf("cluster.clones[%d]", i)], "", "clones: %q is no worker that has one before it", name)
+		}
+	}
 	if len(s.Load.Units) > 0 && s.Cluster.Workers == 0 {
 		d.fail(d.at["load.units"], "`workers: 5` in `cluster`", "units: there are no workers to run them")
 	}

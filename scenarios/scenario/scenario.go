@@ -44,6 +44,7 @@ type Cluster struct {
 	Newer    []string  `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
 	Workers  int       `json:"workers,omitempty" doc:"machines that run units and are no members, named w1, w2, …" default:"0" min:"0" max:"10000"`
 	Machines []Machine `json:"machines,omitempty" doc:"what the workers are, in turns"`
+	Clones   []string  `json:"clones,omitempty" doc:"workers that are copies, with its id, of the one before them: one of the two at most may have a session"`
 	Knobs    Knobs     `json:"knobs,omitempty" doc:"settings of every node"`
 }
 

@@ -5,6 +5,7 @@ package simworld
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"drydock/chaos"
@@ -77,7 +78,7 @@ func fleet(s *scenario.Scenario) *sim.FleetConfig {
 		cfg.RestFrom = s.Duration - s.Rest
 	}
 	for _, m := range s.FleetMachines() {
-		one := sim.FleetMachine{Name: m.Name, Metadata: make(map[string]string)}
+		one := sim.FleetMachine{Name: m.Name, Metadata: make(map[string]string), Clone: slices.Contains(s.Cluster.Clones, m.Name)}
 		for _, pair := range m.Metadata {
 			key, value, _ := strings.Cut(pair, "=")
 			one.Metadata[key] = value
