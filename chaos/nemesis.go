@@ -102,7 +102,7 @@ func (n *Nemesis) cards() []card {
 		cards = append(cards, upgradeCards()...)
 	}
 	if n.Workers {
-		cards = append(cards, workerCards()...)
+		cards = append(withinLeases(cards), workerCards()...)
 	}
 	return slices.DeleteFunc(cards, func(c card) bool {
 		return slices.Contains(n.Without, c.kind) || (len(n.Only) > 0 && !slices.Contains(n.Only, c.kind)) ||

@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -203,6 +204,26 @@ func checkUnits(p Params) error {
 	return nil
 }
 
+// Rates of clocks that are just within the bound that leases allow for.
+const (
+	slowest = 0.9991
+	fastest = 1.0009
+)
+
+// withinLeases replaces the cards by which clocks go wrong by more than leases allow
+// for: beyond that bound nobody promises that a unit runs once.
+func withinLeases(cards []card) []card {
+	return append(slices.DeleteFunc(cards, func(c card) bool { return c.kind == KindClockRate || c.kind == KindClockJump }),
+		card{KindClockRate, 3, func(d *dealer) (Params, time.Duration) {
+			return &ClockRate{Node: d.node(), Rate: pick(d.rng, slowest, fastest), Clock: ClockMono}, d.time(time.Second, 6*time.Second)
+		}},
+		card{KindClockJump, 2, func(d *dealer) (Params, time.Duration) {
+			p := &ClockJump{Node: d.node(), Clock: ClockWall, Direction: pick(d.rng, "forward", "back")}
+			p.By = d.latency(10*time.Millisecond, time.Hour)
+			return p, d.time(time.Second, 6*time.Second)
+		}})
+}
+
 // workerCards are the faults of clusters whose machines run units.
 func workerCards() []card {
 	who := func(d *dealer) Selectors { return Selectors{pick(d.rng, Worker, Runner, Runner, Runner, HalfWorkers)} }
@@ -215,7 +236,7 @@ func workerCards() []card {
 			return &Partition{Isolate: who(d), Direction: pick(d.rng, "both", "both", "in", "out")}, d.away()
 		}},
 		{KindClockRate, 4, func(d *dealer) (Params, time.Duration) {
-			return &ClockRate{Node: who(d), Rate: pick(d.rng, 0.9991, 1.0009), Clock: ClockMono}, d.away()
+			return &ClockRate{Node: who(d), Rate: pick(d.rng, slowest, fastest), Clock: ClockMono}, d.away()
 		}},
 		{KindUnitCrash, 4, func(d *dealer) (Params, time.Duration) {
 			return &UnitCrash{Unit: []string{"*"}, Node: Selectors{Runner}, Most: 1 + d.rng.IntN(3)}, 0

@@ -183,8 +183,8 @@ func (f *fleetReferee) received(b *box, frame []byte) {
 		if at, ok := h.hellos[fr.Welcome.Nonce]; ok {
 			h.hear(f, b, at)
 			if f.w.now()-at >= unheard {
-				// It had asked for long: what counts begins now.
-				h.lost, h.last = f.w.now(), f.w.now()
+				// It had asked for long: the lease that it gets is nearly over, or is.
+				h.lost, h.awake = f.w.now(), f.w.now()
 			}
 			clear(h.hellos)
 		}
