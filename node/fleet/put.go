@@ -91,7 +91,7 @@ func (s *Store) checkWish(e *entry, name unit.Name, w *wish, create bool) error 
 	switch {
 	case create && e != nil && e.unit.Hash != w.hash:
 		return ErrExists
-	case name.IsTemplate() && w.desired != Inactive && w.needs.Replicas == 0:
+	case name.IsTemplate() && w.desired != Inactive && replicasOf(w.needs) == 0:
 		return &TemplateError{Name: w.name}
 	case w.needs.Replicas > MaxReplicas:
 		return fmt.Errorf("%w: %d replicas, at most %d", ErrTooLarge, w.needs.Replicas, MaxReplicas)
@@ -163,17 +163,26 @@ func (s *Store) desire(e *entry, w *wish) {
 	}
 }
 
+// replicasOf is how many replicas a template makes: of a global unit there is one
+// on every machine, and so none.
+func replicasOf(needs *unit.Requirements) int {
+	if needs.Global {
+		return 0
+	}
+	return needs.Replicas
+}
+
 // kept says whether a template keeps its instances at a number. One that was
 // never active doesn't: it may have instances that users have made.
 func (s *Store) kept(e *entry) bool {
-	return e != nil && e.unit.Asked > 0 && s.Requirements(e.unit.Name, e.unit.Hash).Replicas > 0
+	return e != nil && e.unit.Asked > 0 && replicasOf(s.Requirements(e.unit.Name, e.unit.Hash)) > 0
 }
 
 // replicas says what has to become of a template's instances if the template
 // becomes what w says: what they are to be, and which are to go.
 func (s *Store) replicas(e *entry, name unit.Name, w *wish) (are []wish, extra []*entry, err error) {
 	active := w.desired != Inactive || e != nil && e.unit.Asked > 0
-	if !name.IsTemplate() || !active || w.needs.Replicas == 0 && !s.kept(e) {
+	if !name.IsTemplate() || !active || replicasOf(w.needs) == 0 && !s.kept(e) {
 		return nil, nil, nil
 	}
 	content := w.text
@@ -181,7 +190,7 @@ func (s *Store) replicas(e *entry, name unit.Name, w *wish) (are []wish, extra [
 		content = s.texts[w.hash].text
 	}
 	fresh := 0
-	for k := 1; k <= w.needs.Replicas; k++ {
+	for k := 1; k <= replicasOf(w.needs); k++ {
 		instance, err := name.With(strconv.Itoa(k))
 		if err != nil {
 			return nil, nil, err
@@ -200,7 +209,7 @@ func (s *Store) replicas(e *entry, name unit.Name, w *wish) (are []wish, extra [
 	if s.live.n+fresh+1 > MaxUnits {
 		return nil, nil, fmt.Errorf("%w: %d units", ErrFull, s.live.n)
 	}
-	return are, s.counted(name, w.needs.Replicas), nil
+	return are, s.counted(name, replicasOf(w.needs)), nil
 }
 
 // counted returns the instances of a template whose names are numbers above n.
@@ -238,9 +247,9 @@ func (s *Store) destroyUnit(name string) error {
 	}
 	if of, k, ok := replica(name); ok {
 		t := s.lookup(of)
-		if s.kept(t) && t.unit.Desired != Inactive && k <= s.Requirements(of, t.unit.Hash).Replicas {
+		if s.kept(t) && t.unit.Desired != Inactive && k <= replicasOf(s.Requirements(of, t.unit.Hash)) {
 			return fmt.Errorf("%w %s, which has Replicas=%d; destroy that, or unload it first",
-				ErrReplica, of, s.Requirements(of, t.unit.Hash).Replicas)
+				ErrReplica, of, replicasOf(s.Requirements(of, t.unit.Hash)))
 		}
 	}
 	var all []*entry

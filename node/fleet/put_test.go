@@ -86,6 +86,10 @@ func TestATemplateKeepsItsReplicas(t *testing.T) {
 	if got := slices.Collect(f.UnitsFrom(0)); len(got) != 1 || got[0].Name != "t@x.service" {
 		t.Errorf("destroyed: %+v", got)
 	}
+	global := "[X-Fleet]\nGlobal=true\nReplicas=2\n"
+	if _, err := f.try(Command{Put: &Put{Name: "u@.service", Text: global, Desired: ptr(Launched)}}); !errors.Is(err, ErrTemplate) {
+		t.Errorf("replicas of a global unit: %v", err)
+	}
 	if _, err := f.try(Command{Put: &Put{Name: "u@.service", Text: fmt.Sprintf(replicated, MaxReplicas+1)}}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too many: %v", err)
 	}
