@@ -50,6 +50,11 @@ func (r Runtimes) Kill(ctx context.Context, spare func(unit string) bool) error 
 		})
 	}
 	all.Wait()
+	if r.Docker != "" {
+		// A command that was killed in the midst of a start has had its container come up
+		// after the others were gone.
+		errs[2] = errors.Join(errs[2], docker.KillContainers(ctx, docker.Options{Socket: r.DockerSocket, Dir: r.Docker}, spare))
+	}
 	return errors.Join(errs[:]...)
 }
 
