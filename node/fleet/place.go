@@ -1,5 +1,7 @@
 package fleet
 
+import "drydock/node/unit"
+
 // move applies a Place: each of its moves, or none of another term's.
 func (s *Store) move(p *Place) (Outcome, error) {
 	if err := s.thisTerm(p.Term); err != nil {
@@ -57,10 +59,17 @@ func (s *Store) checkMove(e *entry, m *Move) error {
 		return stale("session %d of machine %s is over", m.Session, m.To)
 	case u.Desired == Inactive:
 		return stale("unit %s is to be inactive", u.Name)
+	case isTemplate(u.Name):
+		return stale("unit %s is a template, which runs nowhere", u.Name)
 	case m.From != m.To && isThere:
 		return stale("unit %s is on machine %s", u.Name, m.To)
 	case !u.Global && m.From == "" && len(u.Places) > 0:
 		return stale("unit %s is on machine %s", u.Name, u.Places[0].Machine)
 	}
 	return nil
+}
+
+func isTemplate(name string) bool {
+	n, err := unit.ParseName(name)
+	return err == nil && n.IsTemplate()
 }

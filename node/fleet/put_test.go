@@ -66,6 +66,10 @@ func TestATemplateKeepsItsReplicas(t *testing.T) {
 	if d := cmp.Diff(want, f.names(Launched)); d != "" {
 		t.Errorf("started: %s", d)
 	}
+	f.join(1)
+	if out := f.do(Command{Place: &Place{Term: 1, Moves: []Move{f.moveTo("t@.service", 0, 1)}}}); len(out.Refused) != 1 {
+		t.Error("a template is placed")
+	}
 	a, _ := f.Unit("t@.service")
 	if b, _ := f.Unit("t@2.service"); b.Hash != a.Hash || f.Requirements(b.Name, b.Hash) != f.Requirements(a.Name, a.Hash) {
 		t.Error("a replica isn't its template's copy")
