@@ -151,6 +151,9 @@ func TestRequirementsStayTheSamePointer(t *testing.T) {
 		if first != f.Requirements("a.service", u.Hash) || (first == other) != (text == plain) {
 			t.Errorf("%q: %p, then %p, another's %p", text, first, f.Requirements("a.service", u.Hash), other)
 		}
+		if twin := reload(t, f.Store); twin.Requirements("a.service", u.Hash) != twin.Requirements("a.service", u.Hash) {
+			t.Errorf("%q is read again and again", text)
+		}
 		if len(first.Conflicts) != 1 {
 			t.Errorf("%q asks for %+v", text, first)
 		}
