@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 
 	"drydock/node/agent"
@@ -42,7 +43,7 @@ func (m *Machine) call(url string) *line {
 	return l
 }
 
-// errEnded is why a connection ends without another reason.
+// errEnded says plainly what the end of a file means here.
 var errEnded = errors.New("the member hung up")
 
 // talk connects, and hands over what the member sends until there is no more.
@@ -67,7 +68,10 @@ func (m *Machine) talk(l *line) error {
 	for {
 		frame, err := stream.Receive()
 		if err != nil {
-			return errors.Join(errEnded, err)
+			if errors.Is(err, io.EOF) {
+				return errEnded
+			}
+			return err
 		}
 		select {
 		case l.frames <- frame:
