@@ -16,9 +16,9 @@ import (
 )
 
 // running is a cluster that is up.
-func running(t testing.TB) *Cluster {
+func running(t testing.TB, flags ...string) *Cluster {
 	t.Helper()
-	c, err := New(Options{Binary: binary(t), Dir: keptDir(t)})
+	c, err := New(Options{Binary: binary(t), Dir: keptDir(t), Flags: flags})
 	if err != nil {
 		t.Fatal(err)
 	}
