@@ -77,7 +77,9 @@ func TestMachineOfACluster(t *testing.T) {
 	c.pass(4 * time.Second)
 	why := ""
 	for _, m := range c.nodes {
-		a := m.ask(func(token uint64) node.Input { return node.FleetAsk{Token: token, Units: []string{"hello.service", "x.service"}} })
+		a := m.ask(func(token uint64) node.Input {
+			return node.FleetAsk{Token: token, Units: []string{"hello.service", "x.service"}}
+		})
 		if a.Status != consensus.Done || len(a.Why) != 2 || why != "" && a.Why[0] != why {
 			t.Errorf("member %d says %+v", m.id, a)
 			continue
