@@ -11,7 +11,7 @@ import (
 
 // hello answers a machine that wants a session, or to go on with one.
 func (c *Control) hello(machine string, s *session, h *link.Hello) {
-	if h.Machine.ID != machine || c.flights.opening[machine] {
+	if h.Machine.ID != machine || h.Nonce == 0 || c.flights.opening[machine] {
 		return // the answer to the first one comes
 	}
 	if s != nil && s.closing {

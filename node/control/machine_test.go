@@ -15,6 +15,7 @@ type machine struct {
 	id    string
 	rate  float64
 	cut   bool
+	only  *member // the one that it reaches and that reaches it, if not nil
 	down  bool // the agent is: what runs goes on until the lease ends
 	nonce uint64
 
@@ -111,6 +112,9 @@ func (a *machine) send(f *link.Frame) {
 	to := a.c.leader
 	if !a.c.calm && a.c.chance(30) {
 		to = a.c.members[a.c.rnd.IntN(2)]
+	}
+	if a.only != nil {
+		to = a.only
 	}
 	a.c.post(letter{to: to, frame: f.Encode()})
 }

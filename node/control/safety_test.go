@@ -49,6 +49,14 @@ type chaos struct {
 	mail     []letter
 	calm     bool
 	said     []string
+	mood     mood
+}
+
+// mood is how bad a run is: in percent, and in a thousand steps.
+type mood struct {
+	lost, late, lags, slowRounds int
+	elects, resigns, cuts, downs int
+	users                        int
 }
 
 type logged struct {
@@ -75,6 +83,7 @@ type letter struct {
 	to      *member
 	machine *machine
 	frame   []byte
+	from    *member
 }
 
 func newChaos(t *rapid.T, seed uint64) *chaos {
@@ -87,7 +96,15 @@ func newChaos(t *rapid.T, seed uint64) *chaos {
 		c.members = append(c.members, &member{c: c, ctl: ctl, store: fleet.New(), rate: c.rate()})
 	}
 	for i := range 3 {
-		c.machines = append(c.machines, &machine{c: c, id: id(i + 1), rate: c.rate(), nonce: uint64(i) << 32})
+		c.machines = append(c.machines, &machine{c: c, id: id(i + 1), rate: c.rate(), nonce: uint64(i+1) << 32})
+	}
+	if c.chance(30) { // another host that was made from an image of the first
+		c.machines = append(c.machines, &machine{c: c, id: id(1), rate: c.rate(), nonce: 9 << 32})
+	}
+	any := func(list ...int) int { return list[c.rnd.IntN(len(list))] }
+	c.mood = mood{
+		lost: any(0, 0, 10), late: any(0, 0, 5), lags: any(0, 20), slowRounds: any(0, 60),
+		elects: any(0, 1, 4), resigns: any(1, 4), cuts: any(2, 6), downs: any(0, 2, 4), users: any(4, 20),
 	}
 	c.elect(c.members[0])
 	return c
@@ -135,10 +152,10 @@ func (m *member) catchUp() {
 // run has a member do what is due.
 func (m *member) run() {
 	c := m.c
-	if m == c.leader && !c.chance(20) {
+	if m == c.leader && (c.calm || !c.chance(c.mood.lags)) {
 		m.catchUp()
 	}
-	if m.round != 0 && (m == c.leader && (c.calm || c.chance(40)) || m.late && c.chance(2)) {
+	if m.round != 0 && (m == c.leader && (c.calm || !c.chance(c.mood.slowRounds)) || m.late && c.chance(2)) {
 		n := m.round
 		m.round, m.late = 0, false
 		m.ctl.Confirmed(m.now(), n)
@@ -161,8 +178,11 @@ func (m *member) run() {
 		}
 	}
 	for _, s := range out.Sends {
-		i := slices.IndexFunc(c.machines, func(a *machine) bool { return a.id == s.Machine })
-		c.post(letter{machine: c.machines[i], frame: s.Frame})
+		for _, a := range c.machines {
+			if a.id == s.Machine {
+				c.post(letter{machine: a, frame: s.Frame, from: m})
+			}
+		}
 	}
 }
 
@@ -173,12 +193,12 @@ func (c *chaos) post(l letter) {
 		c.mail = append(c.mail, l)
 		return
 	}
-	if c.chance(10) {
+	if c.chance(c.mood.lost) {
 		return
 	}
 	for range 1 + c.rnd.IntN(10)/9 {
 		l.at = c.now + time.Duration(c.rnd.IntN(5))*10*time.Millisecond
-		if c.chance(5) {
+		if c.chance(c.mood.late) {
 			l.at += time.Duration(c.rnd.IntN(4000)) * time.Millisecond
 		}
 		c.mail = append(c.mail, l)
@@ -206,7 +226,7 @@ func (c *chaos) deliver() {
 		}
 		if l.to != nil {
 			l.to.ctl.Receive(l.to.now(), f.Machine, f)
-		} else {
+		} else if l.machine.only == nil || l.machine.only == l.from {
 			l.machine.receive(f)
 		}
 	}
@@ -232,23 +252,30 @@ func (c *chaos) step() {
 // mischief is what happens by chance.
 func (c *chaos) mischief() {
 	m := c.machines[c.rnd.IntN(len(c.machines))]
-	switch n := c.rnd.IntN(1000); {
-	case n < 4:
+	n := c.rnd.IntN(1000)
+	happens := func(share int) bool {
+		n -= share
+		return n < 0 && n >= -share
+	}
+	switch {
+	case happens(c.mood.elects):
 		c.elect(c.members[c.rnd.IntN(2)])
-	case n < 8:
+	case happens(c.mood.resigns):
 		for _, one := range c.members {
 			if one != c.leader {
 				one.ctl.Resign()
 			}
 		}
-	case n < 14:
+	case happens(c.mood.cuts):
 		m.cut = !m.cut
 		c.say("cut %s %t", m.id, m.cut)
-	case n < 18:
+	case happens(2 * c.mood.elects):
+		m.only = []*member{nil, c.members[0], c.members[1]}[c.rnd.IntN(3)]
+	case happens(c.mood.downs):
 		m.down = !m.down
 		c.say("agent of %s down %t", m.id, m.down)
 		m.restart()
-	case n < 40:
+	case happens(c.mood.users):
 		c.user()
 	}
 }
@@ -288,8 +315,10 @@ func (c *chaos) check() {
 
 // heal ends all mischief, and waits until every unit runs that is to.
 func (c *chaos) heal() {
+	c.machines = c.machines[:3]
 	c.calm, c.mail = true, nil
 	for _, a := range c.machines {
+		a.only = nil
 		if a.cut = false; a.down {
 			a.down = false
 			a.restart()
