@@ -92,7 +92,7 @@ func (s *session) awaitStopped(limit time.Duration, names []string) (reached []s
 	return s.await(waiting{
 		names: names, limit: limit, look: s.look, unmet: "report state " + fleetclient.Loaded,
 		judge: func(name string, u *fleetclient.Unit) verdict {
-			if u != nil && u.MachineID == "" && len(u.Leaving) == 0 && u.CurrentState == fleetclient.Inactive {
+			if u != nil && u.MachineID == "" && len(u.Leaving) == 0 && current(u) == fleetclient.Inactive {
 				return s.inState(name, u, fleetclient.Inactive)
 			}
 			return s.inState(name, u, fleetclient.Loaded)
@@ -100,15 +100,18 @@ func (s *session) awaitStopped(limit time.Duration, names []string) (reached []s
 	})
 }
 
+// current is the state that a unit is in, as far as anybody has said.
+func current(u *fleetclient.Unit) string { return cmp.Or(u.CurrentState, fleetclient.Inactive) }
+
 // inState tells whether a unit is in a state.
 func (s *session) inState(name string, u *fleetclient.Unit, state string) verdict {
 	if u == nil {
 		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
 	}
-	if u.CurrentState != state {
+	if current(u) != state {
 		return verdict{why: s.waitsFor(u, state)}
 	}
-	line := fmt.Sprintf("%s %s %s", s.words.unit, name, u.CurrentState)
+	line := fmt.Sprintf("%s %s %s", s.words.unit, name, current(u))
 	if u.MachineID != "" && state != fleetclient.Inactive {
 		line += " on " + s.legend(u.MachineID, false)
 	}
