@@ -79,9 +79,17 @@ func (a *Agent) resume(r *Record, deadline time.Duration) {
 		}
 		if file, err := unit.Parse(k.Unit, []byte(k.Text)); err == nil {
 			l.file, l.req = file, file.Fleet()
+			l.revive = k.Up && restarts(file)
 		}
 		a.add(l)
 	}
+}
+
+// restarts says whether a unit asks to be started again when it has ended. How it has
+// ended isn't known of one that did so while there was no agent.
+func restarts(file *unit.Unit) bool {
+	def, err := file.Define(unit.AnyFacts())
+	return err == nil && def.Service != nil && def.Service.Restart != unit.RestartNo && def.Service.Restart != ""
 }
 
 // Step lets inputs happen, in order, and returns what is to be done. At must not be
@@ -215,7 +223,7 @@ func (a *Agent) keepRecord() {
 		if l.held || l.touched {
 			r.Units = append(r.Units, Kept{
 				Unit: l.name, Text: l.text, Hash: l.hash, Global: l.global(),
-				Gen: l.startGen, Kick: l.kick, Begun: l.begun, Launched: l.launched, Ending: l.ending,
+				Gen: l.startGen, Kick: l.kick, Begun: l.begun, Launched: l.launched, Ending: l.ending, Up: l.moving() || l.revive,
 			})
 		}
 	}

@@ -229,8 +229,12 @@ func (a *Agent) begin(l *local, kind OpKind, why string) {
 // reported takes what the runtime says of a unit. Others than ours don't matter.
 func (a *Agent) reported(s Status) {
 	if l := a.unit(s.Unit); l != nil && l.status != s {
+		was := l.moving()
 		l.set(s)
 		a.stale = true
+		if was != l.moving() {
+			a.keep(false)
+		}
 	}
 }
 
@@ -300,7 +304,10 @@ func (a *Agent) loaded(l *local, e Ended) {
 			l.launched = l.running()
 			l.begun = l.launched
 		}
-		l.unsure = false
+		if l.unsure && l.revive && l.status.Result != "start-limit-hit" {
+			l.begun, l.launched = false, false // it ended while nobody looked
+		}
+		l.unsure, l.revive = false, false
 		l.ending = l.ending && l.moving()
 	case l.unsure && e.Result == "invalid":
 		l.file = nil // it can't be taken over

@@ -34,6 +34,8 @@ type Kept struct {
 	// Begun says that a start has been asked for, Launched that it was carried out,
 	// Ending that an end has been asked for since.
 	Begun, Launched, Ending bool
+	// Up says that it ran, or was on its way, when it was last heard of.
+	Up bool
 }
 
 // Spare returns the names of the units that a guard must spare, sorted.

@@ -33,6 +33,9 @@ type local struct {
 	startGen, kick  uint64
 	// ending says that a stop was asked for, and that it hasn't ended well yet.
 	ending bool
+	// revive says that the unit ran in an earlier life, and is to be started again if it
+	// has ended since: its own Restart= was lost with that life.
+	revive bool
 	// op is under way; cut is a start that op has overtaken, kill overtakes both.
 	op, cut, kill *op
 	// bad is why the ordered text isn't loaded, failure why the last start was none,
@@ -98,6 +101,7 @@ func (l *local) absent() bool {
 // set takes what the runtime says.
 func (l *local) set(s Status) {
 	l.status = s
+	l.revive = l.revive && !l.moving()
 	if l.moving() {
 		l.touched = true
 	}
