@@ -10,7 +10,8 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 # rule (node/purity_test.go), so that the race detector could only cost time.
 RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
 	./node/host ./node/transport ./node/front ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
-	./node/client ./node/daemon ./node/dashboard ./node/runtime/systemd ./node/runtime/docker
+	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
+	./node/fleetctl ./node/fleetclient
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
@@ -27,7 +28,7 @@ demo: ## kill the leader of a simulated cluster under load and judge what its cl
 	@$(GO) run . run scenarios/leader-crash.yaml
 
 test: lint ## everything that must pass: lint, all tests, the race detector where there are goroutines
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 	@$(MAKE) --no-print-directory race
 
 lint: fmt-check vet staticcheck ## gofumpt, go vet (for Linux and macOS) and staticcheck
@@ -45,7 +46,7 @@ staticcheck:
 
 race: ## the tests of the packages with goroutines, under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then \
-	  set -x; $(GO) test -race $(RACE_PACKAGES); \
+	  set -x; $(GO) test -timeout 30m -race $(RACE_PACKAGES); \
 	else \
 	  echo "race: skipped, the race detector needs a C compiler and there is none"; \
 	fi
