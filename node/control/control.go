@@ -120,12 +120,14 @@ type Control struct {
 	flights flights
 	records map[string]*record
 	// dirty are units whose place is to be compared with the scheduler's.
-	dirty   queue
-	pushes  []*session
-	timers  timers
-	taking  *takeover
-	changed queue // units to tell the scheduler of, during a takeover
-	busy    bool  // the scheduler has work left
+	dirty  queue
+	pushes []*session
+	// pushesLeft says that some of them wait for the next Run for no other reason.
+	pushesLeft bool
+	timers     timers
+	taking     *takeover
+	changed    queue // units to tell the scheduler of, during a takeover
+	busy       bool  // the scheduler has work left
 	// rebalancing says that a timer for it runs.
 	rebalancing bool
 
@@ -225,6 +227,8 @@ const (
 	// decisions of the scheduler, units that are read in a takeover, and moves
 	// of one proposal.
 	maxDecisions, maxRead, maxMoves = 128, 256, 256
+	// changed units that the scheduler is told of, and machines that get orders.
+	maxFollowed, maxPushes = 512, 256
 )
 
 // Run returns what is to be done as of now, with what the other calls since the last
@@ -246,7 +250,7 @@ func (c *Control) Run(now time.Duration) *Output {
 	c.push()
 	c.propose()
 	c.beginRound()
-	c.out.More = c.taking != nil || c.busy
+	c.out.More = c.taking != nil || c.busy || len(c.changed.list) > 0 || c.pushesLeft
 	return c.hand()
 }
 
@@ -274,10 +278,12 @@ func (c *Control) follow() {
 	for _, name := range news.Units {
 		c.changed.add(name)
 	}
-	if c.taking == nil {
-		for name, ok := c.changed.take(); ok; name, ok = c.changed.take() {
-			c.followUnit(name)
+	for n := 0; c.taking == nil && n < maxFollowed; n++ {
+		name, ok := c.changed.take()
+		if !ok {
+			break
 		}
+		c.followUnit(name)
 	}
 	for _, at := range news.States {
 		c.examine(at.Unit, at.Machine)

@@ -16,7 +16,7 @@ type machine struct {
 	rate  float64
 	cut   bool
 	only  *member // the one that it reaches and that reaches it, if not nil
-	down  bool // the agent is: what runs goes on until the lease ends
+	down  bool    // the agent is: what runs goes on until the lease ends
 	nonce uint64
 
 	session    uint64

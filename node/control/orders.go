@@ -30,17 +30,22 @@ func (c *Control) wantPush(s *session) {
 // the scheduler has placed what belongs there, global units above all: a machine
 // stops what isn't ordered.
 func (c *Control) push() {
+	c.pushesLeft = false
 	if len(c.pushes) == 0 {
 		return
 	}
-	settled := c.taking == nil && !c.busy && len(c.dirty.list) == 0 && c.flights.placing == 0
+	left := maxPushes
+	settled := c.taking == nil && !c.busy && len(c.changed.list) == 0 && len(c.dirty.list) == 0 && c.flights.placing == 0
 	rest := c.pushes[:0]
 	for _, s := range c.pushes {
 		switch {
 		case s.gone:
 		case s.held && !settled:
 			rest = append(rest, s)
+		case left == 0:
+			rest, c.pushesLeft = append(rest, s), true
 		default:
+			left--
 			s.pushing, s.held = false, false
 			c.order(s)
 		}
@@ -56,13 +61,10 @@ func (c *Control) order(s *session) {
 	parts := max(1, (len(list)+partUnits-1)/partUnits)
 	for part := range parts {
 		some := list[part*partUnits : min((part+1)*partUnits, len(list))]
-		o := &link.Orders{Session: s.number, Term: c.term, Version: version, Part: part, Parts: parts, Total: len(list)}
+		o := &link.Orders{Session: s.number, Term: c.term, Version: version, Part: part, Parts: parts, Total: len(list), Units: some}
 		size := 0
 		for i := range some {
 			one := &some[i]
-			o.Units = append(o.Units, link.Order{
-				Unit: one.Unit, Gen: one.Gen, Hash: one.Hash, Desired: one.Desired, Global: one.Global, Kick: one.Kick,
-			})
 			if one.Desired == fleet.Inactive {
 				continue
 			}

@@ -80,9 +80,6 @@ func (c *Control) takeOver() {
 	}
 	if t.listed && len(t.units) == 0 && len(t.machines) == 0 {
 		c.taking, c.busy = nil, true
-		for name, ok := c.changed.take(); ok; name, ok = c.changed.take() {
-			c.followUnit(name)
-		}
 	}
 }
 
