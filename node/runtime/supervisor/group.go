@@ -25,6 +25,8 @@ type group interface {
 	pids() ([]int, error)
 	// signal sends a signal to all of them.
 	signal(sig syscall.Signal) error
+	// strike kills what is at hand of them, at once and without a second look.
+	strike()
 	// remove cleans up after the last one.
 	remove() error
 	// record is what it takes to find the group again.
@@ -192,6 +194,24 @@ func (g *controlGroup) signal(sig syscall.Signal) error {
 	return signalAll(g, sig)
 }
 
+func (g *controlGroup) strike() {
+	if os.WriteFile(filepath.Join(g.dirs[0], "cgroup.kill"), []byte("1"), 0) == nil {
+		return
+	}
+	_ = filepath.WalkDir(g.dirs[0], func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		return nil
+	})
+}
+
 // signalAll signals each process of a group once.
 func signalAll(g group, sig syscall.Signal) error {
 	var met []int
@@ -274,6 +294,12 @@ func (g *processGroup) signal(sig syscall.Signal) error {
 		}
 	}
 	return nil
+}
+
+func (g *processGroup) strike() {
+	for _, pid := range g.leaders {
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	}
 }
 
 func (g *processGroup) remove() error { return nil }

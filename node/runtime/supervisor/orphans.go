@@ -43,20 +43,55 @@ func Recorded(dir string) ([]string, error) {
 	return files, err
 }
 
+// orphan is a unit that is to be killed.
+type orphan struct {
+	name  string
+	group group
+}
+
 // killRecorded kills once, and returns the units that had processes. A record that
 // can't be read keeps nobody else's from being killed.
 func killRecorded(dir string, spare func(unit string) bool) (left []string, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "unit-*"))
-	if err != nil {
-		return nil, err
+	orphans, err := readOrphans(dir, spare)
+	errs := []error{err}
+	// First what is known, of all of them: a careful look at one takes time, and
+	// time is what a lease that has passed has none of.
+	for _, o := range orphans {
+		o.group.strike()
 	}
-	var errs []error
-	for _, file := range files {
-		name := strings.TrimPrefix(filepath.Base(file), "unit-")
+	groups := make([]*processGroup, 0, len(orphans))
+	for _, o := range orphans {
+		if g, ok := o.group.(*processGroup); ok {
+			groups = append(groups, g)
+			continue
+		}
+		if pids, err := o.group.pids(); err != nil || len(pids) > 0 {
+			left = append(left, o.name)
+			errs = append(errs, err, o.group.signal(syscall.SIGKILL))
+		}
+	}
+	found, err := membersOfAll(groups)
+	errs = append(errs, err)
+	for _, o := range orphans {
+		if g, ok := o.group.(*processGroup); ok && len(found[g]) > 0 {
+			left = append(left, o.name)
+			for _, pid := range found[g] {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // gone already, or seen again by the next look
+			}
+		}
+	}
+	return left, errors.Join(errs...)
+}
+
+// readOrphans reads the records of units that aren't spared.
+func readOrphans(dir string, spare func(unit string) bool) (orphans []orphan, err error) {
+	names, err := Recorded(dir)
+	errs := []error{err}
+	for _, name := range names {
 		if spare != nil && spare(name) {
 			continue
 		}
-		text, err := os.ReadFile(file)
+		text, err := os.ReadFile(filepath.Join(dir, "unit-"+name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it has ended meanwhile
 		}
@@ -68,15 +103,35 @@ func killRecorded(dir string, spare func(unit string) bool) (left []string, err 
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		g := rec.group()
-		pids, err := g.pids()
-		if err == nil && len(pids) == 0 {
-			continue
-		}
-		left = append(left, name)
-		errs = append(errs, err, g.signal(syscall.SIGKILL))
+		orphans = append(orphans, orphan{name, rec.group()})
 	}
-	return left, errors.Join(errs...)
+	return orphans, errors.Join(errs...)
+}
+
+// membersOfAll finds the processes of many groups in one look at all that run.
+func membersOfAll(groups []*processGroup) (map[*processGroup][]int, error) {
+	leaders, marks := make(map[int]*processGroup), make(map[string]*processGroup)
+	for _, g := range groups {
+		for _, pid := range g.leaders {
+			leaders[pid] = g
+		}
+		if g.mark != "" {
+			marks[g.mark] = g
+		}
+	}
+	found := make(map[*processGroup][]int)
+	if len(groups) == 0 {
+		return found, nil
+	}
+	return found, eachProcess(func(pid, pgrp int, invocation func() string) {
+		g := leaders[pgrp]
+		if g == nil && len(marks) > 0 {
+			g = marks[invocation()]
+		}
+		if g != nil {
+			found[g] = append(found[g], pid)
+		}
+	})
 }
 
 // group is the group that a record tells of.

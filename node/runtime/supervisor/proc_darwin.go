@@ -26,17 +26,28 @@ func startOf(pid int) (uint64, bool) {
 // membersOf returns the processes that are in one of the process groups. The
 // environment of others can't be read here.
 func membersOf(leaders []int, _ string) ([]int, error) {
+	var found []int
+	err := eachProcess(func(pid, pgrp int, _ func() string) {
+		if slices.Contains(leaders, pgrp) {
+			found = append(found, pid)
+		}
+	})
+	return found, err
+}
+
+// eachProcess visits all processes that run, with their process groups. What invocation
+// they are of isn't known here.
+func eachProcess(visit func(pid, pgrp int, invocation func() string)) error {
 	all, err := unix.SysctlKinfoProcSlice("kern.proc.all")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []int
 	for _, p := range all {
-		if p.Proc.P_stat != zombie && slices.Contains(leaders, int(p.Eproc.Pgid)) {
-			found = append(found, int(p.Proc.P_pid))
+		if p.Proc.P_stat != zombie {
+			visit(int(p.Proc.P_pid), int(p.Eproc.Pgid), func() string { return "" })
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // controlParents returns none: this system has no control groups.

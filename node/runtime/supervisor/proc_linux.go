@@ -50,33 +50,48 @@ func startOf(pid int) (uint64, bool) {
 // membersOf returns the processes that are in one of the process groups, or whose
 // environment names the invocation.
 func membersOf(leaders []int, mark string) ([]int, error) {
+	var found []int
+	err := eachProcess(func(pid, pgrp int, invocation func() string) {
+		if slices.Contains(leaders, pgrp) || mark != "" && invocation() == mark {
+			found = append(found, pid)
+		}
+	})
+	return found, err
+}
+
+// eachProcess visits all processes that run, with their process groups, and the
+// invocation that their environment names.
+func eachProcess(visit func(pid, pgrp int, invocation func() string)) error {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []int
-	needle := []byte("INVOCATION_ID=" + mark + "\x00")
 	for _, dir := range dirs {
 		pid, err := strconv.Atoi(filepath.Base(dir))
 		if err != nil {
 			continue
 		}
-		s, ok := readStat(pid)
-		if !ok || s.state == 'Z' || s.state == 'X' {
-			continue
-		}
-		if slices.Contains(leaders, s.pgrp) {
-			found = append(found, pid)
-			continue
-		}
-		if mark == "" {
-			continue
-		}
-		if env, err := os.ReadFile(filepath.Join(dir, "environ")); err == nil && bytes.Contains(env, needle) {
-			found = append(found, pid)
+		if s, ok := readStat(pid); ok && s.state != 'Z' && s.state != 'X' {
+			visit(pid, s.pgrp, func() string { return invocationOf(dir) })
 		}
 	}
-	return found, nil
+	return nil
+}
+
+// invocationOf reads what the environment of a process names, "" if that is nothing
+// or isn't for this user to read.
+func invocationOf(dir string) string {
+	const name = "INVOCATION_ID="
+	env, err := os.ReadFile(filepath.Join(dir, "environ"))
+	if err != nil {
+		return ""
+	}
+	for _, v := range bytes.Split(env, []byte{0}) {
+		if value, ok := bytes.CutPrefix(v, []byte(name)); ok {
+			return string(value)
+		}
+	}
+	return ""
 }
 
 // controlParents returns the directories below which units get control groups,
