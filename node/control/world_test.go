@@ -10,7 +10,6 @@ import (
 	"drydock/node/control"
 	"drydock/node/fleet"
 	"drydock/node/link"
-	"drydock/node/unit"
 )
 
 // world is a Control with a state that it proposes to: the log of one member.
@@ -272,13 +271,4 @@ func (w *world) places(name string) string {
 	}
 	slices.Sort(list)
 	return short(strings.Join(list, " "))
-}
-
-// hash is the hash of a unit's text.
-func hash(t testing.TB, name, content string) unit.Hash {
-	u, err := unit.Parse(name, []byte(content))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Hash()
 }
