@@ -62,6 +62,7 @@ type box struct {
 	hangs  []*chaos.UnitHang
 	fails  []*chaos.UnitFail
 	heard  heard
+	unread [][]byte // arrived while the agent is stopped
 }
 
 // newBox makes a machine that is off.
@@ -156,7 +157,7 @@ func (b *box) guarded(what string, fn func()) {
 // killAgent ends the agent's process, and with it what manages its units.
 func (b *box) killAgent() {
 	b.life++
-	b.status, b.agent, b.inbox, b.turning, b.dialled = down, nil, nil, false, nil
+	b.status, b.agent, b.inbox, b.turning, b.dialled, b.unread = down, nil, nil, false, nil, nil
 	b.w.queue.Cancel(b.timer)
 	b.units.Die()
 	b.w.trace.add(b.w.now(), traceBox, uint64(b.index), b.lives, []byte("no agent"))
@@ -181,6 +182,10 @@ func (b *box) pause() {
 func (b *box) resume() {
 	b.status = up
 	b.heard.awake = b.w.now()
+	for _, frame := range b.unread {
+		b.w.fleet.referee.received(b, frame)
+	}
+	b.unread = nil
 	b.units.Resume()
 	b.wake()
 }

@@ -62,7 +62,11 @@ func (m *machine) toBox(b *box, frame []byte) {
 		if b.agent == nil || b.dialled != m {
 			return
 		}
-		m.w.fleet.referee.received(b, frame)
+		if b.status == up {
+			m.w.fleet.referee.received(b, frame)
+		} else {
+			b.unread = append(b.unread, frame)
+		}
 		b.deliver(agent.Received{Frame: frame})
 	})
 }
