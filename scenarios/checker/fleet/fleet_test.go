@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,143 +95,156 @@ func TestQuietLifeHolds(t *testing.T) {
 	}
 }
 
+// spoiled is a record in which something is wrong, or only looks so.
+type spoiled struct {
+	name  string
+	sees  string // checks that must object
+	says  string // what the first of them says
+	spoil func(f *history.Fleet)
+}
+
+// move ends the first run.
+func move(f *history.Fleet, from float64, why string) *history.Ran {
+	r := &f.Runs[0]
+	r.End, r.Why = at(from), why
+	return r
+}
+
+var ofPlaces = []spoiled{
+	{"twice", "once", "while it runs on w2", func(f *history.Fleet) {
+		f.Units[1].Memory = 0
+		f.Runs = append(f.Runs, ran("b.service", "w1", 15, 15.1, "cut"))
+		f.Units[0].Conflicts = nil
+	}},
+	{"globals may", "", "", func(f *history.Fleet) { f.Runs = append(f.Runs, ran("g.service", "w9", 15, 16, "cut")) }},
+	{"in conflict, named by the other", "apart", "where a.service runs", func(f *history.Fleet) {
+		f.Units[1].Memory, f.Runs[1].End, f.Runs[1].Why = 0, at(15), "cut"
+		f.Runs = append(f.Runs, ran("b.service", "w1", 15, 0, ""))
+		f.States[1].Machine, f.Actual[1].Machine = "w1", "w1"
+	}},
+	{"for a moment", "apart", "in conflict", func(f *history.Fleet) {
+		f.Units[0].Metadata = nil
+		move(f, 15, "cut")
+		f.Runs = append(f.Runs, ran("a.service", "w2", 15, 15.001, "cut"), ran("a.service", "w1", 15.1, 0, ""))
+	}},
+	{"not allowed", "placed", "wants disk=ssd disk=nvme", func(f *history.Fleet) {
+		move(f, 15, "cut")
+		f.Units[0].Conflicts = nil
+		f.Runs = append(f.Runs, ran("a.service", "w2", 15, 0, ""))
+		f.States[0].Machine, f.Actual[0].Machine = "w2", "w2"
+	}},
+	{"allowed a moment ago", "", "", func(f *history.Fleet) {
+		move(f, 14, "cut")
+		f.Wishes = append(f.Wishes, history.FleetWish{Machine: "w1", Do: "metadata", Metadata: []string{"disk=hdd"}, Asked: at(10), Done: at(10.1)})
+		f.Runs = append(f.Runs, ran("a.service", "w1", 15, 0, ""))
+	}},
+	{"allowed long ago", "placed", "which is disk=hdd", func(f *history.Fleet) {
+		move(f, 18, "cut")
+		f.Wishes = append(f.Wishes, history.FleetWish{Machine: "w1", Do: "metadata", Metadata: []string{"disk=hdd"}, Asked: at(3), Done: at(3.1)})
+		f.Runs = append(f.Runs, ran("a.service", "w1", 18, 0, ""))
+	}},
+	{"too much memory", "capacity", "1200 MiB of 1000", func(f *history.Fleet) {
+		f.Units[2].Memory = 600
+	}},
+	{"too much of a core", "capacity", "2500 thousandths of a core of 2000", func(f *history.Fleet) {
+		f.Units[2].CPU = 1000
+	}},
+}
+
+var ofCauses = []spoiled{
+	{"stopped", "causes", "nobody had asked", func(f *history.Fleet) {
+		move(f, 15, "stopped")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"guarded while it had the leader's word", "causes", "nobody had asked", func(f *history.Fleet) {
+		move(f, 15, "guarded")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"stopped while cut off", "", "", func(f *history.Fleet) {
+		move(f, 15, "stopped").Cut = true
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"stopped on a wish", "", "", func(f *history.Fleet) {
+		move(f, 15, "stopped")
+		f.Wishes = append(f.Wishes, wish("a.service", "restart", "launched", 14, 14.1))
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"stopped on an old wish", "causes", "nobody had asked", func(f *history.Fleet) {
+		move(f, 18, "stopped")
+		f.Wishes = append(f.Wishes, wish("a.service", "restart", "launched", 4, 4.1))
+		f.Runs = append(f.Runs, ran("a.service", "w1", 18.5, 0, ""))
+	}},
+	{"started again after it had exited", "causes", "doesn't ask for it", func(f *history.Fleet) {
+		move(f, 15, "exited")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"started again, as its file asks", "", "", func(f *history.Fleet) {
+		f.Units[0].Revives = true
+		move(f, 15, "exited")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"started again elsewhere, its machine was lost", "", "", func(f *history.Fleet) {
+		move(f, 15, "exited")
+		f.Losses = []history.FleetLoss{{Machine: "w1", Begin: at(17), End: at(21), Dead: true}}
+		f.Runs = append(f.Runs, ran("a.service", "w1", 19.5, 0, ""))
+	}},
+	{"started though nobody wants it", "causes running", "since 3.000s it was to be loaded", func(f *history.Fleet) {
+		f.Wishes = append(f.Wishes, wish("a.service", "stop", "loaded", 2.5, 3))
+		move(f, 3, "stopped")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 40, 0, ""))
+	}},
+}
+
+var ofWishes = []spoiled{
+	{"not running", "running up", "0 ran", func(f *history.Fleet) {
+		f.Runs, f.States, f.Actual = f.Runs[1:], f.States[1:], f.Actual[1:]
+	}},
+	{"running late", "running up", "0 ran", func(f *history.Fleet) { f.Runs[0].Begin = at(31) }},
+	{"a global unit on one machine of two", "running", "of the group g, 2 units", func(f *history.Fleet) {
+		f.Runs, f.States, f.Actual = f.Runs[:3], f.States[:3], f.Actual[:3]
+	}},
+	{"in an old edition", "running", "edition that was replaced", func(f *history.Fleet) {
+		w := wish("b.service", "replace", "launched", 10, 10.1)
+		w.Hash = "two"
+		f.Wishes = append(f.Wishes, w)
+	}},
+	{"a wish that was never granted", "running", "never granted", func(f *history.Fleet) {
+		f.Wishes = append(f.Wishes, wish("b.service", "restart", "launched", 10, 0))
+	}},
+	{"guarded though the agent lived", "causes", "though the agent lived", func(f *history.Fleet) {
+		r := move(f, 15, "guarded")
+		r.Cut, r.Awake = true, true
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"a machine that hears nothing", "heard", "after 15.000s until 18.000s", func(f *history.Fleet) {
+		f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18)}}
+	}},
+	{"a machine that was dead", "", "", func(f *history.Fleet) {
+		f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18), Dead: true}, {Machine: "w1", End: at(2)}}
+	}},
+	{"a gap", "up", "from 10.000s until 16.000s", func(f *history.Fleet) {
+		move(f, 10, "cut")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
+	}},
+	{"a state of nothing", "states", "the machine has nothing of it", func(f *history.Fleet) {
+		f.States = append(f.States, state("a.service", "w2"))
+	}},
+	{"a state of a machine without a session", "states", "no session", func(f *history.Fleet) { f.Living = f.Living[:1] }},
+	{"a state that lags", "states", "it is active/running", func(f *history.Fleet) { f.States[0].Active, f.States[0].Sub = "failed", "failed" }},
+	{"a state of another edition", "states", "in edition two", func(f *history.Fleet) { f.States[0].Hash = "two" }},
+	{"no state", "states", "the cluster knows nothing of it", func(f *history.Fleet) { f.States = f.States[1:] }},
+	{"a state that changes just now", "running", "0 ran", func(f *history.Fleet) {
+		f.Units[0].Revives = true
+		move(f, 59.5, "exited")
+		f.Runs = append(f.Runs, ran("a.service", "w1", 59.6, 0, ""))
+		f.States[0].Active = "failed"
+	}},
+}
+
 // TestEachCheckSees has, for each check, records that only it, and others that are
 // named, must object to.
 func TestEachCheckSees(t *testing.T) {
-	move := func(f *history.Fleet, from float64, why string) *history.Ran {
-		r := &f.Runs[0]
-		r.End, r.Why = at(from), why
-		return r
-	}
-	for _, tc := range []struct {
-		name  string
-		sees  string // checks that must object
-		says  string
-		spoil func(f *history.Fleet)
-	}{
-		{"twice", "once", "while it runs on w2", func(f *history.Fleet) {
-			f.Units[1].Memory = 0
-			f.Runs = append(f.Runs, ran("b.service", "w1", 15, 15.1, "cut"))
-			f.Units[0].Conflicts = nil
-		}},
-		{"globals may", "", "", func(f *history.Fleet) { f.Runs = append(f.Runs, ran("g.service", "w9", 15, 16, "cut")) }},
-		{"in conflict, named by the other", "apart", "where a.service runs", func(f *history.Fleet) {
-			f.Units[1].Memory, f.Runs[1].End, f.Runs[1].Why = 0, at(15), "cut"
-			f.Runs = append(f.Runs, ran("b.service", "w1", 15, 0, ""))
-			f.States[1].Machine, f.Actual[1].Machine = "w1", "w1"
-		}},
-		{"for a moment", "apart", "in conflict", func(f *history.Fleet) {
-			f.Units[0].Metadata = nil
-			move(f, 15, "cut")
-			f.Runs = append(f.Runs, ran("a.service", "w2", 15, 15.001, "cut"), ran("a.service", "w1", 15.1, 0, ""))
-		}},
-		{"not allowed", "placed", "wants disk=ssd disk=nvme", func(f *history.Fleet) {
-			move(f, 15, "cut")
-			f.Units[0].Conflicts = nil
-			f.Runs = append(f.Runs, ran("a.service", "w2", 15, 0, ""))
-			f.States[0].Machine, f.Actual[0].Machine = "w2", "w2"
-		}},
-		{"allowed a moment ago", "", "", func(f *history.Fleet) {
-			move(f, 14, "cut")
-			f.Wishes = append(f.Wishes, history.FleetWish{Machine: "w1", Do: "metadata", Metadata: []string{"disk=hdd"}, Asked: at(10), Done: at(10.1)})
-			f.Runs = append(f.Runs, ran("a.service", "w1", 15, 0, ""))
-		}},
-		{"allowed long ago", "placed", "which is disk=hdd", func(f *history.Fleet) {
-			move(f, 18, "cut")
-			f.Wishes = append(f.Wishes, history.FleetWish{Machine: "w1", Do: "metadata", Metadata: []string{"disk=hdd"}, Asked: at(3), Done: at(3.1)})
-			f.Runs = append(f.Runs, ran("a.service", "w1", 18, 0, ""))
-		}},
-		{"too much memory", "capacity", "1200 MiB of 1000", func(f *history.Fleet) {
-			f.Units[2].Memory = 600
-		}},
-		{"too much of a core", "capacity", "2500 thousandths of a core of 2000", func(f *history.Fleet) {
-			f.Units[2].CPU = 1000
-		}},
-		{"stopped", "causes", "nobody had asked", func(f *history.Fleet) {
-			move(f, 15, "stopped")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"guarded while it had the leader's word", "causes", "nobody had asked", func(f *history.Fleet) {
-			move(f, 15, "guarded")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"stopped while cut off", "", "", func(f *history.Fleet) {
-			move(f, 15, "stopped").Cut = true
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"stopped on a wish", "", "", func(f *history.Fleet) {
-			move(f, 15, "stopped")
-			f.Wishes = append(f.Wishes, wish("a.service", "restart", "launched", 14, 14.1))
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"stopped on an old wish", "causes", "nobody had asked", func(f *history.Fleet) {
-			move(f, 18, "stopped")
-			f.Wishes = append(f.Wishes, wish("a.service", "restart", "launched", 4, 4.1))
-			f.Runs = append(f.Runs, ran("a.service", "w1", 18.5, 0, ""))
-		}},
-		{"started again after it had exited", "causes", "doesn't ask for it", func(f *history.Fleet) {
-			move(f, 15, "exited")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"started again, as its file asks", "", "", func(f *history.Fleet) {
-			f.Units[0].Revives = true
-			move(f, 15, "exited")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"started again elsewhere, its machine was lost", "", "", func(f *history.Fleet) {
-			move(f, 15, "exited")
-			f.Losses = []history.FleetLoss{{Machine: "w1", Begin: at(17), End: at(21), Dead: true}}
-			f.Runs = append(f.Runs, ran("a.service", "w1", 19.5, 0, ""))
-		}},
-		{"started though nobody wants it", "causes running", "since 3.000s it was to be loaded", func(f *history.Fleet) {
-			f.Wishes = append(f.Wishes, wish("a.service", "stop", "loaded", 2.5, 3))
-			move(f, 3, "stopped")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 40, 0, ""))
-		}},
-		{"not running", "running up", "0 ran", func(f *history.Fleet) {
-			f.Runs, f.States, f.Actual = f.Runs[1:], f.States[1:], f.Actual[1:]
-		}},
-		{"running late", "running up", "0 ran", func(f *history.Fleet) { f.Runs[0].Begin = at(31) }},
-		{"a global unit on one machine of two", "running", "of the group g, 2 units", func(f *history.Fleet) {
-			f.Runs, f.States, f.Actual = f.Runs[:3], f.States[:3], f.Actual[:3]
-		}},
-		{"in an old edition", "running", "edition that was replaced", func(f *history.Fleet) {
-			w := wish("b.service", "replace", "launched", 10, 10.1)
-			w.Hash = "two"
-			f.Wishes = append(f.Wishes, w)
-		}},
-		{"a wish that was never granted", "running", "never granted", func(f *history.Fleet) {
-			f.Wishes = append(f.Wishes, wish("b.service", "restart", "launched", 10, 0))
-		}},
-		{"guarded though the agent lived", "causes", "though the agent lived", func(f *history.Fleet) {
-			r := move(f, 15, "guarded")
-			r.Cut, r.Awake = true, true
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"a machine that hears nothing", "heard", "after 15.000s until 18.000s", func(f *history.Fleet) {
-			f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18)}}
-		}},
-		{"a machine that was dead", "", "", func(f *history.Fleet) {
-			f.Losses = []history.FleetLoss{{Machine: "w2", Begin: at(15), End: at(18), Dead: true}, {Machine: "w1", End: at(2)}}
-		}},
-		{"a gap", "up", "from 10.000s until 16.000s", func(f *history.Fleet) {
-			move(f, 10, "cut")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 16, 0, ""))
-		}},
-		{"a state of nothing", "states", "the machine has nothing of it", func(f *history.Fleet) {
-			f.States = append(f.States, state("a.service", "w2"))
-		}},
-		{"a state of a machine without a session", "states", "no session", func(f *history.Fleet) { f.Living = f.Living[:1] }},
-		{"a state that lags", "states", "it is active/running", func(f *history.Fleet) { f.States[0].Active, f.States[0].Sub = "failed", "failed" }},
-		{"a state of another edition", "states", "in edition two", func(f *history.Fleet) { f.States[0].Hash = "two" }},
-		{"no state", "states", "the cluster knows nothing of it", func(f *history.Fleet) { f.States = f.States[1:] }},
-		{"a state that changes just now", "running", "0 ran", func(f *history.Fleet) {
-			f.Units[0].Revives = true
-			move(f, 59.5, "exited")
-			f.Runs = append(f.Runs, ran("a.service", "w1", 59.6, 0, ""))
-			f.States[0].Active = "failed"
-		}},
-	} {
+	for _, tc := range slices.Concat(ofPlaces, ofCauses, ofWishes) {
 		t.Run(tc.name, func(t *testing.T) {
 			for name, check := range checks {
 				f := base()
