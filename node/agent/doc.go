@@ -14,10 +14,14 @@
 // machine is suspended (CLOCK_BOOTTIME). After two thirds of the lease without an
 // acknowledgement the agent stops these units in good order, and starts them again
 // if the acknowledgement still comes; shortly before the deadline it kills what is
-// left. From then on the session is over for the agent, and it doesn't ask for
-// another before nothing runs that isn't global. The guard kills at the deadline,
-// whatever the agent does. A cluster may choose that its machines keep running
-// their units; then time alone ends nothing.
+// left. The guard kills at the deadline, whatever the agent does. Whether the session
+// is over is the leader's to say: if it still acknowledges a beat, it has given the
+// units to nobody else, and they are started again; if it has closed the session,
+// another one is asked for when nothing is left that isn't global. A cluster may
+// choose that its machines keep running their units; then time alone ends nothing.
+//
+// What an agent that didn't get to run finds running beyond its deadline is killed, and
+// started again if the session lives: the guard may have killed it already.
 //
 // # Invariants
 //
