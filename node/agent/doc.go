@@ -26,7 +26,7 @@
 // # Invariants
 //
 //   - What isn't global is started only on orders of the live session, within the
-//     first two thirds of its lease, and after the guard has been handed a deadline
+//     first half of its lease, and after the guard has been handed a deadline
 //     (Effects says in which order effects are carried out).
 //   - Orders of another session, or of a version that isn't greater, change
 //     nothing, also after a restart of the agent. Nothing is stopped for lack of

@@ -46,6 +46,10 @@ func (l *lease) span() time.Duration { return link.Shorten(l.terms.lease, l.term
 // extend moves the deadline, but never back.
 func (l *lease) extend(deadline time.Duration) { l.deadline = max(l.deadline, deadline) }
 
+// holdAt is when starts wait for the next acknowledgement: what is started a moment
+// before it would be stopped is started in vain.
+func (l *lease) holdAt() time.Duration { return l.deadline - l.span()/2 }
+
 // graceAt is when stops begin, killAt when what is left is killed.
 func (l *lease) graceAt() time.Duration { return l.deadline - l.span()/3 }
 
@@ -59,10 +63,9 @@ func (a *Agent) fenced() (hold, stop, dead bool) {
 	case a.session.id == 0:
 		return true, true, true
 	case a.lease.terms.keep:
-		return a.now >= a.lease.graceAt(), false, false
+		return a.now >= a.lease.holdAt(), false, false
 	}
-	late := a.now >= a.lease.graceAt()
-	return late, late, a.now >= a.lease.killAt()
+	return a.now >= a.lease.holdAt(), a.now >= a.lease.graceAt(), a.now >= a.lease.killAt()
 }
 
 // nextFence is when the next of these comes to pass.
