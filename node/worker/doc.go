@@ -19,8 +19,9 @@
 //   - The token is shown to members only, and compared in constant time there.
 //     Without TLS whoever listens on the way can read it, as everything else.
 //
-// The worker's own answers are below /drydock/worker; everything else is the
-// cluster's.
+// The worker's own answers are below /drydock/worker, and what its machine knows of
+// units; everything else is the cluster's. Whoever runs it is told of the cluster and
+// its members (Options.Known), to make the host a machine of it.
 //
 // Files: worker.go (Run), joining.go (the worker's side of joining and the list of
 // members), welcome.go (the members' side), balance.go (whom to ask), proxy.go,
