@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,6 +37,8 @@ type session struct {
 	client *fleetclient.Client
 	// machines are those that were listed last, by id.
 	machines map[string]fleetclient.Machine
+	// since is when a unit was first seen to be in trouble.
+	since map[string]time.Time
 	// failure is the last thing that went wrong.
 	failure string
 	// units are all of the cluster's, once a pattern has asked for them.
@@ -56,7 +59,7 @@ func Main(env *ui.Env) error {
 
 // run is Main with the end of ctx in a signal's place. It returns the exit code.
 func run(ctx context.Context, env *ui.Env, sys system) int {
-	s := &session{ctx: ctx, env: env, sys: sys}
+	s := &session{ctx: ctx, env: env, sys: sys, since: make(map[string]time.Time)}
 	root := s.root()
 	args, err := tidy(root, env.Args)
 	if err != nil {

@@ -41,7 +41,7 @@ type fake struct {
 	units    map[string]*fleetclient.Unit
 	states   map[string]map[string]fleetclient.State
 	solver   *scheduler.Scheduler
-	// behaviour of units: fails, slow, once, stuck.
+	// behaviour of units: fails, slow, once, stuck, unfit.
 	behaviour map[string]string
 	journals  map[string][]fleetclient.Line
 	// down has requests refused, unreachable unanswered.
@@ -160,6 +160,8 @@ func (f *fake) report(u *fleetclient.Unit, id string) {
 			st.Result = "success"
 		case "stuck":
 			return
+		case "unfit":
+			st.LoadState, st.Result, st.Why = "error", "resources", "line 1: no\nline 2: no"
 		}
 	}
 	if f.states[u.Name] == nil {
@@ -349,7 +351,7 @@ func (f *fake) shown(name string) fleetclient.Unit {
 	for _, id := range slices.Sorted(maps.Keys(f.states[name])) {
 		st := f.states[name][id]
 		u.Places = append(u.Places, fleetclient.Place{
-			MachineID: id, Hash: st.Hash, Active: st.ActiveState, Sub: st.SubState, Load: st.LoadState, Result: st.Result,
+			MachineID: id, Hash: st.Hash, Active: st.ActiveState, Sub: st.SubState, Load: st.LoadState, Result: st.Result, Why: st.Why,
 			Launched: u.DesiredState == fleetclient.Launched,
 		})
 	}

@@ -29,9 +29,13 @@ func TestMany(t *testing.T) {
 					text  string
 					count int
 				}{
-					{".service inactive\n", 110}, {".service launched on 11111111.../10.0.0.1\n", 110},
-					{".service\t11111111.../10.0.0.1\tactive\trunning\n", 10}, {".service loaded on 11111111.../10.0.0.1\n", 110},
-					{"| Destroyed many@", 110}, {"\n= ", 0}, {"waits", 0},
+					{".service inactive\n", 110},
+					{".service launched on 11111111.../10.0.0.1\n", 110},
+					{".service\t11111111.../10.0.0.1\tactive\trunning\n", 10},
+					{".service loaded on 11111111.../10.0.0.1\n", 110},
+					{"| Destroyed many@", 110},
+					{"\n= ", 0},
+					{"waits", 0},
 				} {
 					if n := strings.Count(got, want.text); n != want.count {
 						t.Errorf("%q %d times, want %d", want.text, n, want.count)

@@ -32,7 +32,7 @@ import (
 //	% machine ID IP [k=v,..] a machine joins
 //	% lost ID                a machine fails
 //	% file NAME TEXT         writes a file, with Go's escapes
-//	% behave UNIT HOW        fails, slow, once, stuck, or well
+//	% behave UNIT HOW        fails, slow, once, stuck, unfit, or well
 //	% journal UNIT TEXT      the unit writes a line
 //	% down, % silent, % up   the cluster refuses, doesn't answer, is well
 //	% pages N                lists have pages of N, not 2

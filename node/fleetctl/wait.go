@@ -108,6 +108,11 @@ func (s *session) inState(name string, u *fleetclient.Unit, state string) verdic
 	if u == nil {
 		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
 	}
+	if len(u.Places) > 0 && state != fleetclient.Inactive && u.Places[0].Load == "error" {
+		p := u.Places[0]
+		why := fmt.Sprintf("%s can't load it: %s", s.legend(p.MachineID, false), s.reason(&p, u))
+		return s.failing(name, messagef("unit %s: %s", name, why), why)
+	}
 	if current(u) != state {
 		return verdict{why: s.waitsFor(u, state)}
 	}
@@ -206,19 +211,11 @@ func (s *session) sleep(d time.Duration) {
 	}
 }
 
-// activity follows whether units that were launched run.
-type activity struct {
-	s *session
-	// since is when a unit was first seen not to run.
-	since map[string]time.Time
-}
-
 // awaitActive waits until units that were launched are active, as fleet 1.0 does: one
 // that doesn't run, and isn't about to, for as long as a window, has failed. One
 // that takes its time to start is waited for.
 func (s *session) awaitActive(limit time.Duration, names []string) (reached []string) {
-	a := &activity{s: s, since: make(map[string]time.Time)}
-	return s.await(waiting{names: names, limit: limit, look: s.lookPlaces, judge: a.judge, unmet: "be active"})
+	return s.await(waiting{names: names, limit: limit, look: s.lookPlaces, judge: s.isActive, unmet: "be active"})
 }
 
 // lookPlaces is look with what machines say of the units, which a server without
@@ -262,13 +259,15 @@ func placeOf(st fleetclient.State) fleetclient.Place {
 	}
 }
 
-func (a *activity) judge(name string, u *fleetclient.Unit) verdict {
-	s := a.s
+// isActive tells whether a unit that was launched runs.
+func (s *session) isActive(name string, u *fleetclient.Unit) verdict {
+	const failed = "Failed to find an active unit %s within %v, err: %s"
 	if u == nil {
 		return verdict{err: fmt.Errorf("unit %s: %w", name, errVanished)}
 	}
 	if len(u.Places) == 0 || u.Places[0].Active == "" {
-		return a.failing(name, "Failed to fetch states within "+window.String(), "no machine says anything of it")
+		const silence = "no machine says anything of it"
+		return s.failing(name, messagef(failed, name, window, "Failed to fetch states within "+window.String()), silence)
 	}
 	p := u.Places[0]
 	state := fmt.Sprintf("%s (%s)", orDash(p.Active), orDash(p.Sub))
@@ -280,29 +279,38 @@ func (a *activity) judge(name string, u *fleetclient.Unit) verdict {
 		// It has done what it was started for.
 		return verdict{done: true}
 	case p.Active == "activating" && p.Sub != "auto-restart", p.Active == "deactivating":
-		delete(a.since, name)
+		delete(s.since, name)
 		return verdict{why: state + on}
 	}
 	text := state + on
-	for _, reason := range []string{p.Result, p.Why, u.Why} {
-		if reason != "" && reason != "success" && !strings.Contains(text, reason) {
-			text += ": " + s.withLegends(reason)
-		}
+	if reason := s.reason(&p, u); reason != "" {
+		text += ": " + reason
 	}
-	return a.failing(name, text, text)
+	return s.failing(name, messagef(failed, name, window, text), text)
 }
 
-// failing ends the waiting for a unit that has not run for a window.
-func (a *activity) failing(name, err, why string) verdict {
-	now := a.s.sys.now()
-	since, seen := a.since[name]
+// reason says in words what is wrong with a unit where it is, on one line.
+func (s *session) reason(p *fleetclient.Place, u *fleetclient.Unit) string {
+	for _, why := range []string{p.Why, strings.TrimPrefix(p.Result, "success"), u.Why} {
+		if why != "" {
+			return s.withLegends(why)
+		}
+	}
+	return ""
+}
+
+// failing ends the waiting for a unit that has been in trouble for a window.
+func (s *session) failing(name string, err error, why string) verdict {
+	now := s.sys.now()
+	since, seen := s.since[name]
 	if !seen {
-		a.since[name], since = now, now
+		s.since[name], since = now, now
 	}
 	if now.Sub(since) < window {
 		return verdict{why: why}
 	}
-	return verdict{err: messagef("Failed to find an active unit %s within %v, err: %s", name, window, err)}
+	delete(s.since, name)
+	return verdict{err: err}
 }
 
 // awaitGone waits until the cluster doesn't know units any more and no machine has

@@ -128,7 +128,8 @@ func (s *session) waitsFor(u *fleetclient.Unit, state string) string {
 // machineID finds machines' ids in a sentence.
 var machineID = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 
-// withLegends shortens the machines' ids in a sentence.
+// withLegends shortens the machines' ids in a sentence, and has it on one line.
 func (s *session) withLegends(text string) string {
+	text = strings.ReplaceAll(text, "\n", "; ")
 	return machineID.ReplaceAllStringFunc(text, func(id string) string { return s.legend(id, false) })
 }
