@@ -92,8 +92,8 @@ func (s *session) awaitStopped(limit time.Duration, names []string) (reached []s
 	return s.await(waiting{
 		names: names, limit: limit, look: s.look, unmet: "report state " + fleetclient.Loaded,
 		judge: func(name string, u *fleetclient.Unit) verdict {
-			if u != nil && u.MachineID == "" && len(u.Leaving) == 0 && current(u) == fleetclient.Inactive {
-				return s.inState(name, u, fleetclient.Inactive)
+			if u != nil && (current(u) == fleetclient.Loaded || u.MachineID == "" && len(u.Leaving) == 0 && current(u) == fleetclient.Inactive) {
+				return s.arrived(u)
 			}
 			return s.inState(name, u, fleetclient.Loaded)
 		},
@@ -116,8 +116,13 @@ func (s *session) inState(name string, u *fleetclient.Unit, state string) verdic
 	if current(u) != state {
 		return verdict{why: s.waitsFor(u, state)}
 	}
-	line := fmt.Sprintf("%s %s %s", s.words.unit, name, current(u))
-	if u.MachineID != "" && state != fleetclient.Inactive {
+	return s.arrived(u)
+}
+
+// arrived says which state a unit has come to.
+func (s *session) arrived(u *fleetclient.Unit) verdict {
+	line := fmt.Sprintf("%s %s %s", s.words.unit, u.Name, current(u))
+	if u.MachineID != "" && current(u) != fleetclient.Inactive {
 		line += " on " + s.legend(u.MachineID, false)
 	}
 	if s.words.silent {
