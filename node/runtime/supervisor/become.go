@@ -51,6 +51,9 @@ type spec struct {
 	Watchdog    bool
 	// Lease is the file of the lease that it needs, if it needs one.
 	Lease string
+	// Parent is the supervisor, which must live until the program takes over: a next
+	// life of it wouldn't find a process on its way into the unit's group.
+	Parent int
 }
 
 // failure is what keeps a process from becoming what it should.
@@ -142,6 +145,9 @@ func become(verdict int) *stepError {
 	// the machine's guard has looked for what runs already.
 	if err := allows(); err != nil {
 		return at(-1, err, "not run")
+	}
+	if os.Getppid() != s.Parent {
+		return at(-1, errors.New("the supervisor has ended"), "not run")
 	}
 	return at(supervise.ExitExec, syscall.Exec(program, s.Args, s.Environment), program)
 }

@@ -37,10 +37,11 @@ type group interface {
 type groupRecord struct {
 	// Dirs are control groups, the first one holds the processes for sure.
 	Dirs []string `json:"dirs,omitempty"`
-	// Leaders are process groups, Mark is the invocation that their environment
-	// names.
-	Leaders []int  `json:"leaders,omitempty"`
-	Mark    string `json:"mark,omitempty"`
+	// Leaders are process groups, Starts when their leaders have started, and Mark is
+	// the invocation that their environment names.
+	Leaders []int    `json:"leaders,omitempty"`
+	Starts  []uint64 `json:"starts,omitempty"`
+	Mark    string   `json:"mark,omitempty"`
 }
 
 // controlGroup is a group that the kernel keeps: nothing leaves it.
@@ -263,21 +264,42 @@ func (g *controlGroup) record() groupRecord { return groupRecord{Dirs: g.dirs} }
 // A process that leaves the one and wipes the other is lost.
 type processGroup struct {
 	leaders []int
+	starts  map[int]uint64 // of those leaders of which it is known
 	mark    string
 }
 
 func (g *processGroup) enter() []string { return nil }
 
-func (g *processGroup) joined(pid int) { g.leaders = append(g.leaders, pid) }
+func (g *processGroup) joined(pid int) {
+	g.leaders = append(g.leaders, pid)
+	if started, ok := startOf(pid); ok {
+		if g.starts == nil {
+			g.starts = make(map[int]uint64)
+		}
+		g.starts[pid] = started
+	}
+}
+
+// prune lets go of groups that have ended. The number of one may be another's by now,
+// which then has another leader: no process gets a number that a group still has.
+func (g *processGroup) prune() {
+	g.leaders = slices.DeleteFunc(g.leaders, func(pid int) bool {
+		if errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) {
+			return true
+		}
+		then, known := g.starts[pid]
+		now, runs := startOf(pid)
+		return known && runs && now != then
+	})
+}
 
 func (g *processGroup) pids() ([]int, error) {
-	g.leaders = slices.DeleteFunc(g.leaders, func(pid int) bool {
-		return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH)
-	})
+	g.prune()
 	return membersOf(g.leaders, g.mark)
 }
 
 func (g *processGroup) signal(sig syscall.Signal) error {
+	g.prune()
 	for _, pid := range g.leaders {
 		// One that is gone is none of ours to complain of.
 		if err := syscall.Kill(-pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, syscall.EPERM) {
@@ -297,6 +319,7 @@ func (g *processGroup) signal(sig syscall.Signal) error {
 }
 
 func (g *processGroup) strike() {
+	g.prune()
 	for _, pid := range g.leaders {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 	}
@@ -304,4 +327,10 @@ func (g *processGroup) strike() {
 
 func (g *processGroup) remove() error { return nil }
 
-func (g *processGroup) record() groupRecord { return groupRecord{Leaders: g.leaders, Mark: g.mark} }
+func (g *processGroup) record() groupRecord {
+	r := groupRecord{Leaders: g.leaders, Mark: g.mark}
+	for _, pid := range g.leaders {
+		r.Starts = append(r.Starts, g.starts[pid])
+	}
+	return r
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"drydock/node/runtime/lease"
 )
 
 // KillOrphans kills all that is left of the units whose records are in dir, but
@@ -36,11 +38,17 @@ func KillOrphans(ctx context.Context, dir string, spare func(unit string) bool) 
 // Recorded returns the units whose records are in dir, sorted: those that a
 // supervisor has started and not seen the end of.
 func Recorded(dir string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "unit-*"))
-	for i, file := range files {
-		files[i] = strings.TrimPrefix(filepath.Base(file), "unit-")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
-	return files, err
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), "unit-"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // orphan is a unit that is to be killed.
@@ -134,10 +142,20 @@ func membersOfAll(groups []*processGroup) (map[*processGroup][]int, error) {
 	})
 }
 
-// group is the group that a record tells of.
+// group is the group that a record tells of: an empty one if the system was booted
+// since, for what has the same numbers now is somebody else's.
 func (rec *record) group() group {
+	if boot, err := lease.BootID(); err == nil && rec.Boot != "" && rec.Boot != boot {
+		return &processGroup{}
+	}
 	if len(rec.Group.Dirs) > 0 {
 		return &controlGroup{dirs: rec.Group.Dirs}
 	}
-	return &processGroup{leaders: rec.Group.Leaders, mark: rec.Group.Mark}
+	g := &processGroup{leaders: rec.Group.Leaders, starts: make(map[int]uint64), mark: rec.Group.Mark}
+	for i, started := range rec.Group.Starts[:min(len(rec.Group.Starts), len(g.leaders))] {
+		if started != 0 {
+			g.starts[g.leaders[i]] = started
+		}
+	}
+	return g
 }

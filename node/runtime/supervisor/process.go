@@ -138,7 +138,7 @@ func (s *Supervisor) run(p *process, a supervise.Spawn) error {
 		Path: a.Command.Path, Args: a.Command.Argv(env.lookup), Environment: env.list(),
 		Groups: r.group.enter(), UID: who.uid, GID: who.gid, Supplementary: who.groups,
 		UMask: c.UMask, Nice: c.Nice, OOMScore: c.OOMScoreAdjust, Limits: c.Limits,
-		Sockets: len(files), SocketNames: names, Watchdog: a.Watchdog > 0,
+		Sockets: len(files), SocketNames: names, Watchdog: a.Watchdog > 0, Parent: os.Getpid(),
 	}
 	if s.opt.Lease != nil {
 		what.Lease = s.opt.Lease(a.Unit)
@@ -185,14 +185,19 @@ func (s *Supervisor) exec(p *process, a supervise.Spawn, what spec, sockets []*o
 	p.cmd, p.pid, p.becoming = cmd, cmd.Process.Pid, true
 	p.started, _ = startOf(p.pid)
 	p.unit.group.joined(p.pid)
-	s.save(p.unit)
-	go s.attend(p, text, specOut, verdictIn)
+	// Nobody but the supervisor would find what has no record, and it may end or hang.
+	refusal := s.keep(p.unit)
+	go s.attend(p, text, refusal, specOut, verdictIn)
 	return nil
 }
 
-// attend follows a process from its start to its end.
-func (s *Supervisor) attend(p *process, what []byte, specOut, verdictIn *os.File) {
-	_, err := specOut.Write(what)
+// attend follows a process from its start to its end, which comes at once if it is
+// refused.
+func (s *Supervisor) attend(p *process, what []byte, refusal error, specOut, verdictIn *os.File) {
+	err := refusal
+	if err == nil {
+		_, err = specOut.Write(what)
+	}
 	closeAll([]*os.File{specOut})
 	text, readErr := io.ReadAll(verdictIn)
 	closeAll([]*os.File{verdictIn})
@@ -213,7 +218,10 @@ func (s *Supervisor) attend(p *process, what []byte, specOut, verdictIn *os.File
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
 		exit = exitOf(status)
 	}
-	if fail.Why != "" {
+	switch {
+	case refusal != nil:
+		exit = supervise.Exit{Code: -1, Why: "not run, since it could not be found again: " + refusal.Error()}
+	case fail.Why != "":
 		exit = supervise.Exit{Code: fail.Code, Why: fail.Why}
 	}
 	s.inbox.post(func() {

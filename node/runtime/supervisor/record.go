@@ -15,6 +15,8 @@ import (
 
 // record is what a next life of the supervisor must know of a unit that runs.
 type record struct {
+	// Boot is the system's: after another one nothing is left of the unit.
+	Boot       string      `json:"boot,omitempty"`
 	Invocation string      `json:"invocation"`
 	Main       int         `json:"main,omitempty"`
 	Started    uint64      `json:"started,omitempty"`
@@ -25,26 +27,33 @@ type record struct {
 // save writes a unit's record if it has changed, and removes that of one without
 // processes.
 func (s *Supervisor) save(r *running) {
+	if err := s.keep(r); err != nil {
+		r.journal.add(sourceSelf, "it can't be taken over if the agent ends now: "+err.Error())
+	}
+}
+
+// keep is save, and says what went wrong.
+func (s *Supervisor) keep(r *running) error {
 	if s.opt.Dir == "" {
-		return
+		return nil
 	}
 	if r.group == nil {
 		s.forget(r)
-		return
+		return nil
 	}
-	rec := record{Invocation: r.invocation, Group: r.group.record(), Notify: r.notify != nil}
+	rec := record{Boot: s.boot, Invocation: r.invocation, Group: r.group.record(), Notify: r.notify != nil}
 	if p := s.procs[r.mainID]; p != nil {
 		rec.Main, rec.Started = p.pid, p.started
 	}
 	text, err := json.Marshal(rec)
 	if err != nil || bytes.Equal(text, r.saved) {
-		return
+		return err
 	}
 	if err := renameio.WriteFile(s.path("unit", r.name), text, 0o600); err != nil {
-		r.journal.add(sourceSelf, "it can't be taken over if the agent ends now: "+err.Error())
-		return
+		return err
 	}
 	r.saved = text
+	return nil
 }
 
 func (s *Supervisor) forget(r *running) {

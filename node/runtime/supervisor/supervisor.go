@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drydock/node/runtime"
+	"drydock/node/runtime/lease"
 	"drydock/node/supervise"
 	"drydock/node/unit"
 	"drydock/node/world"
@@ -48,6 +49,7 @@ type Options struct {
 // Supervisor runs units with processes of its own. It implements runtime.Runtime.
 type Supervisor struct {
 	opt     Options
+	boot    string   // the system's, empty if it isn't known
 	parents []string // of control groups
 	origin  time.Time
 	inbox   inbox
@@ -111,6 +113,9 @@ func New(opt Options) (*Supervisor, error) {
 		states:  make(map[string]runtime.State), journals: make(map[string]*journal),
 	}
 	s.inbox.wake = make(chan struct{}, 1)
+	if boot, err := lease.BootID(); err == nil {
+		s.boot = boot
+	}
 	if opt.Dir != "" {
 		if err := os.MkdirAll(opt.Dir, 0o711); err != nil {
 			return nil, fmt.Errorf("supervisor: %w", err)
