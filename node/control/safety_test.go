@@ -56,7 +56,7 @@ type chaos struct {
 type mood struct {
 	lost, late, lags, slowRounds int
 	elects, resigns, cuts, downs int
-	users                        int
+	sides, users                 int
 }
 
 type logged struct {
@@ -103,8 +103,8 @@ func newChaos(t *rapid.T, seed uint64) *chaos {
 	}
 	any := func(list ...int) int { return list[c.rnd.IntN(len(list))] }
 	c.mood = mood{
-		lost: any(0, 0, 10), late: any(0, 0, 5), lags: any(0, 20), slowRounds: any(0, 60),
-		elects: any(0, 1, 4), resigns: any(1, 4), cuts: any(2, 6), downs: any(0, 2, 4), users: any(4, 20),
+		lost: any(0, 0, 10), late: any(0, 0, 5), lags: any(0, 20, 97), slowRounds: any(0, 60, 95),
+		elects: any(0, 1, 4), resigns: any(0, 0, 4), cuts: any(0, 2, 6), downs: any(0, 0, 4), sides: any(0, 6), users: any(4, 20),
 	}
 	c.elect(c.members[0])
 	return c
@@ -269,7 +269,7 @@ func (c *chaos) mischief() {
 	case happens(c.mood.cuts):
 		m.cut = !m.cut
 		c.say("cut %s %t", m.id, m.cut)
-	case happens(2 * c.mood.elects):
+	case happens(c.mood.sides):
 		m.only = []*member{nil, c.members[0], c.members[1]}[c.rnd.IntN(3)]
 	case happens(c.mood.downs):
 		m.down = !m.down
