@@ -44,8 +44,8 @@ type fake struct {
 	// behaviour of units: fails, slow, once, stuck, unfit.
 	behaviour map[string]string
 	journals  map[string][]fleetclient.Line
-	// down has requests refused, unreachable unanswered.
-	down, unreachable bool
+	// guarded has those without a user refused, down all refused, unreachable unanswered.
+	guarded, down, unreachable bool
 	// pageSize is of lists.
 	pageSize int
 	requests []string
@@ -231,6 +231,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": refused.code, "message": refused.message}})
 		}
 	}()
+	if _, _, known := r.BasicAuth(); f.guarded && !known {
+		panic(fail{401, "only users with the role root may do this"})
+	}
 	if f.down {
 		panic(fail{503, "fleet server unable to communicate with etcd"})
 	}

@@ -3,9 +3,11 @@ package fleetctl
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +45,7 @@ type list struct {
 	usual bool
 	given func() bool
 	// failed begins the message when the cluster can't be read; hint goes on with what it
-	// may be.
+	// may be, unless the cluster has said so itself.
 	failed string
 	hint   bool
 	// read returns the rows that args ask for, in order, and the cluster's revision.
@@ -188,7 +190,8 @@ func (l *list) fail(err error) int {
 		l.s.outf("%s", text)
 	}
 	l.s.errf(l.failed, err)
-	if l.hint {
+	var refused *fleetclient.Error
+	if l.hint && (!errors.As(err, &refused) || refused.Code >= http.StatusInternalServerError) {
 		l.s.errf("Possible issues:\n  etcd is unhealthy and/or lost quorum\n  connection cannot be established to any etcd servers")
 	}
 	return exitFailed

@@ -36,6 +36,7 @@ import (
 //	% journal UNIT TEXT      the unit writes a line
 //	% down, % silent, % up   the cluster refuses, doesn't answer, is well
 //	% pages N                lists have pages of N, not 2
+//	% guarded                the cluster wants to know who asks
 //	% gone UNIT              somebody else destroys a unit
 //	% after TIME             time passes
 //	% in TIME DIRECTIVE      the directive comes later
@@ -304,6 +305,8 @@ func (f *fake) directive(t *testing.T, name, first, second string) {
 		delete(f.units, first)
 		f.solver.RemoveUnit(first)
 		f.bump()
+	case "guarded":
+		f.guarded = true
 	case "down", "silent", "up":
 		f.down, f.unreachable = name == "down", name == "silent"
 	default:
