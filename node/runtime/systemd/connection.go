@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,7 +79,11 @@ func dial(ctx context.Context, address string) (*dbus.Conn, error) {
 		return nil, err
 	}
 	err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))})
-	if err == nil && !strings.HasSuffix(address, "/systemd/private") {
+	switch {
+	case err != nil:
+	case strings.HasSuffix(address, "/systemd/private"):
+		err = nudge(ctx, conn)
+	default:
 		err = conn.Hello()
 	}
 	if err != nil {
@@ -87,13 +92,40 @@ func dial(ctx context.Context, address string) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-// kill sends a signal to all processes of a unit. That there are none, or no such
-// unit any more, is no error.
+// nudgePause is how long the first answer may take before systemd is asked again.
+const nudgePause = 20 * time.Millisecond
+
+// nudge waits for systemd's first answer on a connection. If the end of the
+// authentication and a first message reach it in one piece, it leaves the message
+// lying until something else comes: so something else does.
+func nudge(ctx context.Context, conn *dbus.Conn) error {
+	answers := make(chan *dbus.Call, dialLimit/nudgePause+1)
+	manager := conn.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+	for range cap(answers) {
+		manager.GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answers)
+		select {
+		case call := <-answers:
+			return call.Err
+		case <-time.After(nudgePause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.New("systemd doesn't answer")
+}
+
+// harmless are errors of a unit that has no process: nobody is left to signal, there is
+// no such unit any more, or units of its type never have any.
+var harmless = []string{
+	"org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.systemd1.NoSuchProcess",
+	"org.freedesktop.DBus.Error.NotSupported",
+}
+
+// kill sends a signal to all processes of a unit, if it has any.
 func (l *link) kill(ctx context.Context, name string, sig syscall.Signal) error {
 	err := l.conn.KillUnitWithTarget(ctx, name, systemd.All, int32(sig))
 	var refused dbus.Error
-	if errors.As(err, &refused) && (refused.Name == "org.freedesktop.systemd1.NoSuchUnit" ||
-		refused.Name == "org.freedesktop.systemd1.NoSuchProcess") {
+	if errors.As(err, &refused) && slices.Contains(harmless, refused.Name) {
 		return nil
 	}
 	return err

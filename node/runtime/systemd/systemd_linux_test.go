@@ -340,6 +340,30 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// TestWithoutProcesses: a timer starts, starts what it is for, is killed and unloaded.
+func TestWithoutProcesses(t *testing.T) {
+	b := newBench(t)
+	b.load("tick.service", "[Service]", "Type=oneshot", "ExecStart=/bin/sh -c 'echo tick >>DIR/ticks'")
+	b.load("tick.timer", "[Timer]", "OnActiveSec=10ms", "AccuracySec=1ms")
+	b.load("idle.timer", "[Timer]", "OnActiveSec=1h", "Unit=tick.service")
+	b.load("some.target", "[Unit]", "Description=some")
+	for _, name := range []string{"tick.timer", "idle.timer", "some.target"} {
+		b.must(b.Start, name)
+		if s, _ := b.State(name); s.Active != "active" || s.Result != "success" {
+			t.Errorf("started as %+v", s)
+		}
+	}
+	b.untilFile("ticks", "tick")
+	for _, name := range []string{"idle.timer", "some.target"} {
+		if err := b.Signal(name, "SIGTERM"); err != nil {
+			t.Error(err)
+		}
+		b.Kill(name)
+		b.until(name, active("inactive"))
+		b.must(b.Unload, name)
+	}
+}
+
 // TestTaken: units of the machine's own and of other nodes are left alone.
 func TestTaken(t *testing.T) {
 	b, other := newBench(t), newBench(t)
@@ -435,17 +459,36 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// TestReconnect: systemd executes itself anew, and the runtime finds it again.
+// TestReconnect: systemd executes itself anew, as it does when it is updated, and the
+// runtime finds it again; what ran goes on.
 func TestReconnect(t *testing.T) {
 	b := newBench(t)
 	b.load("through.service", "[Service]", "ExecStart=/bin/sleep 1000")
 	b.must(b.Start, "through.service")
+	before, _ := b.State("through.service")
 	b.Systemd.mu.Lock()
 	l := b.link
 	b.Systemd.mu.Unlock()
-	l.close()
-	<-l.lost
-	b.must(b.Restart, "through.service")
+	conn, err := dial(t.Context(), b.opt.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager := conn.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
+	call := manager.Go("org.freedesktop.systemd1.Manager.Reexecute", 0, nil)
+	select {
+	case <-l.lost:
+	case <-time.After(patience):
+		t.Fatal("systemd keeps the connection")
+	}
+	<-call.Done
+	_ = conn.Close()
+	if err := b.Load(b.parse("later.service", "[Service]", "ExecStart=/bin/sleep 1000")); err != nil {
+		t.Fatal(err)
+	}
+	b.must(b.Start, "later.service")
+	if s, _ := b.State("through.service"); s.MainPID != before.MainPID || s.Active != "active" {
+		t.Errorf("came through as %+v", s)
+	}
 	if err := b.Signal("through.service", "SIGKILL"); err != nil {
 		t.Fatal(err)
 	}
