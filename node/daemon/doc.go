@@ -24,6 +24,7 @@
 // Files: config.go (what can be told), options.go (every option), load.go (flags,
 // environment, file), cluster.go (founders and ids), bootstrap.go (from an empty
 // directory to a member), peerface.go (what members tell nodes that are not), run.go
-// and member.go (start and stop), machine.go (the machine that a node is), faces.go (what clients are served), worker.go,
-// secrets.go (certificates), memory.go, listen.go, logging.go, notify.go, banner.go.
+// and member.go (start and stop), machine.go (the machine that a node is), faces.go
+// and fleetface.go (what clients are served), worker.go, secrets.go (certificates),
+// memory.go, listen.go, logging.go, notify.go, banner.go.
 package daemon

@@ -91,9 +91,13 @@ func failover(ctx context.Context, t *testing.T, c *Cluster, d Diary, name strin
 	return now.At.Sub(struck)
 }
 
-// away is how long a unit may be away when its machine dies: the default lease, and
-// what it takes to see that it has passed and to start the unit elsewhere.
-const away = 5 * time.Second
+// How long a unit may be away when its machine dies, in the median: the default lease,
+// and what it takes to see that it has passed and to start the unit elsewhere. One
+// round says little on a loaded computer, and is held only to come to an end.
+const (
+	away     = 5 * time.Second
+	awayOnce = 30 * time.Second
+)
 
 // TestUnitsAndTheirNodes strikes nodes that run units, one way after the other.
 func TestUnitsAndTheirNodes(t *testing.T) {
@@ -132,8 +136,12 @@ func moves(ctx context.Context, t *testing.T, c *Cluster, d Diary, name string, 
 	}
 	slices.Sort(times)
 	t.Logf("away for %v", times)
-	if median := times[len(times)/2]; median > away {
-		t.Errorf("the unit was away for %v, more than %v", median, away)
+	most := away
+	if len(times) == 1 {
+		most = awayOnce
+	}
+	if median := times[len(times)/2]; median > most {
+		t.Errorf("the unit was away for %v, more than %v", median, most)
 	}
 	pages, err := d.Read(name)
 	if err != nil {

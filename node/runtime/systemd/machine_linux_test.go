@@ -42,7 +42,7 @@ func (l *leader) hear(id string, b []byte) {
 	}
 	switch {
 	case f.Hello != nil:
-		send(link.Frame{Welcome: &link.Welcome{Nonce: f.Hello.Nonce, Session: 5, Term: 1, Beat: 50 * time.Millisecond, Lease: time.Second, Drift: 500}})
+		send(link.Frame{Welcome: &link.Welcome{Nonce: f.Hello.Nonce, Session: 5, Term: 1, Beat: 50 * time.Millisecond, Lease: 2 * time.Second, Drift: 500}})
 		send(link.Frame{Orders: &l.orders})
 	case f.Beat != nil:
 		send(link.Frame{Ack: &link.Ack{Session: 5, Seq: f.Beat.Seq, Term: 1, Version: l.orders.Version}})
