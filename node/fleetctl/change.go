@@ -130,7 +130,8 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 		s.triggered(waitFor, verb)
 		return code(ok)
 	}
-	waitFor = append(s.instances(waitFor, made.there), s.notYet(s.instances(coming, made.there), state, made.replaced)...)
+	waitFor, coming = s.instances(waitFor, made.there, made.replaced), s.instances(coming, made.there, made.replaced)
+	waitFor = append(waitFor, s.notYet(coming, state, made.replaced)...)
 	reached := s.awaitText(o.limit(), waitFor, state, made.replaced)
 	if state == fleetclient.Launched && s.words.active {
 		reached = s.awaitActive(o.limit(), reached)
@@ -138,8 +139,9 @@ func (s *session) raise(o *changing, args []string, verb, state string) int {
 	return code(ok && len(reached) == len(waitFor))
 }
 
-// instances puts in the place of a template that keeps some (Replicas) those.
-func (s *session) instances(names []string, there map[string]*fleetclient.Unit) (all []string) {
+// instances puts in the place of a template that keeps some (Replicas) those. They have
+// its text, so that they have a new one, too, if it was replaced.
+func (s *session) instances(names []string, there map[string]*fleetclient.Unit, replaced map[string]string) (all []string) {
 	for _, name := range names {
 		n, err := unit.ParseName(name)
 		f, err2 := there[name].File()
@@ -150,6 +152,9 @@ func (s *session) instances(names []string, there map[string]*fleetclient.Unit) 
 		for i := range f.Fleet().Replicas {
 			if instance, err := n.With(strconv.Itoa(i + 1)); err == nil {
 				all = append(all, instance.String())
+				if replaced[name] != "" {
+					replaced[instance.String()] = replaced[name]
+				}
 			}
 		}
 	}
@@ -288,7 +293,7 @@ func (s *session) lower(o *changing, names []string, there map[string]*fleetclie
 	case o.noBlock:
 		s.triggered(waitFor, verb)
 	default:
-		waitFor = s.instances(waitFor, there)
+		waitFor = s.instances(waitFor, there, nil)
 		var reached []string
 		if state == fleetclient.Loaded {
 			reached = s.awaitStopped(o.limit(), waitFor)
