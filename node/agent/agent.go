@@ -132,6 +132,8 @@ func (a *Agent) input(i Input) {
 		a.reported(i.Status)
 	case Ended:
 		a.ended(i)
+	case Bitten:
+		a.doom()
 	case Leave:
 		if !a.leave {
 			a.leave, a.why, a.stale = true, i.Why, true

@@ -66,6 +66,9 @@ type (
 		// Status is what the unit is now, or Load "not-found".
 		Status Status
 	}
+	// Bitten says that the guard had killed units before it could be told of the lease
+	// that an earlier step has prolonged.
+	Bitten struct{}
 	// Leave has the agent stop all units, say goodbye and end (Effects.Left).
 	Leave struct{ Why string }
 )
@@ -76,6 +79,7 @@ func (Unreachable) isInput() {}
 func (Peers) isInput()       {}
 func (Reported) isInput()    {}
 func (Ended) isInput()       {}
+func (Bitten) isInput()      {}
 func (Leave) isInput()       {}
 
 // Effects are what an agent wants done, in this order: the record is kept and the

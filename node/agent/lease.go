@@ -98,6 +98,16 @@ func (a *Agent) passed() {
 	}
 }
 
+// doom has all that the guard has killed be killed for certain, and started again. An
+// acknowledgement had come in time, but not to the guard.
+func (a *Agent) doom() {
+	for _, l := range a.units {
+		if !l.global() && l.touched && l.kill == nil {
+			l.doomed, a.stale = true, true
+		}
+	}
+}
+
 // ack takes the leader's word that it had a beat while it led.
 func (a *Agent) ack(k *link.Ack) {
 	if k.Session != a.session.id || !a.session.welcomed {

@@ -59,7 +59,9 @@ func (p *peers) next(a *Agent) {
 		pause = min(maxPause, probeEvery<<min(rounds-1, 10))
 	}
 	p.fails++
-	p.plan(a, p.urls[i], pause)
+	// A machine that was refused doesn't come back sooner for having lost the
+	// connection: another that has its id would lose one by each of its attempts.
+	p.plan(a, p.urls[i], max(pause, a.session.until-a.now))
 }
 
 // plan has a member dialled after a pause.

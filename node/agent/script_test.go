@@ -89,6 +89,8 @@ func (s *script) run(d *datadriven.TestData) {
 		}
 	case "gone":
 		s.step(agent.Unreachable{URL: d.CmdArgs[0].Key, Why: "connection refused"})
+	case "bitten":
+		s.step(agent.Bitten{})
 	case "leave":
 		s.step(agent.Leave{Why: "asked to"})
 	default:

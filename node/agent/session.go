@@ -31,8 +31,9 @@ type session struct {
 	said  bool
 	// helloAt is when a Hello is due.
 	helloAt time.Duration
-	// sorry is what the last refusal said.
+	// sorry is what the last refusal said, until when it has the machine wait.
 	sorry string
+	until time.Duration
 }
 
 // greet has the member hear at once who is there.
@@ -103,7 +104,7 @@ func (a *Agent) welcome(w *link.Welcome) {
 	if w.Session != s.id {
 		a.unorder()
 	}
-	s.id, s.welcomed, s.sorry = w.Session, true, ""
+	s.id, s.welcomed, s.sorry, s.until = w.Session, true, "", 0
 	a.beginReports()
 	a.lease.terms = terms{beat: w.Beat, lease: w.Lease, drift: w.Drift, keep: w.Keep}
 	a.lease.sent = a.lease.sent[:0]
@@ -127,7 +128,7 @@ func (a *Agent) sorry(r *link.Sorry) {
 		a.tell("", "the cluster refuses a session: "+r.Why)
 	}
 	s.helloAt = a.now + min(max(r.After, minSorry), maxSorry)
-	a.peers.since = s.helloAt
+	s.until, a.peers.since = s.helloAt, s.helloAt
 }
 
 // closed ends the session: what isn't global is killed before there is another.

@@ -190,6 +190,7 @@ func (m *Machine) grant(l *agent.Lease) {
 		// granted by the leader, or nothing runs.
 		if m.good && until != lease.None {
 			m.log.Warn("the machine's guard has killed units before the lease was renewed")
+			m.inbox.post(item{in: agent.Bitten{}})
 		}
 		m.keeper.Begin(until)
 	}

@@ -310,6 +310,26 @@ func TestAMachineThatIsCutOffKillsAndComesBack(t *testing.T) {
 	}
 }
 
+// TestAGuardThatHasBittenInTheMeantime has the guard end the lease between the leader's
+// word and its way to the guard, as on a computer that writes a record for seconds.
+func TestAGuardThatHasBittenInTheMeantime(t *testing.T) {
+	m := newMember(t)
+	h := newHost(t, m)
+	m.order(h.loop("a.service"))
+	h.running(m, "a.service")
+	word, err := lease.Open(filepath.Join(h.o.RunDir, guard.LeaseFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer word.Close()
+	for old := word.Read(); !word.Swap(old, lease.Over); old = word.Read() {
+	}
+	eventually(t, "it runs again", func() bool { return len(h.starts("a.service")) == 2 })
+	if pids := h.starts("a.service"); runs(pids[0]) {
+		t.Error("it runs twice")
+	}
+}
+
 func TestANextLifeAdoptsWhatRuns(t *testing.T) {
 	m := newMember(t)
 	h := newHost(t, m)
