@@ -25,7 +25,7 @@ func (c *Control) hello(machine string, s *session, h *link.Hello) {
 	m, _ := c.store.Machine(machine)
 	switch {
 	case s == nil && h.Session != 0 || s != nil && h.Session != 0 && h.Session != s.number:
-		c.send(machine, &link.Frame{Closed: &link.Closed{Session: h.Session, Why: "the session is over"}})
+		c.sayOver(machine, h.Session)
 	case s == nil:
 		open.Open.Empty = true
 		c.open(machine, h.Nonce, open)

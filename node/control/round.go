@@ -51,10 +51,19 @@ func (c *Control) beat(machine string, s *session, b *link.Beat) {
 // to another's it answers that that is over.
 func (c *Control) live(machine string, s *session, number uint64) bool {
 	if s == nil || s.number != number {
-		c.send(machine, &link.Frame{Closed: &link.Closed{Session: number, Why: "the session is over"}})
+		c.sayOver(machine, number)
 		return false
 	}
 	return !s.closing
+}
+
+// sayOver tells a machine that a session is over. One that is later than all that this
+// member has applied isn't: another leader has opened it, and this one has yet to hear
+// that it was deposed. What runs must not end for that.
+func (c *Control) sayOver(machine string, number uint64) {
+	if number <= c.store.Revision() {
+		c.send(machine, &link.Frame{Closed: &link.Closed{Session: number, Why: "the session is over"}})
+	}
 }
 
 // beginRound asks for a round if somebody waits for one, none is under way, and
