@@ -138,6 +138,7 @@ func (l *list) run(args []string) int {
 	}
 	o := fleetclient.Reading{Details: true, All: l.flags.all}
 	var before []byte
+	lost := false
 	for {
 		rows, revision, err := l.read(args, o)
 		if err != nil && (before == nil || s.ctx.Err() != nil) {
@@ -146,6 +147,10 @@ func (l *list) run(args []string) int {
 			}
 			return l.fail(err)
 		}
+		if err != nil && !lost {
+			s.errf("The cluster doesn't answer, and is asked again: %v", err)
+		}
+		lost = err != nil
 		if err == nil {
 			var text bytes.Buffer
 			if err := l.write(&text, fields, rows); err != nil {
