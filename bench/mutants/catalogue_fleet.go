@@ -80,7 +80,7 @@ var fleetMutants = []mutant{
 	{
 		Name: "reports-without-generation", Area: areaFleet, Checker: "units-once",
 		Fault: "what a machine says of an earlier placement counts for the present one",
-		Hints: []string{"reordered-orders", "conflicts-moving"},
+		Hints: []string{"bounced-units", "reordered-orders"},
 		Edits: []edit{
 			{"node/fleet/report.go", "if e.unit.Places[i].Gen != told.Gen {", "if e.unit.Places[i].Gen < told.Gen {"},
 			{"node/fleet/report.go", "e.unit.Leaving[i].Gen <= told.Gen {\n\t\ts.cutLeaving", "e.unit.Leaving[i].Gen > 0 {\n\t\ts.cutLeaving"},
