@@ -7,6 +7,11 @@
 // nodes are package node's, booted from their disks by package node's own
 // recovery, and every message between them is encoded and decoded.
 //
+// Machines that run units are simulated, too: the agent and the supervisor's rules
+// are production's, processes are made up (package units), and a guard ends what
+// the lease doesn't cover, whatever the agent does. Users' wishes go through the
+// API's own decoder.
+//
 // The world also is the referee: it writes down what crosses the wire, what
 // members apply, what disks hold and what clients see, as plain records of
 // package history, for checkers that know nothing of the node.
@@ -30,6 +35,9 @@
 // lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
 // loads.go, client.go with ops.go, ttl.go and lock.go (what clients do),
 // watcher.go (clients that watch), operator.go and replace.go (membership),
+// fleet.go (machines that run units), box.go, boxwork.go and boxnet.go (one of them,
+// its guard, its connection), fleetnode.go (members' side), users.go (who wishes
+// for units), fleetref.go (what machines really ran), boxstrike.go (their faults),
 // target.go, strike.go, clock.go, failpoint.go and damage.go (faults), atlas.go
 // (what faults may destroy), referee.go and observe.go (observations),
 // release.go (members of several releases), record.go (for people), audit.go and truth.go (truth from disks), trace.go,

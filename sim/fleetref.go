@@ -105,12 +105,12 @@ func (f *fleetReferee) asked(w history.FleetWish) int {
 	return len(f.r.Wishes) - 1
 }
 
-func (f *fleetReferee) acknowledged(at int, refusal error) {
+func (f *fleetReferee) acknowledged(at int, refusal string) {
 	w := &f.r.Wishes[at]
 	w.Done = f.now()
 	f.w.trace.add(f.w.now(), traceWish, uint64(at), 0, []byte(w.Unit+w.Machine+w.Do))
-	if refusal != nil {
-		f.w.referee.note("", fmt.Sprintf("%s %s%s was refused: %v", w.Do, w.Unit, w.Machine, refusal), MarkInfo)
+	if refusal != "" {
+		f.w.referee.note("", fmt.Sprintf("%s %s%s was refused: %s", w.Do, w.Unit, w.Machine, refusal), MarkInfo)
 	} else if f.few() {
 		f.w.referee.note("", fmt.Sprintf("a user has done: %s %s%s", w.Do, w.Unit, w.Machine), MarkInfo)
 	}

@@ -1,7 +1,8 @@
 package sim
 
 import (
-	"errors"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -11,8 +12,8 @@ import (
 	"drydock/chaos"
 	"drydock/node"
 	"drydock/node/consensus"
-	"drydock/node/fleet"
-	"drydock/node/state"
+	"drydock/node/fleetapi"
+	"drydock/node/unit"
 	"drydock/sim/history"
 )
 
@@ -51,7 +52,8 @@ type wanted struct {
 type wish struct {
 	record  int // in the referee's list
 	about   string
-	command func() *fleet.Command
+	request *fleetapi.Request
+	call    *fleetapi.Call
 }
 
 func newUsers(w *World) *users {
@@ -90,99 +92,127 @@ func (u *users) act(p *chaos.Units) int {
 	return n
 }
 
+// wants says what is wanted of a unit after something was done with it.
+var wants = map[string]string{
+	chaos.DoStart: "launched", chaos.DoLoad: "loaded", chaos.DoSubmit: "inactive",
+	chaos.DoStop: "loaded", chaos.DoUnload: "inactive", chaos.DoDestroy: "",
+}
+
 // do asks for one thing to be done with a unit, and says whether that makes sense.
 func (u *users) do(x *wanted, do string) bool {
-	put := &fleet.Put{Name: x.Name}
-	record := history.FleetWish{Unit: x.Name, Do: do}
+	method, path, text := "PUT", "/units/"+x.Name, ""
 	switch do {
-	case chaos.DoStart, chaos.DoLoad, chaos.DoSubmit:
-		if do == chaos.DoSubmit && x.desired != "" {
+	case chaos.DoSubmit:
+		if x.desired != "" {
 			return false
 		}
-		x.desired = map[string]string{chaos.DoStart: "launched", chaos.DoLoad: "loaded", chaos.DoSubmit: "inactive"}[do]
-		put.Text = x.Text(x.edition)
-	case chaos.DoStop, chaos.DoUnload:
-		if x.desired == "" {
-			return false
-		}
-		x.desired = map[string]string{chaos.DoStop: "loaded", chaos.DoUnload: "inactive"}[do]
+		text = x.Text(x.edition)
+	case chaos.DoStart, chaos.DoLoad:
+		text = x.Text(x.edition)
 	case chaos.DoRestart:
 		if x.desired != "launched" {
 			return false
 		}
-		put.Restart = true
+		method, path = "POST", path+"/restart"
 	case chaos.DoReplace:
 		if x.desired == "" {
 			return false
 		}
 		x.edition++
-		put.Text = x.Text(x.edition)
+		text = x.Text(x.edition)
 	case chaos.DoDestroy:
+		method = "DELETE"
+		fallthrough
+	default:
 		if x.desired == "" {
 			return false
 		}
-		x.desired = ""
-		u.ask(x.Name, record, func() *fleet.Command { return &fleet.Command{Destroy: &fleet.Destroy{Name: x.Name}} })
-		return true
 	}
-	if !put.Restart {
-		desired := map[string]fleet.Desired{"launched": fleet.Launched, "loaded": fleet.Loaded, "inactive": fleet.Inactive}[x.desired]
-		if isTemplate(x.Name) {
-			desired = fleet.Launched // its replicas are
-		}
-		put.Desired = &desired
+	if desired, changes := wants[do]; changes {
+		x.desired = desired
 	}
-	record.Desired = x.desired
-	if put.Text != "" {
-		record.Hash = hashOf(x.Name, put.Text)
+	record := history.FleetWish{Unit: x.Name, Do: do, Desired: x.desired}
+	if text != "" {
+		record.Hash = hashOf(x.Name, text)
 	}
-	u.ask(x.Name, record, func() *fleet.Command { return &fleet.Command{Put: put} })
+	var body any
+	if method == "PUT" {
+		body = fleetapi.Unit{Name: x.Name, DesiredState: x.desired, Options: optionsOf(x.Name, text)}
+	}
+	u.ask(x.Name, record, method, path, body)
 	return true
 }
 
-func isTemplate(name string) bool { return strings.Contains(name, "@.") }
+// optionsOf is a text as the API carries it.
+func optionsOf(name, text string) (list []fleetapi.Option) {
+	if text == "" {
+		return nil
+	}
+	f, err := unit.Parse(name, []byte(text))
+	if err != nil {
+		return nil
+	}
+	for _, o := range f.Options() {
+		list = append(list, fleetapi.Option{Section: o.Section, Name: o.Name, Value: o.Value})
+	}
+	return list
+}
 
 // drain begins or ends the emptying of a machine.
 func (u *users) drain(b *box, on bool) {
-	u.ask(b.name, history.FleetWish{Machine: b.name, Do: string(chaos.KindDrain), End: !on}, func() *fleet.Command {
-		return &fleet.Command{Drain: &fleet.Drain{Machine: b.id, On: on}}
-	})
+	method := "PUT"
+	if !on {
+		method = "DELETE"
+	}
+	u.ask(b.name, history.FleetWish{Machine: b.name, Do: string(chaos.KindDrain), End: !on}, method, "/machines/"+b.id+"/drain", nil)
 }
 
-// patch changes a machine's metadata, or takes back what was changed.
+// patchOp is one operation of a PATCH of machines' metadata.
+type patchOp struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value *value `json:"value,omitempty"`
+}
+
+type value struct {
+	Value string `json:"value"`
+}
+
+// patch changes a machine's metadata, or takes back what was changed. What users
+// have set outranks the machine's own word for ever.
 func (u *users) patch(b *box, pairs []string, back bool) {
 	now := maps.Clone(b.metadata)
 	if now == nil {
 		now = make(map[string]string)
 	}
-	var ops []fleet.PatchOp
+	var ops []patchOp
 	for _, pair := range pairs {
-		key, value, _ := strings.Cut(pair, "=")
-		if old, had := b.metadata[key]; back {
-			// What users have set outranks the machine's own word for ever.
-			if op := (fleet.PatchOp{Machine: b.id, Key: key}); had {
-				op.Value = &old
-				ops = append(ops, op)
-			} else {
-				ops = append(ops, op)
-			}
-			continue
+		key, to, _ := strings.Cut(pair, "=")
+		if back {
+			to = b.metadata[key]
+		} else {
+			setPair(now, pair)
 		}
-		setPair(now, pair)
-		op := fleet.PatchOp{Machine: b.id, Key: key}
-		if value != "" {
-			op.Value = &value
+		op := patchOp{Op: "remove", Path: "/" + b.id + "/metadata/" + key}
+		if to != "" {
+			op.Op, op.Value = "add", &value{to}
 		}
 		ops = append(ops, op)
 	}
 	u.ask(b.name, history.FleetWish{
 		Machine: b.name, Do: string(chaos.KindMetadata), End: back, Metadata: metadataPairs(now),
-	}, func() *fleet.Command { return &fleet.Command{Patch: &fleet.Patch{Ops: ops}} })
+	}, "PATCH", "/machines", ops)
 }
 
 // ask queues a wish about a unit or machine.
-func (u *users) ask(about string, record history.FleetWish, command func() *fleet.Command) {
-	w := &wish{about: about, command: command, record: u.w.fleet.referee.asked(record)}
+func (u *users) ask(about string, record history.FleetWish, method, path string, body any) {
+	text, err := json.Marshal(body)
+	if err != nil || body == nil {
+		text = nil
+	}
+	w := &wish{about: about, record: u.w.fleet.referee.asked(record), request: &fleetapi.Request{
+		Method: method, Path: fleetapi.Prefix + path, ContentTypes: []string{"application/json"}, Body: text,
+	}}
 	u.queues[about] = append(u.queues[about], w)
 	if !u.busy[about] {
 		u.busy[about] = true
@@ -209,16 +239,22 @@ func (u *users) try(w *wish) {
 		u.w.queue.After(userRetry, func() { u.try(w) })
 		return
 	}
+	call, resp := fleetapi.Decode(w.request)
+	if resp != nil {
+		u.answered(w, resp.Status)
+		return
+	}
+	w.call = call
 	over := false
 	end := func(a *node.Answer) {
 		if over {
 			return
 		}
 		over = true
-		u.answered(w, a)
+		u.answered(w, statusOfAnswer(call, a))
 	}
 	m.front.operate(func(token uint64) node.Input {
-		return node.FleetRequest{Token: token, Command: w.command()}
+		return node.FleetRequest{Token: token, Command: call.Command}
 	}, end)
 	u.w.queue.After(userTimeout, func() { end(nil) })
 }
@@ -235,14 +271,34 @@ func (u *users) member() *machine {
 	return alive[u.rng.IntN(len(alive))]
 }
 
-// answered takes the end of an attempt. A refusal by the state is an answer, too,
-// unless the members' releases are in the way.
-func (u *users) answered(w *wish, a *node.Answer) {
-	if a == nil || a.Status != consensus.Done || a.Refusal != nil && isNotYet(a.Refusal) {
+// statusOfAnswer is what HTTP says of a node's answer.
+func statusOfAnswer(call *fleetapi.Call, a *node.Answer) int {
+	switch {
+	case a == nil:
+		return 500
+	case a.Status != consensus.Done:
+		return fleetapi.Failed(a.Status == consensus.Unknown, a.Reason).Status
+	case a.Refusal == nil:
+		return call.Done(a.Fleet).Status
+	}
+	if resp := call.Refused(a.Refusal); resp != nil {
+		return resp.Status
+	}
+	return 503 // some member runs an older release
+}
+
+// answered takes the end of an attempt. What the cluster can't do now it is asked
+// again.
+func (u *users) answered(w *wish, status int) {
+	if status >= 500 && status != 507 {
 		u.w.queue.After(userRetry+time.Duration(u.rng.Int64N(int64(userRetry))), func() { u.try(w) })
 		return
 	}
-	u.w.fleet.referee.acknowledged(w.record, a.Refusal)
+	refusal := ""
+	if status >= 300 {
+		refusal = fmt.Sprintf("status %d", status)
+	}
+	u.w.fleet.referee.acknowledged(w.record, refusal)
 	u.open--
 	u.queues[w.about] = u.queues[w.about][1:]
 	if len(u.queues[w.about]) > 0 {
@@ -252,5 +308,3 @@ func (u *users) answered(w *wish, a *node.Answer) {
 	}
 	u.next()
 }
-
-func isNotYet(err error) bool { return errors.Is(err, state.ErrNotYet) }
