@@ -353,6 +353,7 @@ func TestKillContainers(t *testing.T) {
 	b.load("dies.service", "ExecStart=DOCKER run busybox hello")
 	b.load("lives.service", "ExecStart=DOCKER run --name lives busybox hello")
 	b.must(b.Start, "dies.service")
+	b.untilRuns("brave_hopper2", "by-hand")
 	b.must(b.Start, "lives.service")
 	b.untilRuns("brave_hopper2", "by-hand", "lives")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -363,7 +364,7 @@ func TestKillContainers(t *testing.T) {
 	}
 	b.untilRuns("by-hand", "lives")
 	b.engine.set(func() { b.engine.broken = true })
-	short, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+	short, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
 	if err := KillContainers(short, b.opt, nil); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "shutting down") {
 		t.Errorf("an engine in trouble: %v", err)

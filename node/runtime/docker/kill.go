@@ -18,6 +18,7 @@ import (
 func KillContainers(ctx context.Context, opt Options, spare func(unit string) bool) error {
 	eng := newEngine(opt.Socket)
 	defer eng.close()
+	var trouble error // the engine's own, not that time was up
 	for pause := lookFirst; ; pause = min(2*pause, lookLast) {
 		// Each time: the node may still be writing.
 		records, readErr := readRecords(opt.Dir)
@@ -31,9 +32,12 @@ func KillContainers(ctx context.Context, opt Options, spare func(unit string) bo
 		if left == 0 && err == nil {
 			return readErr
 		}
+		if ctx.Err() == nil {
+			trouble = err
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%w; %d containers still run", ctx.Err(), left), err, readErr)
+			return errors.Join(fmt.Errorf("%w; %d containers still run", ctx.Err(), left), trouble, readErr)
 		case <-time.After(pause):
 		}
 	}
