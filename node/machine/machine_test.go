@@ -369,16 +369,27 @@ func TestNothingIsStartedWithoutAGuard(t *testing.T) {
 		f, err := guard.Lock(filepath.Join(h.o.RunDir, "guard.lock"))
 		return err == nil && f.Close() == nil
 	})
-	h.o.Program = filepath.Join(h.dir, "nothing")
-	if err := os.WriteFile(h.o.Program, []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+	// What should become the guard, or a unit's process, only says what it was asked.
+	h.o.Program = filepath.Join(h.dir, "program")
+	asked := filepath.Join(h.dir, "asked")
+	if err := os.WriteFile(h.o.Program, []byte("#!/bin/sh\necho \"$@\" >> "+asked+"\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	h.start()
 	m.order(h.loop("a.service"))
-	eventually(t, "it is asked for", func() bool { return m.state("a.service").Load == "loaded" })
-	if h.keeper.Alive() || len(h.starts("a.service")) != 0 {
-		t.Error("it was started without a guard")
+	eventually(t, "it is loaded", func() bool { return m.state("a.service").Load == "loaded" })
+	calls := func() string {
+		text, _ := os.ReadFile(asked)
+		return string(text)
 	}
+	// By the time that it has given up on a guard it would have started the unit, too.
+	eventually(t, "a second attempt at a guard", func() bool { return strings.Count(calls(), "begin") >= 2 })
+	if h.keeper.Alive() || strings.Contains(calls(), "a.service") {
+		t.Errorf("it was started without a guard: %s", calls())
+	}
+	// One that needs no lease needs no guard.
+	m.order(h.loop("b.service", "Global=true"))
+	eventually(t, "an attempt at a global unit", func() bool { return strings.Contains(calls(), "b.service") })
 }
 
 func TestARecordThatCannotBeRead(t *testing.T) {
