@@ -101,9 +101,10 @@ func (n *Node) fromMachine(machine string, frame []byte) {
 	case f.Hello == nil && f.Beat == nil && f.Bye == nil:
 		// It will hear who leads when it beats.
 	case n.state.Allows(state.KindFleet) != nil:
-		if f.Hello != nil {
+		young := n.at.Mono-n.booted.Mono < 4*n.cfg.Election && n.cfg.Release >= state.KindFleet.Since()
+		if f.Hello != nil && !young { // who was founded just now is about to be raised
 			n.toMachine(machine, &link.Frame{Sorry: &link.Sorry{
-				Nonce: f.Hello.Nonce, After: n.cfg.Election, // a young cluster is raised at once
+				Nonce: f.Hello.Nonce, After: n.cfg.Election,
 				Why: fmt.Sprintf("the cluster speaks release %d, units need release %d", n.state.Release(), state.KindFleet.Since()),
 			}})
 		}
