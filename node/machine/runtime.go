@@ -11,6 +11,7 @@ import (
 	"drydock/node/machine/guard"
 	"drydock/node/runtime"
 	"drydock/node/runtime/docker"
+	"drydock/node/runtime/lease"
 	"drydock/node/runtime/supervisor"
 	"drydock/node/runtime/systemd"
 )
@@ -62,12 +63,21 @@ func (m *Machine) openRuntime() (runtime.Runtime, error) {
 			ctx, cancel := context.WithTimeout(m.ctx, openTime)
 			defer cancel()
 			return systemd.New(ctx, systemd.Options{
-				Address: m.o.SystemdAddress, Dir: units, Report: report,
+				Address: m.o.SystemdAddress, Dir: units, Report: report, Allowed: m.allowed,
 				UserUnits: strings.HasPrefix(m.o.SystemdAddress, "unix:path=/run/user/"),
 			})
 		})
 	}
 	return nil, fmt.Errorf("%w: there is no runtime %q: want %s or %s", ErrOptions, m.o.Runtime, Supervisor, Systemd)
+}
+
+// allowed says why a unit may not be started now; systemd doesn't look at the lease on
+// a process's last step, as the supervisor does.
+func (m *Machine) allowed(unit string) error {
+	if m.keeper.LeaseOf(unit) == "" || m.keeper.Lease().Allows(lease.Now()) {
+		return nil
+	}
+	return lease.ErrOver
 }
 
 // provided are units that every host is taken to have: who needs more of them than

@@ -25,15 +25,16 @@ const (
 // nothing is left of it. The stop keeps systemd from starting it again.
 func halt(ctx context.Context, l *link, name string) error {
 	for pause := lookFirst; ; pause = min(2*pause, lookLast) {
+		waits := l.queued(ctx, name)
 		active, dir, err := l.occupied(ctx, name)
 		if err != nil {
 			return err
 		}
 		ended := active == "inactive" || active == "failed"
-		if ended && (dir == "" || len(processes(dir)) == 0) {
+		if ended && !waits && (dir == "" || len(processes(dir)) == 0) {
 			return nil
 		}
-		if !ended && active != "deactivating" {
+		if waits || !ended && active != "deactivating" {
 			if _, err := l.conn.StopUnitContext(ctx, name, mode, nil); err != nil {
 				return err
 			}
@@ -52,6 +53,21 @@ func halt(ctx context.Context, l *link, name string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// queued says whether systemd has a job for a unit that it hasn't finished, such as a
+// start that waits for other units: the unit is inactive then, and won't stay so.
+func (l *link) queued(ctx context.Context, name string) bool {
+	p, err := l.conn.GetUnitPropertyContext(ctx, name, "Job")
+	if err != nil {
+		return false
+	}
+	job, _ := p.Value.Value().([]any)
+	if len(job) == 0 {
+		return false
+	}
+	id, _ := job[0].(uint32)
+	return id != 0
 }
 
 // occupied returns a unit's active state and its control group's directory.

@@ -171,6 +171,11 @@ func (s *Systemd) submit(e *entry, kind string, submit submission) (wait func() 
 	if err != nil {
 		return fail(err)
 	}
+	if (kind == "start" || kind == "restart") && s.opt.Allowed != nil {
+		if err := s.opt.Allowed(e.name); err != nil {
+			return fail(err)
+		}
+	}
 	result := make(chan string, 1)
 	if _, err := submit(ctx, l, e.name, result); err != nil {
 		if ctx.Err() != nil || !l.conn.Connected() {

@@ -30,6 +30,9 @@ type Options struct {
 	JournalFiles string
 	// UserUnits says that the manager is a user's, which the journal keeps apart.
 	UserUnits bool
+	// Allowed, if not nil, is asked right before systemd is told to start a unit, which
+	// may be long after the request, and by its error keeps that from being done.
+	Allowed func(name string) error
 	// Report is called when a unit's state has changed, by a goroutine of the
 	// runtime, which it must not hold up.
 	Report func(runtime.State)

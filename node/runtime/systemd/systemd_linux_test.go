@@ -431,6 +431,66 @@ func TestKillUnits(t *testing.T) {
 	}
 }
 
+// TestKillWhatWaitsToStart: what systemd has been told to start, and hasn't yet.
+func TestKillWhatWaitsToStart(t *testing.T) {
+	b := newBench(t)
+	b.load("slow.service", "[Service]", "Type=oneshot", "ExecStart=/bin/sleep 1000")
+	b.load("next.service", append([]string{"[Unit]", "After=slow.service"}, beats...)...)
+	ends := make(chan runtime.Outcome, 1)
+	b.Start("slow.service", nil)
+	b.until("slow.service", func(s runtime.State) bool { return s.Active == "activating" })
+	b.Start("next.service", func(o runtime.Outcome) { ends <- o })
+	l, err := b.connected(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); !l.queued(t.Context(), "next.service"); {
+		if time.Now().After(deadline) {
+			t.Fatal("it isn't queued")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := KillUnits(ctx, b.opt, func(name string) bool { return name == "slow.service" }); err != nil {
+		t.Fatal(err)
+	}
+	b.must(b.Stop, "slow.service")
+	if o := <-ends; o.Done() {
+		t.Error("it was started")
+	}
+	if b.silent(); b.read("beats") != "" {
+		t.Error("it has run")
+	}
+}
+
+// TestWhatMayNotStart: the last word is asked for when systemd is about to be told.
+func TestWhatMayNotStart(t *testing.T) {
+	b := newBench(t)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	over := errors.New("the lease has passed")
+	b.opt.Allowed = func(name string) error {
+		if name == "global.service" {
+			return nil
+		}
+		return over
+	}
+	b.begin()
+	for _, name := range []string{"local.service", "global.service"} {
+		b.load(name, beats...)
+		o := b.do(b.Start, name)
+		if may := name == "global.service"; o.Done() != may || !may && (o.Result != "canceled" || o.Reason != over.Error()) {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+	if o := b.do(b.Restart, "local.service"); o.Done() {
+		t.Errorf("restarted: %+v", o)
+	}
+	b.must(b.Stop, "local.service")
+}
+
 // TestKillWithoutManager: control groups suffice when systemd doesn't answer.
 func TestKillWithoutManager(t *testing.T) {
 	b := newBench(t)
