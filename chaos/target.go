@@ -33,6 +33,8 @@ type Member struct {
 	// Worker is true for machines that run units and are no members; Busy for
 	// those that run some now. Words that choose members never choose one.
 	Worker, Busy bool
+	// Units is true for machines that run units: workers, and members that do.
+	Units bool
 	// Release is what its program speaks, Newest what healing brings it to: the
 	// same, where nobody's release is the run's matter.
 	Release, Newest int

@@ -100,7 +100,7 @@ func (p *Units) resolve(*resolver) (Fault, error) {
 }
 
 // machineOnly leaves out nodes that run no units.
-func machineOnly(m Member) string { return when(!m.Worker, "no machine for units") }
+func machineOnly(m Member) string { return when(!m.Units, "no machine for units") }
 
 func (p *Drain) resolve(r *resolver) (Fault, error) {
 	return r.onNodes(p, p.Node, "drain", machineOnly)

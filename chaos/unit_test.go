@@ -12,7 +12,7 @@ import (
 func withWorkers() []Member {
 	list := newFake(3).members
 	for _, name := range []string{"w1", "w2", "w3", "w4", "w5", "w6"} {
-		list = append(list, Member{Name: name, Worker: true, Up: name != "w5", Busy: name == "w2" || name == "w6"})
+		list = append(list, Member{Name: name, Worker: true, Units: true, Up: name != "w5", Busy: name == "w2" || name == "w6"})
 	}
 	return list
 }

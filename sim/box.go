@@ -34,6 +34,8 @@ type box struct {
 	index int
 	id    string
 	rng   *rand.Rand
+	// host is the member in whose process the agent lives; nil for workers.
+	host *machine
 	// metadata and resources are what the agent tells of its machine.
 	metadata  map[string]string
 	resources map[string]int64
@@ -110,6 +112,26 @@ func (b *box) powerOn(after time.Duration) {
 	b.start(after)
 }
 
+// boxStarts starts what runs units along with the member's process.
+func (m *machine) boxStarts() {
+	switch {
+	case m.box == nil:
+	case m.box.off:
+		m.box.powerOn(bootTime)
+	default:
+		m.box.start(bootTime)
+	}
+}
+
+// slowBy changes how much longer a turn of the process takes.
+func (m *machine) slowBy(d time.Duration) {
+	m.slow += d
+	if m.box != nil {
+		m.box.slow += d
+		m.box.heard.awake = m.w.now()
+	}
+}
+
 // start starts an agent.
 func (b *box) start(after time.Duration) {
 	b.life++
@@ -154,8 +176,11 @@ func (b *box) guarded(what string, fn func()) {
 	fn()
 }
 
-// killAgent ends the agent's process, and with it what manages its units.
+// killAgent ends the agent's process, if it lives, and with it what manages its units.
 func (b *box) killAgent() {
+	if b.status == down {
+		return
+	}
 	b.life++
 	b.status, b.agent, b.inbox, b.turning, b.dialled, b.unread = down, nil, nil, false, nil, nil
 	b.w.queue.Cancel(b.timer)

@@ -86,6 +86,12 @@ func (m *machine) hangUp() {
 // between returns one direction of the link between a box and a member; up is what
 // the box sends.
 func (n *network) between(b *box, m *machine, up bool) *link {
+	if h := b.host; h != nil && h != m {
+		if up {
+			return n.links[h.index][m.index]
+		}
+		return n.links[m.index][h.index]
+	}
 	k := boxLink{b.index, m.index, up}
 	l := n.boxes[k]
 	if l == nil {

@@ -118,7 +118,9 @@ func (t target) onBoxes(f chaos.Fault, do func(b *box) (undo func(), err error))
 // strikeBoxes strikes the workers among the nodes of a fault, and the members as
 // it would without them.
 func (t target) strikeBoxes(f chaos.Fault) (func(), string, error) {
-	isBox := func(name string) bool { return t.w.fleet != nil && t.w.fleet.byName[name] != nil }
+	isBox := func(name string) bool {
+		return t.w.fleet != nil && t.w.fleet.byName[name] != nil && t.w.byName[name] == nil
+	}
 	if !slices.ContainsFunc(f.Nodes, isBox) || len(f.Links) > 0 {
 		return t.strike(f)
 	}
@@ -228,8 +230,12 @@ func (t target) boxMembers(list []chaos.Member) []chaos.Member {
 		return list
 	}
 	for _, b := range t.w.fleet.boxes {
+		if b.host != nil {
+			list[b.host.index].Units = true
+			continue
+		}
 		list = append(list, chaos.Member{
-			Name: b.name, Worker: true, Up: b.status != down, Paused: b.status == paused,
+			Name: b.name, Worker: true, Units: true, Up: b.status != down, Paused: b.status == paused,
 			Busy: len(b.units.Present()) > 0,
 		})
 	}

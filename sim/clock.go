@@ -83,6 +83,19 @@ func (m *machine) clockChanged() {
 	if m.w.queue.Cancel(m.timer) {
 		m.setTimer(m.wanted)
 	}
+	if m.box != nil {
+		m.box.clockChanged()
+	}
+}
+
+// allClocks are the clocks of a machine that a fault strikes: of the member, and of
+// what of it runs units, which reads the same ones.
+func (m *machine) allClocks(name string) []*rated {
+	list := m.clocks.named(name)
+	if m.box != nil {
+		list = append(list, m.box.clocks.named(name)...)
+	}
+	return list
 }
 
 // clockRate lets clocks run fast or slow.
@@ -91,7 +104,7 @@ func (t target) clockRate(nodes []string, p *chaos.ClockRate) (func(), string, e
 	change := func(with func([]*int64) []*int64) {
 		for _, name := range nodes {
 			m := t.w.byName[name]
-			for _, c := range m.clocks.named(p.Clock) {
+			for _, c := range m.allClocks(p.Clock) {
 				c.faults = with(c.faults)
 				c.run(t.w.now())
 			}
@@ -115,7 +128,7 @@ func (t target) clockJump(nodes []string, p *chaos.ClockJump) (func(), string, e
 	}
 	for _, name := range nodes {
 		m := t.w.byName[name]
-		for _, c := range m.clocks.named(p.Clock) {
+		for _, c := range m.allClocks(p.Clock) {
 			c.jump(t.w.now(), by)
 		}
 		m.clockChanged()

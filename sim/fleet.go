@@ -21,8 +21,9 @@ type FleetConfig struct {
 	Keep bool
 }
 
-// FleetMachine is a machine that runs units and is no member.
+// FleetMachine is a machine that runs units.
 type FleetMachine struct {
+	// Name is a member's if its process is to run units, too.
 	Name      string
 	Metadata  map[string]string
 	Resources map[string]int64 // as fleet.Machine has them; nil is not accounted
@@ -75,6 +76,9 @@ func newFleet(w *World) (*fleetWorld, error) {
 		} else if f.byName[b.name] != nil || f.byID[b.id] != nil {
 			return nil, fmt.Errorf("sim: a second machine %s", b.name)
 		}
+		if b.host = w.byName[b.name]; b.host != nil {
+			b.host.box = b
+		}
 		f.boxes = append(f.boxes, b)
 		f.byName[b.name], f.byID[b.id] = b, b
 		f.referee.joins(b, &f.cfg.Machines[i])
@@ -89,6 +93,9 @@ func newFleet(w *World) (*fleetWorld, error) {
 func (f *fleetWorld) begin() {
 	boots := f.w.src.Stream("fleet/boot")
 	for _, b := range f.boxes {
+		if b.host != nil {
+			continue // it comes with the member
+		}
 		b.powerOn(time.Duration(boots.Int64N(int64(300 * time.Millisecond))))
 	}
 	f.users.begin()

@@ -81,6 +81,7 @@ type machine struct {
 	inbox           []node.Input
 	front           front
 	lines           map[string]*box // who is connected, by machine id
+	box             *box            // what of the machine runs units, nil if nothing does
 	role            node.Role
 	// lastApplied is the index that the node last said it has applied.
 	lastApplied uint64
@@ -123,6 +124,7 @@ func (m *machine) alive() bool { return m.status == up || m.status == paused }
 func (m *machine) start() {
 	m.life++
 	m.status = booting
+	m.boxStarts()
 	life := m.life
 	m.w.queue.After(bootTime, func() {
 		m.unstalled(func() {
@@ -227,6 +229,9 @@ func (m *machine) stop() {
 	m.w.queue.Cancel(m.timer)
 	m.held = nil
 	m.hangUp()
+	if m.box != nil {
+		m.box.killAgent()
+	}
 	clear(m.lines)
 	m.dropLanes()
 	m.front.reset()
@@ -236,6 +241,9 @@ func (m *machine) stop() {
 func (m *machine) crash(o disk.CrashOptions) disk.Loss {
 	m.w.trace.add(m.w.now(), traceCrash, uint64(m.index), 0, nil)
 	m.stop()
+	if m.box != nil && o.LoseUnsynced {
+		m.box.cutPower()
+	}
 	return m.disk.Crash(m.w.src.Stream("crash/"+m.name), o)
 }
 

@@ -95,7 +95,7 @@ func newNetwork(w *World) (*network, error) {
 	for _, from := range w.machines {
 		row := make([]*link, 0, len(w.machines))
 		for _, to := range w.machines {
-			row = append(row, &link{from: from, to: to, rng: w.src.Stream("net/" + from.name + "-" + to.name)})
+			row = append(row, &link{from: from, to: to, a: uint64(from.index), z: uint64(to.index), rng: w.src.Stream("net/" + from.name + "-" + to.name)})
 		}
 		n.links = append(n.links, row)
 	}

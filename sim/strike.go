@@ -122,11 +122,11 @@ func (n *network) flapLinks(links []*link, name string, p *chaos.Flap) (stop fun
 // slowNode adds to the time of each turn.
 func (t target) slowNode(nodes []string, extra time.Duration) (func(), string, error) {
 	for _, name := range nodes {
-		t.w.byName[name].slow += extra
+		t.w.byName[name].slowBy(extra)
 	}
 	return func() {
 		for _, name := range nodes {
-			t.w.byName[name].slow -= extra
+			t.w.byName[name].slowBy(-extra)
 		}
 	}, "", nil
 }

@@ -191,6 +191,9 @@ func (t target) pause(nodes []string) (func(), string, error) {
 		if m := t.w.byName[name]; m.status == up {
 			t.w.referee.leaderGone(m)
 			m.status = paused
+			if m.box != nil {
+				m.box.pause()
+			}
 			hit = append(hit, m)
 		}
 	}
@@ -202,6 +205,9 @@ func (t target) pause(nodes []string) (func(), string, error) {
 			if m.status == paused {
 				m.status = up
 				m.wake()
+				if m.box != nil {
+					m.box.resume()
+				}
 			}
 		}
 	}, "", nil

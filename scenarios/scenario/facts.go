@@ -8,10 +8,10 @@ import (
 	"drydock/sim/history"
 )
 
-// FleetMachines returns what checkers know of the workers but for their ids.
+// FleetMachines returns what checkers know of the machines that run units but for their ids.
 func (s *Scenario) FleetMachines() []history.FleetMachine {
 	var out []history.FleetMachine
-	for i, name := range s.Workers() {
+	for i, name := range s.runners() {
 		m := s.MachineOf(i)
 		pairs := slices.Clone(m.Metadata)
 		slices.Sort(pairs)

@@ -55,7 +55,17 @@ func (s *Scenario) Workers() []string {
 	return out
 }
 
-// MachineOf returns what the i-th worker is, from 0.
+// runners returns the names of the machines that run units: workers, and members if
+// they do.
+func (s *Scenario) runners() []string {
+	out := s.Workers()
+	if s.Cluster.OnMembers {
+		out = append(out, append(s.Voters(), s.Learners()...)...)
+	}
+	return out
+}
+
+// MachineOf returns what the i-th machine that runs units is, from 0.
 func (s *Scenario) MachineOf(i int) Machine {
 	if len(s.Cluster.Machines) == 0 {
 		return Machine{}
@@ -143,7 +153,7 @@ func (d *decoder) fleet(s *Scenario) {
 			d.fail(d.at[fmt.Sprintf("cluster.clones[%d]", i)], "", "clones: %q is no worker that has one before it", name)
 		}
 	}
-	if len(s.Load.Units) > 0 && s.Cluster.Workers == 0 {
+	if len(s.Load.Units) > 0 && len(s.runners()) == 0 {
 		d.fail(d.at["load.units"], "`workers: 5` in `cluster`", "units: there are no workers to run them")
 	}
 	if s.Rest >= s.Duration-s.HealAt && d.at["rest"] != nil {

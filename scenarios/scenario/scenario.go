@@ -38,14 +38,15 @@ type Scenario struct {
 
 // Cluster is the cluster's size and its settings.
 type Cluster struct {
-	Members  int       `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
-	Learners int       `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
-	Release  int       `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 3 is the newest" default:"3" min:"1" max:"3"`
-	Newer    []string  `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
-	Workers  int       `json:"workers,omitempty" doc:"machines that run units and are no members, named w1, w2, …" default:"0" min:"0" max:"10000"`
-	Machines []Machine `json:"machines,omitempty" doc:"what the workers are, in turns"`
-	Clones   []string  `json:"clones,omitempty" doc:"workers that are copies, with its id, of the one before them: one of the two at most may have a session"`
-	Knobs    Knobs     `json:"knobs,omitempty" doc:"settings of every node"`
+	Members   int       `json:"members,omitempty" doc:"voters at the start, named n1, n2, …" default:"3" min:"1" max:"9"`
+	Learners  int       `json:"learners,omitempty" doc:"members without a vote at the start, named after the voters" default:"0" min:"0" max:"9"`
+	Release   int       `json:"release,omitempty" doc:"what the nodes' program speaks at the start: 3 is the newest" default:"3" min:"1" max:"3"`
+	Newer     []string  `json:"newer,omitempty" doc:"names of nodes that start with the newest release whatever release says"`
+	Workers   int       `json:"workers,omitempty" doc:"machines that run units and are no members, named w1, w2, …" default:"0" min:"0" max:"10000"`
+	OnMembers bool      `json:"units_on_members,omitempty" doc:"the first members run units, too" default:"false"`
+	Machines  []Machine `json:"machines,omitempty" doc:"what the workers are, in turns"`
+	Clones    []string  `json:"clones,omitempty" doc:"workers that are copies, with its id, of the one before them: one of the two at most may have a session"`
+	Knobs     Knobs     `json:"knobs,omitempty" doc:"settings of every node"`
 }
 
 // Knobs are a node's settings.

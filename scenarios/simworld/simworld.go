@@ -70,14 +70,15 @@ func config(spec runner.Spec) sim.Config {
 
 // fleet translates the machines that run units, and the units; nil without any.
 func fleet(s *scenario.Scenario) *sim.FleetConfig {
-	if s.Cluster.Workers == 0 {
+	machines := s.FleetMachines()
+	if len(machines) == 0 {
 		return nil
 	}
 	cfg := &sim.FleetConfig{Keep: s.Cluster.Knobs.KeepRunning}
 	if s.Rest > 0 {
 		cfg.RestFrom = s.Duration - s.Rest
 	}
-	for _, m := range s.FleetMachines() {
+	for _, m := range machines {
 		one := sim.FleetMachine{Name: m.Name, Metadata: make(map[string]string), Clone: slices.Contains(s.Cluster.Clones, m.Name)}
 		for _, pair := range m.Metadata {
 			key, value, _ := strings.Cut(pair, "=")
