@@ -24,6 +24,8 @@ func (c *Control) hello(machine string, s *session, h *link.Hello) {
 	}
 	m, _ := c.store.Machine(machine)
 	switch {
+	case s != nil && h.Session != s.number && h.Nonce == s.nonce:
+		c.welcome(s, h.Nonce) // the first was lost
 	case s == nil && h.Session != 0 || s != nil && h.Session != 0 && h.Session != s.number:
 		c.sayOver(machine, h.Session)
 	case s == nil:
@@ -41,8 +43,6 @@ func (c *Control) hello(machine string, s *session, h *link.Hello) {
 		// It goes on, and what it tells of itself is other than before.
 		open.Open.Was = s.number
 		c.open(machine, h.Nonce, open)
-	case h.Nonce == s.nonce:
-		c.welcome(s, h.Nonce) // the first was lost
 	default:
 		c.later(machine, s, h.Nonce)
 	}
