@@ -57,6 +57,7 @@ type script struct {
 //	slow [on|off]                         proposals and rounds wait
 //	apply, lose                           those that wait are applied, or lost
 //	confirm, miss                         the round that waits is confirmed, or not
+//	confirm old round=N                   an earlier one is, which nobody waits for
 //	show NAME                             where it is, and why
 func (s *script) run() {
 	w, args := s.w, s.words()
@@ -100,7 +101,11 @@ func (s *script) run() {
 		}
 		w.proposals = nil
 	case "confirm":
-		w.confirm()
+		if len(args) > 0 {
+			w.ctl.Confirmed(w.now, s.number("round", 1))
+		} else {
+			w.confirm()
+		}
 	case "miss":
 		w.ctl.RoundEnded(w.round)
 		w.round = 0
