@@ -188,8 +188,6 @@ func (f *fleetReferee) received(b *box, frame []byte) {
 			}
 			clear(h.hellos)
 		}
-	case fr.Closed != nil:
-		h.lost = f.w.now()
 	}
 }
 

@@ -38,14 +38,11 @@ var fleetMutants = []mutant{
 	},
 	{
 		Name: "decided-on-a-stale-view", Area: areaFleet, Checker: "units-once",
-		Fault: "a leader decides before it has applied what was logged before, and nobody looks at what a move was decided on, nor in which term",
-		Hints: []string{"scheduling-failover", "capacity-race"},
+		Fault: "a leader that was deposed goes on deciding by what it knew, and what it decides counts in any term",
+		Hints: []string{"leader-cut-off", "no-leader-briefly", "capacity-race"},
 		Edits: []edit{
-			{"node/fleet.go", "n.core.IsLeader() && applied == term &&", "n.core.IsLeader() && applied <= term &&"},
+			{"node/fleet.go", "if c.Leads() && (!leads || c.Term() != term || n.fleet.store", "if c.Leads() && (n.fleet.store"},
 			{"node/fleet/apply.go", "if term != s.env.Term {", "if term > s.env.Term {"},
-			{"node/fleet/place.go", "case u.Changed != m.Changed:", "case u.Changed < m.Changed:"},
-			{"node/fleet/place.go", "to.machine.Session != m.Session:", "m.Session == 0:"},
-			{"node/fleet/place.go", "case !u.Global && m.From == \"\" && len(u.Places) > 0:", "case m.Unit == \"\":"},
 		},
 	},
 	{
