@@ -14,7 +14,7 @@ var fleetMutants = []mutant{
 		Fault: "an agent that is cut off goes on, and has told its guard to rest",
 		Hints: []string{"worker-partition", "half-partition"},
 		Edits: []edit{
-			{"node/agent/lease.go", "return late, late, a.now >= a.lease.killAt()", "return late && false, false, false"},
+			{"node/agent/lease.go", "return a.now >= a.lease.holdAt(), a.now >= a.lease.graceAt(), a.now >= a.lease.killAt()", "return false, false, false"},
 			{"node/agent/lease.go", "next := Lease{Deadline: a.lease.deadline}", "next := Lease{Rests: true}"},
 		},
 	},
@@ -22,7 +22,7 @@ var fleetMutants = []mutant{
 		Name: "fencing-left-to-the-guard", Area: areaFleet, Checker: "restarts-have-causes",
 		Fault: "an agent that is cut off ends nothing by itself",
 		Hints: []string{"worker-partition"},
-		Edits: []edit{{"node/agent/lease.go", "return late, late, a.now >= a.lease.killAt()", "return late, false, false"}},
+		Edits: []edit{{"node/agent/lease.go", "return a.now >= a.lease.holdAt(), a.now >= a.lease.graceAt(), a.now >= a.lease.killAt()", "return a.now >= a.lease.holdAt(), false, false"}},
 	},
 	{
 		Name: "fenced-at-first-failure", Area: areaFleet, Checker: "restarts-have-causes",
@@ -58,7 +58,7 @@ var fleetMutants = []mutant{
 		Edits: []edit{{"node/scheduler/pick.go", "\t\tq.without(&p.conflicting.set)\n", ""}},
 	},
 	{
-		Name: "capacity-after-the-decision", Area: areaFleet, Checker: "units-running",
+		Name: "capacity-after-the-decision", Area: areaFleet, Checker: "restarts-have-causes",
 		Fault: "what a unit takes of its machine counts only when the decisions are handed on",
 		Hints: []string{"capacity-race"},
 		Edits: []edit{
@@ -69,7 +69,7 @@ var fleetMutants = []mutant{
 		},
 	},
 	{
-		Name: "older-orders-taken", Area: areaFleet, Checker: "units-running",
+		Name: "older-orders-taken", Area: areaFleet, Checker: "units-once",
 		Fault: "a machine takes orders that come late for the present ones",
 		Hints: []string{"reordered-orders"},
 		Edits: []edit{{"node/agent/orders.go", " || s.known && o.Version <= s.have || o.Version < s.floor || o.Version < s.version {", " {"}},
@@ -85,7 +85,7 @@ var fleetMutants = []mutant{
 		},
 	},
 	{
-		Name: "acknowledged-without-a-quorum", Area: areaFleet, Checker: "units-once",
+		Name: "acknowledged-without-a-quorum", Area: areaFleet, Checker: "restarts-have-causes",
 		Fault: "a leader acknowledges beats though it no longer leads",
 		Hints: []string{"leader-cut-off"},
 		Edits: []edit{{"node/control/round.go", "\tc.out.Round = r.number\n", "\tdefer c.Confirmed(c.now, r.number)\n"}},
