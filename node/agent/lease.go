@@ -7,7 +7,7 @@ import (
 	"drydock/node/link"
 )
 
-// terms are what a session was opened on.
+// terms are what the last leader that was heard has granted.
 type terms struct {
 	beat, lease time.Duration
 	drift       int
@@ -23,6 +23,8 @@ type lease struct {
 	terms terms
 	// deadline is the lease's, 0 if nobody has given one.
 	deadline time.Duration
+	// term is the greatest of an acknowledgement.
+	term uint64
 	// seq is that of the last beat; sent are those without an answer, oldest first.
 	seq  uint64
 	sent []sentBeat
@@ -43,7 +45,7 @@ type sentBeat struct {
 // span is how long an acknowledged beat is good for, by this machine's clock.
 func (l *lease) span() time.Duration { return link.Shorten(l.terms.lease, l.terms.drift) }
 
-// extend moves the deadline, but never back.
+// extend moves the deadline, but not back.
 func (l *lease) extend(deadline time.Duration) { l.deadline = max(l.deadline, deadline) }
 
 // holdAt is when starts wait for the next acknowledgement: what is started a moment
@@ -110,17 +112,34 @@ func (a *Agent) doom() {
 
 // ack takes the leader's word that it had a beat while it led.
 func (a *Agent) ack(k *link.Ack) {
-	if k.Session != a.session.id || !a.session.welcomed {
+	if k.Session != a.session.id || !a.session.welcomed || k.Term < a.lease.term {
 		return
 	}
+	a.lease.term = k.Term
 	for i, b := range a.lease.sent {
 		if b.seq != k.Seq {
 			continue
 		}
 		a.lease.sent = append(a.lease.sent[:0], a.lease.sent[i+1:]...)
+		a.agree(&k.Terms, b.at)
 		a.prolong(b.at)
 		break
 	}
+}
+
+// agree takes a leader's terms. If they are other than the last one's, what that one has
+// granted is forgotten: this leader doesn't wait for it.
+func (a *Agent) agree(t *link.Terms, sent time.Duration) {
+	now := terms{beat: t.Beat, lease: t.Lease, drift: t.Drift, keep: t.Keep}
+	l := &a.lease
+	if t.Lease <= 0 || t.Beat <= 0 || now == l.terms {
+		return
+	}
+	l.terms = now
+	l.deadline = min(l.deadline, sent+l.span())
+	a.stale = true
+	a.keep(true)
+	a.tell("", fmt.Sprintf("the lease is %v from now on", now.lease))
 }
 
 // prolong counts the lease from when something was sent that is acknowledged now.

@@ -148,7 +148,10 @@ func (s *script) frame(d *datadriven.TestData) (f link.Frame) {
 	case "sorry":
 		f.Sorry = &link.Sorry{Nonce: s.nonce, Why: "it lives", After: 2 * time.Second}
 	case "ack":
-		f.Ack = &link.Ack{Session: arg("session"), Seq: s.seq - arg("back"), Term: 1}
+		f.Ack = &link.Ack{Session: arg("session"), Seq: s.seq - arg("back"), Term: max(1, arg("term"))}
+		if d.HasArg("lease") {
+			f.Ack.Terms = link.Terms{Beat: time.Second, Lease: time.Duration(arg("lease")) * time.Second, Drift: drift, Keep: d.HasArg("keep")}
+		}
 	case "closed":
 		f.Closed = &link.Closed{Session: arg("session"), Why: "its lease has passed"}
 	case "noted":

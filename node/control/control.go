@@ -16,7 +16,9 @@ type Config struct {
 	Cluster uint64
 	// Beat is how often machines beat (default 500 ms), Lease how long an
 	// acknowledged beat is good for (default 3 s). All members must have the same
-	// Lease: a leader waits for what its predecessor has granted.
+	// Lease: a leader waits for what its predecessor has granted. Where it is changed
+	// from member to member, machines take the new one with a leader's first answer; one
+	// that hears none from the first leader with a shorter one relies on the longer.
 	Beat, Lease time.Duration
 	// Drift bounds how far the rate of any machine's clock is off, in parts per
 	// million (default 1000).

@@ -101,7 +101,10 @@ func (c *Control) Confirmed(now time.Duration, number uint64) {
 		}
 		if s.askedSeq != 0 {
 			c.count.Acks++
-			c.send(s.machine, &link.Frame{Ack: &link.Ack{Session: s.number, Seq: s.askedSeq, Term: c.term, Version: s.version}})
+			c.send(s.machine, &link.Frame{Ack: &link.Ack{
+				Session: s.number, Seq: s.askedSeq, Term: c.term, Version: s.version,
+				Terms: link.Terms{Beat: c.cfg.Beat, Lease: c.cfg.Lease, Drift: c.cfg.Drift, Keep: c.cfg.Keep},
+			}})
 		}
 	}
 	clear(r.asked)

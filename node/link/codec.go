@@ -146,6 +146,7 @@ func (r reader) message(f *Frame, k kind) {
 	case kindAck:
 		f.Ack = &Ack{
 			Session: r.Uint("ack.session"), Seq: r.Uint("ack.seq"), Term: r.Uint("ack.term"), Version: r.Uint("ack.version"),
+			Terms: r.terms("ack"),
 		}
 	case kindOrders:
 		f.Orders = r.orders()

@@ -45,7 +45,9 @@ func samples() []link.Frame {
 		{Welcome: &link.Welcome{Nonce: 9, Session: 7, Term: 2, Beat: 500 * time.Millisecond, Lease: 3 * time.Second, Drift: 500, Keep: true}},
 		{Redirect: &link.Redirect{Leader: 3, URLs: []string{"http://c:2380"}}},
 		{Sorry: &link.Sorry{Nonce: 9, Why: "another process has this id", After: time.Second}},
-		{Ack: &link.Ack{Session: 7, Seq: 12, Term: 2, Version: 300}},
+		{Ack: &link.Ack{Session: 7, Seq: 12, Term: 2, Version: 300, Terms: link.Terms{
+			Beat: 500 * time.Millisecond, Lease: 3 * time.Second, Drift: 500, Keep: true,
+		}}},
 		{Orders: &link.Orders{Session: 7, Term: 2, Version: 300, Part: 1, Parts: 2, Total: 1002, Units: []link.Order{
 			{Unit: "web@1.service", Gen: 5, Hash: h, Desired: fleet.Launched, Kick: 8},
 			{Unit: "log.service", Gen: 6, Hash: h, Desired: fleet.Loaded, Global: true},

@@ -85,6 +85,16 @@ type Ack struct {
 	Term         uint64
 	// Version is that of the machine's orders as the leader has applied them.
 	Version uint64
+	// Terms are what the beat is good for: this leader's, which may have been told others
+	// than the one that opened the session. Without a Lease they are as they were.
+	Terms Terms
+}
+
+// Terms are what a Welcome says, too, in its fields of the same names.
+type Terms struct {
+	Beat, Lease time.Duration
+	Drift       int
+	Keep        bool
 }
 
 // Orders are all that the machine is to have, at Version. Versions grow; an earlier

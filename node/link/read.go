@@ -50,16 +50,21 @@ func (r reader) key(field, last string, before int) string {
 }
 
 func (r reader) welcome() *Welcome {
-	w := &Welcome{
-		Nonce: r.Uint("welcome.nonce"), Session: r.Uint("welcome.session"), Term: r.Uint("welcome.term"),
-		Beat: r.span("welcome.beat"), Lease: r.span("welcome.lease"),
-	}
-	drift := r.Uint("welcome.drift")
-	if drift >= million {
-		r.Fail("welcome.drift", fmt.Sprintf("%d, want less than a million", drift))
-	}
-	w.Drift, w.Keep = int(drift), r.bool("welcome.keep")
+	w := &Welcome{Nonce: r.Uint("welcome.nonce"), Session: r.Uint("welcome.session"), Term: r.Uint("welcome.term")}
+	t := r.terms("welcome")
+	w.Beat, w.Lease, w.Drift, w.Keep = t.Beat, t.Lease, t.Drift, t.Keep
 	return w
+}
+
+// terms are those of a message that is called so.
+func (r reader) terms(message string) Terms {
+	t := Terms{Beat: r.span(message + ".beat"), Lease: r.span(message + ".lease")}
+	drift := r.Uint(message + ".drift")
+	if drift >= million {
+		r.Fail(message+".drift", fmt.Sprintf("%d, want less than a million", drift))
+	}
+	t.Drift, t.Keep = int(drift), r.bool(message+".keep")
+	return t
 }
 
 func (r reader) redirect() *Redirect {

@@ -31,10 +31,11 @@ func (h *Hello) append(b []byte) []byte {
 }
 
 func (w *Welcome) append(b []byte) []byte {
-	for _, v := range [...]uint64{w.Nonce, w.Session, w.Term, uint64(w.Beat), uint64(w.Lease), uint64(w.Drift)} {
+	for _, v := range [...]uint64{w.Nonce, w.Session, w.Term} {
 		b = wire.AppendUint(b, v)
 	}
-	return appendBool(b, w.Keep)
+	t := Terms{Beat: w.Beat, Lease: w.Lease, Drift: w.Drift, Keep: w.Keep}
+	return t.append(b)
 }
 
 func (r *Redirect) append(b []byte) []byte {
@@ -57,7 +58,15 @@ func (a *Ack) append(b []byte) []byte {
 	b = wire.AppendUint(b, a.Session)
 	b = wire.AppendUint(b, a.Seq)
 	b = wire.AppendUint(b, a.Term)
-	return wire.AppendUint(b, a.Version)
+	b = wire.AppendUint(b, a.Version)
+	return a.Terms.append(b)
+}
+
+func (t *Terms) append(b []byte) []byte {
+	for _, v := range [...]uint64{uint64(t.Beat), uint64(t.Lease), uint64(t.Drift)} {
+		b = wire.AppendUint(b, v)
+	}
+	return appendBool(b, t.Keep)
 }
 
 func (o *Orders) append(b []byte) []byte {
