@@ -97,6 +97,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	call, resp := decode(w, r)
+	if resp == nil && call.Changes() && r.Header.Get("Origin") != "" {
+		// Who changes units runs programs on all machines. No page of ours does it here,
+		// and one of somebody else's may come under any name, this node's among them.
+		resp = fleetapi.Fail(http.StatusForbidden, "pages in browsers may not change units here")
+	}
 	if resp != nil {
 		Write(w, resp)
 		return

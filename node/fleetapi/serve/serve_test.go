@@ -374,6 +374,32 @@ func TestUsers(t *testing.T) {
 	later.want("GET", "/fleet/v1/units", "", 503, failed(503, "the user can't be judged now; try again"))
 }
 
+// TestPages: what comes from a page in a browser changes nothing, even if the page
+// believes to be this node's.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	h := newFakeHost()
+	s := open(t, serve.Handler(serve.Options{Host: h}))
+	for method, status := range map[string]int{"PUT": 403, "GET": 404, "OPTIONS": 405} {
+		r, err := http.NewRequestWithContext(t.Context(), method, s.url+"/fleet/v1/units/a.service", strings.NewReader(sleep))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", s.url)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = resp.Body.Close(); resp.StatusCode != status {
+			t.Errorf("%s: %s", method, resp.Status)
+		}
+	}
+	if h.store.Units() != 0 {
+		t.Error("a page has made a unit")
+	}
+}
+
 func TestJournal(t *testing.T) {
 	t.Parallel()
 	h, m := newFakeHost(), newLocal("11")
