@@ -19,7 +19,7 @@ const enoughSteps = 2
 func (k *Shrinker) passes() []func(context.Context) {
 	return []func(context.Context){
 		k.cut, k.nothing, k.halves, k.single, k.round, k.cut, k.earlier, k.others,
-		k.load, k.members, k.world, k.others, k.single, k.plain, k.earlier, k.cut, k.round,
+		k.load, k.fleet, k.members, k.world, k.others, k.single, k.plain, k.earlier, k.cut, k.round,
 	}
 }
 
@@ -188,7 +188,7 @@ func fewerMembers(s *scenario.Scenario, n int) {
 	names := map[chaos.Selector]chaos.Selector{}
 	for i := range s.Steps {
 		chaos.Rename(s.Steps[i].Fault, func(sel chaos.Selector) chaos.Selector {
-			if !sel.IsName() {
+			if !sel.IsName() || sel[0] == 'w' { // a worker stays
 				return sel
 			}
 			if names[sel] == "" {

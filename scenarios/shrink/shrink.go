@@ -124,6 +124,7 @@ func reread(s *scenario.Scenario) *scenario.Scenario {
 // within the run.
 func tidy(s *scenario.Scenario) {
 	s.HealAt = min(s.HealAt, s.Duration-100*time.Millisecond)
+	s.Rest = min(s.Rest, (s.Duration-s.HealAt)/2)
 	var steps []scenario.Step
 	for _, step := range s.Steps {
 		if step.After != nil || step.Every != nil && step.Every.From < s.HealAt || step.Every == nil && step.At < s.HealAt {
