@@ -91,7 +91,18 @@ func (c *Control) whyThere(u *fleet.Unit, p *fleet.Placement) string {
 	case u.Desired == fleet.Launched && !st.Launched:
 		return "machine " + p.Machine + " has yet to start it"
 	}
-	return ""
+	return c.whyStays(u, p)
+}
+
+// whyStays says why a unit is still on a machine that is to be emptied.
+func (c *Control) whyStays(u *fleet.Unit, p *fleet.Placement) string {
+	if m, _ := c.store.Machine(p.Machine); !m.Drained || u.Global {
+		return ""
+	}
+	if why := c.sched.Elsewhere(u.Name); why != "" {
+		return "its machine is to be emptied, but no other can run it: " + why
+	}
+	return "its machine is to be emptied; it waits until its group may spare it"
 }
 
 // whyLeaving says what has to happen on a machine that a unit leaves.

@@ -176,11 +176,28 @@ func (s *Scheduler) Why(name string) string {
 	case s.upCount == 0:
 		return "no machine is up"
 	}
-	return s.tally(i)
+	if words := s.tally(i, none); words != "" {
+		return "no machine can run it: " + words
+	}
+	return "not decided yet"
 }
 
-// tally counts the machines by what keeps a unit off them.
-func (s *Scheduler) tally(i int32) string {
+// Elsewhere says in words why a placed unit can be on no other machine; it is empty
+// if one could take it.
+func (s *Scheduler) Elsewhere(name string) string {
+	i, ok := s.unitByName[name]
+	if !ok || s.units[i].slot == none {
+		return ""
+	}
+	if s.upCount < 2 {
+		return "there is no other machine"
+	}
+	return s.tally(i, s.units[i].slot)
+}
+
+// tally counts the machines, but for one, by what keeps a unit off them; it returns
+// nothing if they can run it.
+func (s *Scheduler) tally(i, besides int32) string {
 	r := &s.units[i]
 	type cause struct {
 		text  string
@@ -191,7 +208,7 @@ func (s *Scheduler) tally(i int32) string {
 	var causes []cause
 	for _, slot := range s.order {
 		m := &s.machines[slot]
-		if !m.up {
+		if !m.up || slot == besides {
 			continue
 		}
 		o := s.obstacle(i, m)
@@ -207,8 +224,9 @@ func (s *Scheduler) tally(i int32) string {
 		causes[k].n++
 	}
 	slices.SortStableFunc(causes, func(a, b cause) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.kind, b.kind)) })
-	if causes[0].kind == able {
-		return "not decided yet"
+	is := func(c cause) bool { return c.kind == able }
+	if is(causes[0]) || besides != none && slices.ContainsFunc(causes, is) {
+		return ""
 	}
 	const most = 5
 	var words []string
@@ -226,5 +244,5 @@ func (s *Scheduler) tally(i int32) string {
 			words = append(words, fmt.Sprintf("%d of %d: %s", c.n, s.upCount, c.text))
 		}
 	}
-	return "no machine can run it: " + strings.Join(words, "; ")
+	return strings.Join(words, "; ")
 }

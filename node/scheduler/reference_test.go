@@ -82,6 +82,15 @@ func (w world) needs(t *rapid.T) *unit.Requirements {
 			r.Resources = append(r.Resources, unit.Resource{Name: "gpu", Amount: 1})
 		}
 	}
+	for _, p := range r.MachineOf {
+		// Whoever drives away whom it follows is refused before it comes here
+		// (unit.Requirements.Validate): it would go as it comes, and who else looks at
+		// the machine in between is a matter of order.
+		if slices.ContainsFunc(slices.Concat(r.Conflicts, r.Replaces), func(g string) bool { return unit.Glob(g, p) || g == "*" }) {
+			r.MachineOf = nil
+			break
+		}
+	}
 	return r
 }
 

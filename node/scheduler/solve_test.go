@@ -60,6 +60,12 @@ func TestDrain(t *testing.T) {
 	if diff := cmp.Diff([]string{"m2", "m3"}, s.Everywhere("g.service")); diff != "" {
 		t.Errorf("global units leave at once:\n%s", diff)
 	}
+	if why := s.Elsewhere("pinned.service"); why != "2 of 3: its id isn't \"m1\" (MachineID)" {
+		t.Errorf("pinned.service stays: %s", why)
+	}
+	if why := s.Elsewhere("a.service"); why != "" {
+		t.Errorf("a.service can't go: %s", why)
+	}
 	start(s, nil, "e.service")
 	s.Solve(0)
 	want(t, s, "e.service=m2")
