@@ -247,7 +247,8 @@ func (s *Solver) placeOne() bool {
 	})
 	for _, r := range waiting {
 		m := s.best(r)
-		if m == nil && s.preempt(r) {
+		made := m == nil && s.preempt(r)
+		if made {
 			m = s.best(r)
 		}
 		if m != nil {
@@ -258,6 +259,9 @@ func (s *Solver) placeOne() bool {
 				s.kick(r)
 			}
 			return true
+		}
+		if made {
+			return true // a global unit has taken the room; who had it may go elsewhere
 		}
 	}
 	return false
