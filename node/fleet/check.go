@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"drydock/node/unit"
 )
@@ -54,6 +55,15 @@ func fits(what, s string, limit int) error {
 func few(what string, n, limit int) error {
 	if n > limit {
 		return fmt.Errorf("%w: %d %s, at most %d", ErrTooLarge, n, what, limit)
+	}
+	return nil
+}
+
+// plain refuses what would do more to a terminal than show: machines are believed less
+// than users, who see what these say of themselves.
+func plain(what, s string) error {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return fmt.Errorf("%w: its %s %q has control characters", ErrMachine, what, s)
 	}
 	return nil
 }
@@ -124,11 +134,12 @@ func (m *Machine) check() error {
 		few("URLs", len(m.URLs), MaxURLs), few("keys of metadata", len(m.Metadata), MaxMetadata),
 		few("resources", len(m.Resources), MaxResources),
 	)
+	err = firstError(err, plain("name", m.Name), plain("address", m.PrimaryIP), plain("version", m.Version), plain("boot", m.Boot))
 	if err != nil {
 		return err
 	}
 	for _, u := range m.URLs {
-		if err := fits("URL", u, MaxValueBytes); err != nil {
+		if err := firstError(fits("URL", u, MaxValueBytes), plain("URL", u)); err != nil {
 			return err
 		}
 	}
@@ -136,7 +147,7 @@ func (m *Machine) check() error {
 		if !isWord(key) {
 			return fmt.Errorf("%w: %.*q can't be a key", ErrMetadata, MaxWordBytes, key)
 		}
-		if err := fits("value of "+key, value, MaxValueBytes); err != nil {
+		if err := firstError(fits("value of "+key, value, MaxValueBytes), plain("value of "+key, value)); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,9 @@
 // itself, named 1 to that number: a Put of the template makes, changes and destroys
 // them in the same command. One that was never active has no say over instances.
 //
+// Global units go on where a machine is cut off, and so does one that is made an ordinary
+// unit meanwhile: until that machine is back it runs there, and where it is placed.
+//
 // Invariants:
 //
 //   - A machine has one session at a time. What is said in the name of a former

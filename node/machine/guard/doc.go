@@ -17,6 +17,10 @@
 // passed it says so in the lease, so that the node, if it still lives, can't renew it
 // any more, and kills until the node, knowing that nothing is left, begins another.
 //
+// One guard's end is made good by the node, within a second; what was started goes on
+// meanwhile, and the agent ends it in time. Who kills both, and none of the units, has
+// nobody left who would.
+//
 // Invariants:
 //
 //   - A guard needs nothing of the node but what lies in the directory: a next life of
