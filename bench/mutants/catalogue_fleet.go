@@ -85,9 +85,9 @@ var fleetMutants = []mutant{
 		},
 	},
 	{
-		Name: "acknowledged-without-a-quorum", Area: areaFleet, Checker: "restarts-have-causes",
+		Name: "acknowledged-without-a-quorum", Area: areaFleet, Checker: "units-once",
 		Fault: "a leader acknowledges beats though it no longer leads",
-		Hints: []string{"leader-cut-off"},
+		Hints: []string{"leader-with-workers", "leader-cut-off"},
 		Edits: []edit{{"node/control/round.go", "\tc.out.Round = r.number\n", "\tdefer c.Confirmed(c.now, r.number)\n"}},
 	},
 	{
