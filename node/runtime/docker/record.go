@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -24,7 +25,9 @@ type record struct {
 }
 
 // recordFile begins with a dot: others take what doesn't for a unit's.
-func recordFile(dir, unit string) string { return filepath.Join(dir, ".docker-"+unit) }
+func recordFile(dir, unit string) string { return filepath.Join(dir, recordPrefix+unit) }
+
+const recordPrefix = ".docker-"
 
 // started adds a start.
 func (r *record) started(at time.Time) {
@@ -67,13 +70,17 @@ func parseRecord(text []byte) (r record, err error) {
 // readRecords returns all records in a directory. One that can't be read keeps no
 // other from being used.
 func readRecords(dir string) (list []record, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, ".docker-*"))
-	if err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var errs []error
-	for _, file := range files {
-		r, ok, err := readRecord(file)
+	for _, e := range entries {
+		unit, ok := strings.CutPrefix(e.Name(), recordPrefix)
+		if !ok {
+			continue
+		}
+		r, ok, err := readRecord(recordFile(dir, unit))
 		if ok {
 			list = append(list, r)
 		}
