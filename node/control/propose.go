@@ -108,7 +108,7 @@ func (c *Control) Ended(now time.Duration, seq uint64) {
 	case closing:
 		c.queueFlight(f) // it may still take effect, so the session stays as good as over
 	case reporting:
-		f.session.reported = 0
+		f.session.reported, f.session.reporting = 0, false
 	case placing:
 		c.placed(f, nil, nil)
 	}

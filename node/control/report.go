@@ -17,21 +17,22 @@ func (c *Control) report(machine string, s *session, r *fleet.Report) {
 	case r.Seq <= m.Reported:
 		c.note(s, m.Reported)
 		return
-	case r.Seq <= s.reported:
-		return // under way
+	case s.reporting || r.Seq <= s.reported:
+		return // one at a time: what isn't noted is told again
 	}
 	command := &fleet.Command{Report: r}
 	if command.Check() != nil {
 		c.count.Refused++
 		return
 	}
-	s.reported = r.Seq
+	s.reported, s.reporting = r.Seq, true
 	c.count.Reports++
 	c.queueFlight(&flight{kind: reporting, session: s, seq: r.Seq, command: command})
 }
 
 // noted takes the end of a report.
 func (c *Control) noted(f *flight) {
+	f.session.reporting = false
 	m, ok := c.store.Machine(f.session.machine)
 	if !ok || f.session.gone || m.Session != f.session.number {
 		return

@@ -35,6 +35,7 @@ type session struct {
 	base                 uint64 // texts of orders up to this Gen are at the machine
 	held                 bool   // the first orders wait for the scheduler
 	reported             uint64 // the last report that was proposed
+	reporting            bool   // it is under way
 	metadata             map[string]string
 	resources            map[string]int64
 	drained, inScheduler bool
