@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"drydock/node"
 	"drydock/node/fleetapi/serve"
+	"drydock/node/state"
 )
 
 // noFleetSocket is the value of --fleet-socket that asks for none.
@@ -56,7 +59,18 @@ func closeSocket(l net.Listener) error {
 
 // fleetOptions are those of the fleet API, judged by g if that isn't nil.
 func (m *member) fleetOptions(g serve.Guard) serve.Options {
-	return serve.Options{Host: m.host, Local: m.machine, Guard: g, Client: m.ask, Stop: m.ending, Log: m.log}
+	return serve.Options{
+		Host: m.host, Local: m.machine, Guard: g, Client: m.ask, Token: m.cfg.JoinToken, Member: m.isMember,
+		Stop: m.ending, Log: m.log,
+	}
+}
+
+// isMember says whether a client URL is a member's.
+func (m *member) isMember(url string) (is bool) {
+	_ = m.host.Look(func(n *node.Node) {
+		is = slices.ContainsFunc(n.State().Members(), func(o state.Member) bool { return slices.Contains(o.ClientURLs, url) })
+	})
+	return is
 }
 
 // socketServer serves the fleet API at the Unix socket: whoever may open that may do

@@ -151,7 +151,8 @@ func TestRequirementsStayTheSamePointer(t *testing.T) {
 		if first != f.Requirements("a.service", u.Hash) || (first == other) != (text == plain) {
 			t.Errorf("%q: %p, then %p, another's %p", text, first, f.Requirements("a.service", u.Hash), other)
 		}
-		if twin := reload(t, f.Store); twin.Requirements("a.service", u.Hash) != twin.Requirements("a.service", u.Hash) {
+		twin := reload(t, f.Store)
+		if first := twin.Requirements("a.service", u.Hash); first != twin.Requirements("a.service", u.Hash) {
 			t.Errorf("%q is read again and again", text)
 		}
 		if len(first.Conflicts) != 1 {

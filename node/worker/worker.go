@@ -197,7 +197,7 @@ func (w *worker) serve(ctx context.Context, p *proxy) error {
 		// A client that is gone misses nothing by it.
 		_ = json.NewEncoder(rw).Encode(w.status())
 	})
-	local := &serve.Machine{Local: w.o.Machine, Judge: w.judge, Stop: p.closing}
+	local := &serve.Machine{Local: w.o.Machine, Token: w.o.Token, Judge: w.judge, Stop: p.closing}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	server := &http.Server{

@@ -8,11 +8,12 @@
 // answers such requests itself (Machine).
 //
 // While users are on, the API is for those with the role root, as the members' API
-// is. A worker has no book of users: it has a member judge the credentials that
-// come with a request. Who may open the Unix socket needs no others. Credentials go
-// with a request that is passed on, but a client's certificate can't: a user who is
-// known by one alone is not let in to journals of other machines.
+// is. Who may open the Unix socket needs no credentials. A request that is passed on
+// carries a ticket that is made with the cluster's join token, by which a worker knows
+// that a member has judged it; a user's password goes along to members only, since a
+// worker may be anybody who knows the join token. A client's certificate can't be
+// passed on: a user who is known by one alone is not let in to journals of other members.
 //
 // Files: serve.go (Handler), machine.go (what a machine knows), hop.go (asking
-// another node), socket.go.
+// another node), ticket.go, socket.go.
 package serve

@@ -13,10 +13,6 @@ import (
 	"drydock/node/fleetapi"
 )
 
-// HeaderHop is on requests that a node has passed on to a machine's node, so that
-// they aren't passed on again.
-const HeaderHop = "X-Drydock-Hop"
-
 // hopTime is how long another node may take to begin its answer.
 const hopTime = 5 * time.Second
 
@@ -52,8 +48,9 @@ func (s *server) attempt(r *http.Request, base, machine string) (*http.Response,
 		end(err)
 		return nil, err
 	}
-	out.Header.Set(HeaderHop, "1")
-	if credentials := r.Header.Get("Authorization"); credentials != "" {
+	out.Header.Set(HeaderHop, ticket(s.Token, machine, r.URL.Path, time.Now()))
+	// A member sees users' passwords anyway; whoever else is at a machine's URL doesn't.
+	if credentials := r.Header.Get("Authorization"); credentials != "" && s.Member != nil && s.Member(base) {
 		out.Header.Set("Authorization", credentials)
 	}
 	resp, err := s.Client.Do(out)

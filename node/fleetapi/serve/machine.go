@@ -27,10 +27,12 @@ type Local interface {
 }
 
 // Machine serves, on a node that passes everything else on to members, what only
-// its machine knows. Judge has a member judge a request's credentials; it returns
-// nil, or the refusal. Owns says whether a request is for this handler.
+// its machine knows. A request with a member's ticket, made with the join Token, has
+// been judged. Judge has a member judge any other's credentials; it returns nil, or
+// the refusal. Owns says whether a request is for this handler.
 type Machine struct {
 	Local Local
+	Token string
 	Judge func(r *http.Request) *api.Response
 	// Stop, if not nil, ends requests that wait.
 	Stop context.Context
@@ -43,9 +45,11 @@ func (m *Machine) Owns(r *http.Request) bool {
 
 // ServeHTTP implements http.Handler.
 func (m *Machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if refusal := m.Judge(r); refusal != nil {
-		Write(w, refusal)
-		return
+	if !admits(m.Token, r, time.Now()) {
+		if refusal := m.Judge(r); refusal != nil {
+			Write(w, refusal)
+			return
+		}
 	}
 	call, resp := decode(w, r)
 	switch {

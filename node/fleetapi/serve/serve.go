@@ -46,6 +46,11 @@ type Options struct {
 	Guard Guard
 	// Client asks other nodes' client ports; nil is http.DefaultClient.
 	Client *http.Client
+	// Token is the cluster's join token, by which machines' nodes that aren't members
+	// know that a member has judged a request. Member says whether a client URL is a
+	// member's; nil knows of none.
+	Token  string
+	Member func(url string) bool
 	// Stop, if not nil, ends requests that wait.
 	Stop context.Context
 	// Log takes what an operator may want to know; nil for none.
