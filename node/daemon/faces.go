@@ -46,7 +46,9 @@ func (m *member) newFront() *front.Front {
 		{Name: "root", Path: "/", Handler: root},
 	}
 	for _, prefix := range []string{fleetapi.Prefix, fleetapi.Alpha} {
-		mounts = append(mounts, front.Mount{Name: "fleet", Path: prefix, Handler: units}, front.Mount{Name: "fleet", Path: prefix + "/", Handler: units})
+		for _, path := range []string{prefix, prefix + "/"} {
+			mounts = append(mounts, front.Mount{Name: "fleet", Path: path, Handler: units, Private: true})
+		}
 	}
 	for _, path := range legacy.ClientPaths() {
 		mounts = append(mounts, front.Mount{Name: "legacy", Path: path, Handler: old})

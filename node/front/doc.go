@@ -17,7 +17,7 @@
 //     "ask again".
 //   - No client can hold more than Limits allow: bytes, time, connections.
 //   - Every answer carries the CORS headers, as etcd's do since 3.2, unless
-//     origins are listed.
+//     origins are listed; those of private mounts only if they are.
 //
 // Decisions, where etcd leaves one:
 //

@@ -50,6 +50,8 @@ type endpoint struct {
 	// mount is set on handlers of others: they may take their time. free is set
 	// on what operators look at while a server has too much to do.
 	mount, free bool
+	// private answers aren't for pages of other origins, unless those are listed.
+	private bool
 }
 
 // New makes a Front over a running host.
@@ -72,7 +74,7 @@ func New(o Options) *Front {
 	o.Registry.MustRegister(append(f.meter.all(), &collector{f: f})...)
 	f.routes(o.Registry, o.Pprof)
 	for _, m := range o.Mounts {
-		f.add(&endpoint{name: m.Name, path: m.Path, mount: true, serve: func(w *writer, r *http.Request) {
+		f.add(&endpoint{name: m.Name, path: m.Path, mount: true, private: m.Private, serve: func(w *writer, r *http.Request) {
 			m.Handler.ServeHTTP(w, r)
 		}})
 	}
@@ -190,7 +192,7 @@ func (f *Front) finish(w *writer, r *http.Request, name string) {
 }
 
 func (f *Front) serve(w *writer, r *http.Request, e *endpoint) {
-	f.cors(w.Header(), r)
+	f.cors(w.Header(), r, e != nil && e.private)
 	if f.refuseHead(w, r) {
 		return
 	}

@@ -153,6 +153,29 @@ func TestCORSOfSomeOrigins(t *testing.T) {
 	}
 }
 
+// TestCORSOfPrivateMounts: what isn't for everybody's pages is for those that are
+// listed.
+func TestCORSOfPrivateMounts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ cors, path, want string }{
+		{"*", "/private", ""},
+		{"*", "/open", "*"},
+		{"http://a.example", "/private", "http://a.example"},
+		{"http://b.example", "/private", ""},
+	} {
+		h := cluster(t, 1, func(x *member) {
+			x.options.CORS = tc.cors
+			x.options.Mounts = []front.Mount{
+				{Name: "p", Path: "/private", Handler: http.NotFoundHandler(), Private: true},
+				{Name: "o", Path: "/open", Handler: http.NotFoundHandler()},
+			}
+		})[0].handler.Load()
+		if got := record(h, "GET", tc.path, "", "Origin", "http://a.example").Header().Get("Access-Control-Allow-Origin"); got != tc.want {
+			t.Errorf("--cors=%s %s: %q, want %q", tc.cors, tc.path, got, tc.want)
+		}
+	}
+}
+
 // journal is a log that is read while it is written.
 type journal struct {
 	mu   sync.Mutex

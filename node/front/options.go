@@ -55,6 +55,9 @@ type Mount struct {
 	// Handler answers. It may take its time, but what it writes has to be read in
 	// time, and the body of a request is bounded by Limits.FormBytes and BodyTime.
 	Handler http.Handler
+	// Private answers may be read by pages of other origins only if Options.CORS lists
+	// them.
+	Private bool
 }
 
 // Options are what a Front is given.

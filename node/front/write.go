@@ -146,9 +146,13 @@ func (w *writer) clusterID() {
 	w.Header().Set("X-Etcd-Cluster-Id", strconv.FormatUint(w.f.cluster, 16))
 }
 
-// cors lets pages of other origins use the API.
-func (f *Front) cors(h http.Header, r *http.Request) {
+// cors lets pages of other origins use the API, what is private only if they are
+// listed.
+func (f *Front) cors(h http.Header, r *http.Request, private bool) {
 	origin := "*"
+	if private && f.origins == nil {
+		return
+	}
 	if f.origins != nil {
 		h.Set("Vary", "Origin")
 		if origin = r.Header.Get("Origin"); !slices.Contains(f.origins, origin) {
