@@ -96,7 +96,7 @@ func (b *tab) unit(h *harbour, m *machine) {
 	}
 	b.click(`button[value=loaded]`)
 	b.untilText("It is to be stopped")
-	if u, _ := h.store.Unit("hello.service"); u.Desired != fleet.Loaded {
+	if u, _ := h.unit("hello.service"); u.Desired != fleet.Loaded {
 		b.t.Errorf("it is to be %v", u.Desired)
 	}
 	b.click(`button[value=launched]`)
@@ -133,7 +133,7 @@ func (b *tab) machines(h *harbour) {
 	h.down("44")
 	b.click(`button[aria-label="Drain host11 11000000"]`)
 	b.untilText("is being emptied")
-	if m, _ := h.store.Machine(wholeID("11")); !m.Drained {
+	if m, _ := h.machine("11"); !m.Drained {
 		b.t.Error("it isn't drained")
 	}
 	b.click(`button[aria-label="End the drain host11 11000000"]`)
@@ -153,7 +153,7 @@ func (b *tab) unitByHand(h *harbour) {
 	b.reach("button Unload")
 	b.do(chromedp.KeyEvent(" "))
 	b.untilText("It is to be taken off its machine.")
-	if u, _ := h.store.Unit("hello.service"); u.Desired != fleet.Inactive {
+	if u, _ := h.unit("hello.service"); u.Desired != fleet.Inactive {
 		b.t.Errorf("it is to be %v", u.Desired)
 	}
 }

@@ -162,7 +162,7 @@ func TestFleetGuard(t *testing.T) {
 	if a := s.ask("POST", Base+"units/a.service", url.Values{"op": {"destroy"}}); a.Status != 401 {
 		t.Errorf("anybody may destroy units: %d", a.Status)
 	}
-	if _, there := h.store.Unit("a.service"); !there {
+	if _, there := h.unit("a.service"); !there {
 		t.Error("it is gone")
 	}
 	if a := s.ask("GET", Base+"units/", nil, "Authorization", "Basic Ym9iOm9wZW4="); a.Status != 200 { // bob:open

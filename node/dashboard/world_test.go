@@ -104,6 +104,19 @@ func (h *harbour) WaitFleet(ctx context.Context, after uint64) {
 	}
 }
 
+// unit and machine read the store, which others use meanwhile.
+func (h *harbour) unit(name string) (fleet.Unit, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.store.Unit(name)
+}
+
+func (h *harbour) machine(id string) (fleet.Machine, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.store.Machine(wholeID(id))
+}
+
 func wholeID(s string) string { return s + strings.Repeat("0", 32-len(s)) }
 
 func (h *harbour) must(c *fleet.Command) {
@@ -128,7 +141,7 @@ func (h *harbour) up(ids ...string) {
 
 func (h *harbour) down(id string) {
 	h.t.Helper()
-	m, _ := h.store.Machine(wholeID(id))
+	m, _ := h.machine(id)
 	h.must(&fleet.Command{Close: &fleet.Close{Term: fleetTerm, Machine: m.ID, Session: m.Session, Why: "its lease has passed"}})
 }
 
@@ -145,8 +158,8 @@ func (h *harbour) put(name string, desired fleet.Desired, options ...string) {
 // place moves a unit to a machine; from is empty for one that is nowhere.
 func (h *harbour) place(name, from, to string) {
 	h.t.Helper()
-	u, _ := h.store.Unit(name)
-	m, _ := h.store.Machine(wholeID(to))
+	u, _ := h.unit(name)
+	m, _ := h.machine(to)
 	move := fleet.Move{Unit: name, Changed: u.Changed, To: m.ID, Session: m.Session}
 	if from != "" {
 		move.From = wholeID(from)
@@ -157,8 +170,8 @@ func (h *harbour) place(name, from, to string) {
 // told has a machine tell of a unit.
 func (h *harbour) told(id, name, active, sub, why string) {
 	h.t.Helper()
-	m, _ := h.store.Machine(wholeID(id))
-	u, _ := h.store.Unit(name)
+	m, _ := h.machine(id)
+	u, _ := h.unit(name)
 	for _, p := range u.Places {
 		if p.Machine == m.ID {
 			result := "success"
