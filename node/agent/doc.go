@@ -10,7 +10,8 @@
 //
 // A machine's units that are not global may run until the lease's deadline: the
 // sending of the last beat that the leader has acknowledged, plus the lease,
-// shortened by the bound on clock rates. The clock must count the time that the
+// shortened by the bound on clock rates. Where acknowledgements fail to come it beats
+// more often, so that messages lost now and then cost nobody the lease. The clock must count the time that the
 // machine is suspended (CLOCK_BOOTTIME). After two thirds of the lease without an
 // acknowledgement the agent stops these units in good order, and starts them again
 // if the acknowledgement still comes; shortly before the deadline it kills what is

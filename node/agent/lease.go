@@ -18,6 +18,13 @@ type terms struct {
 // lease isn't so short that it is less: the guard should find nothing left to do.
 const killMargin = 100 * time.Millisecond
 
+// After hurryAfter half beats without an answer the agent beats hurry times as often:
+// where messages get lost now and then, a few of them must not cost a unit its lease.
+const (
+	hurryAfter = 3
+	hurry      = 4
+)
+
 // lease is how long what isn't global may run, and the beats that prolong it.
 type lease struct {
 	terms terms
@@ -185,7 +192,10 @@ func (a *Agent) beat() {
 	}
 	l.sent = append(l.sent, sentBeat{seq: seq, at: a.now})
 	pause := l.terms.beat
-	if l.seq == 1 {
+	switch heard := l.deadline - l.span(); { // when the last beat with an answer was sent
+	case a.now-heard > hurryAfter*l.terms.beat/2:
+		pause /= hurry
+	case l.seq == 1:
 		// Machines that were welcomed together don't go on beating together.
 		pause = pause/4 + pause*3/4*time.Duration(spread(a.cfg.Machine.ID))/256
 	}
