@@ -24,7 +24,8 @@ type Config struct {
 	// million (default 1000).
 	Drift int
 	// Gather is the least time between the beginnings of two quorum rounds
-	// (default 100 ms).
+	// (default a tenth of the lease): the beats of a few machines that come apart share
+	// one, which spares a cluster at rest most of what its machines cost it.
 	Gather time.Duration
 	// Keep has machines go on running their units when their lease passes. Units
 	// may then run twice.
@@ -40,7 +41,7 @@ func (c *Config) setDefaults() {
 	def(&c.Beat, 500*time.Millisecond)
 	def(&c.Lease, 3*time.Second)
 	def(&c.Drift, 1000)
-	def(&c.Gather, 100*time.Millisecond)
+	def(&c.Gather, c.Lease/10)
 }
 
 func def[T comparable](field *T, value T) {

@@ -19,7 +19,7 @@ import (
 // all that the leader says and does then.
 func TestConversations(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := &script{t: t, w: newWorld(t, control.Config{})}
+		s := &script{t: t, w: newWorld(t, control.Config{Gather: 100 * time.Millisecond})}
 		s.w.log = func(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			s.out.Reset()
