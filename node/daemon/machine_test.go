@@ -71,7 +71,7 @@ func TestAWorkerRunsUnits(t *testing.T) {
 	if r.m.machine != nil {
 		t.Error("a machine, though it is to be none")
 	}
-	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "said")
+	dir, file := tempDir(t), filepath.Join(t.TempDir(), "said")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

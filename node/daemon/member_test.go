@@ -61,7 +61,35 @@ func newPlace(t *testing.T, name string) *place {
 		t.Cleanup(func() { _ = ln.Close() })
 		return ln
 	}
-	return &place{name: name, dir: filepath.Join(t.TempDir(), name), client: open(), peer: open()}
+	return &place{name: name, dir: filepath.Join(tempDir(t), name), client: open(), peer: open()}
+}
+
+// tempDir is t.TempDir for directories in which a guard may still write that has
+// outlived its node: it ends by itself soon.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "daemon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		late := time.After(20 * time.Second)
+		for {
+			err := os.RemoveAll(dir)
+			if err == nil {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-late:
+				t.Error(err)
+				return
+			}
+		}
+	})
+	return dir
 }
 
 // reopen takes a place's addresses again after its member has closed them.

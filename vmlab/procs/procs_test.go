@@ -67,11 +67,30 @@ func keptDir(t testing.TB) string {
 			t.Logf("data, logs and history are kept in %s", dir)
 			return
 		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
+		removeAll(t, dir)
 	})
 	return dir
+}
+
+// removeAll removes a directory in which guards may still write that have outlived
+// their nodes: they end by themselves soon.
+func removeAll(t testing.TB, dir string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		err := os.RemoveAll(dir)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Error(err)
+			return
+		}
+	}
 }
 
 // seed is that of the environment's SEED, or one that every run draws anew: it
