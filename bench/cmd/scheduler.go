@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"drydock/bench/fleetload"
 	"drydock/bench/scheduler"
 	"drydock/node/ui"
 )
@@ -24,6 +25,7 @@ type schedulerOptions struct {
 	seed                 uint64
 	quick, json          bool
 	noSpeed, noReplay    bool
+	durable              durableOptions
 }
 
 const schedulerLong = `Measure the solver that places units on machines.
@@ -42,6 +44,11 @@ best-fit and spread are policies of the benchmark's, for comparison. First at th
 trace's own times, then under rising load: tasks come and stay. --trace names a folder
 with the CSVs of the Alibaba 2023 GPU trace (openb_node_list_*.csv and
 openb_pod_list_*.csv); without one a cluster of the same shape is made up.
+
+Through three members: a cluster of whole members in this process, with its log on the
+disk, whose machines are a load generator. Every unit is a command of its own; the clock
+runs until a majority has committed a place for each. Then single units, lost machines,
+and nothing at all; all members must be equal at the end. --durable runs only this.
 
 Exit codes: 0 measured, 2 wrong call, 4 a placement was wrong or a file unreadable,
 130 interrupted (what was measured until then is printed).`
@@ -78,6 +85,7 @@ func newScheduler(env *ui.Env) *cobra.Command {
 	f.Uint64Var(&o.seed, "seed", 1, "decides a made-up trace, and what is drawn from any")
 	f.BoolVar(&o.quick, "quick", false, "a minute's look: clusters of up to 100,000 units, one round")
 	f.BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
+	o.durable.flags(f)
 	return c
 }
 
@@ -97,6 +105,9 @@ type schedulerReport struct {
 	by      []scheduler.Strategy
 	rows    []scheduler.Row
 	replays []scheduler.Replay
+
+	durableRun *fleetload.Run
+	durable    *fleetload.Result // nil if it was left out
 }
 
 // Bounds of what may be asked for.
@@ -119,8 +130,12 @@ func (o *schedulerOptions) selection() (*schedulerReport, error) {
 	numbers(&errs, "rounds", []int{o.rounds}, 1, 1000)
 	numbers(&errs, "enough", []int{o.enough}, 1, mostUnits)
 	numbers(&errs, "most", []int{o.most}, 100, mostUnits)
-	if o.noSpeed && o.noReplay {
-		errs = append(errs, errors.New("--no-speed and --no-replay leave nothing"))
+	if o.noSpeed && o.noReplay && o.durable.off {
+		errs = append(errs, errors.New("--no-speed, --no-replay and --no-durable leave nothing"))
+	}
+	var err error
+	if r.durableRun, err = o.durable.run(); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) == 0 && !o.noSpeed && len(r.run.Cases()) == 0 {
 		errs = append(errs, fmt.Errorf("--most: %d units leave no case", o.most))
@@ -136,6 +151,10 @@ func schedulerFunc(ctx context.Context, env *ui.Env, o *schedulerOptions, change
 		if !changed("rounds") {
 			o.rounds = 1
 		}
+		o.durable.quick(changed)
+	}
+	if o.durable.only {
+		o.noSpeed, o.noReplay = true, true
 	}
 	r, err := o.selection()
 	if err != nil {
@@ -189,6 +208,9 @@ func (r *schedulerReport) measure(ctx context.Context) error {
 			return err
 		}
 	}
+	if !r.o.durable.off {
+		return r.measureDurable(ctx, progress.Update)
+	}
 	return nil
 }
 
@@ -233,6 +255,9 @@ func (r *schedulerReport) printJSON() error {
 		if err := e.Encode(map[string]*scheduler.Replay{"replay": &r.replays[i]}); err != nil {
 			return err
 		}
+	}
+	if r.durable != nil {
+		return e.Encode(map[string]*fleetload.Result{"durable": r.durable})
 	}
 	return nil
 }

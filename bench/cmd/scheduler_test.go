@@ -42,7 +42,7 @@ func traceFolder(t *testing.T) string {
 }
 
 func TestSchedulerPrints(t *testing.T) {
-	out, code, err := benchScheduler(t.Context(), t, "--shape=mixed,all", "--machines=100,200", "--per-machine=10", "--enough=1000", "--rounds=1", "--trace="+traceFolder(t))
+	out, code, err := benchScheduler(t.Context(), t, "--shape=mixed,all", "--machines=100,200", "--per-machine=10", "--enough=1000", "--rounds=1", "--no-durable", "--trace="+traceFolder(t))
 	if err != nil || code != ui.Held {
 		t.Fatalf("exit %d, %v", code, err)
 	}
@@ -57,7 +57,7 @@ func TestSchedulerPrints(t *testing.T) {
 }
 
 func TestSchedulerJSON(t *testing.T) {
-	out, _, err := benchScheduler(t.Context(), t, "--shape=plain", "--machines=100,200", "--per-machine=10", "--enough=1000", "--rounds=2", "--trace="+traceFolder(t), "--json")
+	out, _, err := benchScheduler(t.Context(), t, "--shape=plain", "--machines=100,200", "--per-machine=10", "--enough=1000", "--rounds=2", "--no-durable", "--trace="+traceFolder(t), "--json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,16 +80,23 @@ func TestSchedulerJSON(t *testing.T) {
 
 func TestSchedulerRefuses(t *testing.T) {
 	for args, want := range map[string]string{
-		"--shape=mixde":           "did you mean mixed?",
-		"--strategy=worst":        `--strategy: "worst" is none of`,
-		"--machines=99":           "--machines: 99, want 100",
-		"--per-machine=0":         "--per-machine: 0, want 1",
-		"--rounds=0":              "--rounds: 0, want 1",
-		"--enough=0":              "--enough: 0, want 1",
-		"--most=1":                "--most: 1, want 100",
-		"--most=900":              "leave no case",
-		"--no-speed --no-replay":  "leave nothing",
-		"--shape= --machines=100": "--shape: nothing was named",
+		"--shape=mixde":                       "did you mean mixed?",
+		"--strategy=worst":                    `--strategy: "worst" is none of`,
+		"--machines=99":                       "--machines: 99, want 100",
+		"--per-machine=0":                     "--per-machine: 0, want 1",
+		"--rounds=0":                          "--rounds: 0, want 1",
+		"--enough=0":                          "--enough: 0, want 1",
+		"--most=1":                            "--most: 1, want 100",
+		"--most=900":                          "leave no case",
+		"--no-speed --no-replay --no-durable": "leave nothing",
+		"--durable-machines=0":                "--durable-machines: 0, want 1",
+		"--durable-units=0":                   "--durable-units: 0, want 1",
+		"--submitters=9000":                   "--submitters: 9000, want 1",
+		"--increments=0":                      "--increments: 0, want 1",
+		"--losses=0":                          "--losses: 0, want 1",
+		"--rest=1ns":                          "--rest: 1ns, want 100ms",
+		"--storage=tape":                      `--storage: "tape" is none of`,
+		"--shape= --machines=100":             "--shape: nothing was named",
 	} {
 		out, code, err := benchScheduler(t.Context(), t, strings.Fields(args)...)
 		if err == nil || code != ui.Usage || !strings.Contains(err.Error(), want) || out != "" {

@@ -16,6 +16,9 @@ func (r *schedulerReport) printText() {
 	for i := range r.replays {
 		r.printReplay(&r.replays[i])
 	}
+	if r.durable != nil {
+		r.printDurable(r.durable)
+	}
 }
 
 func (r *schedulerReport) printSpeed() {

@@ -8,7 +8,8 @@ import (
 )
 
 // Units returns how many units there are, Machines how many machines are known,
-// those without a session too, and States how many states are.
+// those without a session too, States how many states are, and Placements how many
+// placements units have.
 func (s *Store) Units() int { return s.live.n }
 
 // Machines is said with Units.
@@ -16,6 +17,9 @@ func (s *Store) Machines() int { return s.hosts.n }
 
 // States is said with Units.
 func (s *Store) States() int { return s.states }
+
+// Placements is said with Units.
+func (s *Store) Placements() int { return s.placements }
 
 // Unit returns the unit of that name.
 func (s *Store) Unit(name string) (Unit, bool) {

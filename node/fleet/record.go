@@ -141,6 +141,7 @@ func (s *Store) resumHost(h *host) {
 
 // putPlace counts a placement's record in, or out.
 func (s *Store) putPlace(e *entry, p *Placement, sign int) {
+	s.placements += sign
 	s.content.add(s.hash(p.append(s.named(recordPlace, e.unit.Name, p.Machine))), sign)
 	s.mark(recordPlace, e.unit.Name, p.Machine)
 	s.tellUnit(e.unit.Name)

@@ -23,7 +23,8 @@ type Store struct {
 	// forgettable are machines without a session of which users have set nothing,
 	// the one that ended first in front.
 	forgettable []*host
-	states      int
+	// states and placements count those of all units.
+	states, placements int
 	// changed is the revision of the last command that changed anything.
 	changed uint64
 
