@@ -62,10 +62,10 @@ var fleetMutants = []mutant{
 		Fault: "what a unit takes of its machine counts only when the decisions are handed on",
 		Hints: []string{"capacity-race"},
 		Edits: []edit{
-			{"node/scheduler/unit.go", "\ttold   bool\n", "\ttold   bool\n\towed   bool\n"},
-			{"node/scheduler/solve.go", "\ts.put(i, slot)\n\ts.yieldGlobals(i, slot)\n\ts.kick(i)\n", "\ts.put(i, slot)\n\tif r.class.demand != nil {\n\t\tr.class.demand.take(&s.machines[slot], +1)\n\t\tr.owed = true\n\t}\n\ts.yieldGlobals(i, slot)\n\ts.kick(i)\n"},
-			{"node/scheduler/solve.go", "\t\tr.told = false\n", "\t\tr.told = false\n\t\tif r.owed && r.slot != none {\n\t\t\tr.class.demand.take(&s.machines[r.slot], -1)\n\t\t}\n\t\tr.owed = false\n"},
-			{"node/scheduler/unit.go", "\ts.mention(r.class, m.pos, (*tally).dec)\n\tif r.class.demand != nil {", "\ts.mention(r.class, m.pos, (*tally).dec)\n\tif r.class.demand != nil && !r.owed {"},
+			{"node/scheduler/record.go", "\tactive bool\n", "\tactive bool\n\towed   bool\n"},
+			{"node/scheduler/solve.go", "\ts.put(i, slot)\n\ts.yieldGlobals(i, slot)\n\ts.kick(i)\n", "\ts.put(i, slot)\n\tif d := s.class(r).demand; d != nil {\n\t\td.take(&s.machines[slot], +1)\n\t\tr.owed = true\n\t}\n\ts.yieldGlobals(i, slot)\n\ts.kick(i)\n"},
+			{"node/scheduler/solve.go", "\t\tr.told = 0\n", "\t\tr.told = 0\n\t\tif r.owed && r.slot != none {\n\t\t\ts.class(r).demand.take(&s.machines[r.slot], -1)\n\t\t}\n\t\tr.owed = false\n"},
+			{"node/scheduler/unit.go", "\ts.mention(c, m.pos, (*tally).dec)\n\tif c.demand != nil {", "\ts.mention(c, m.pos, (*tally).dec)\n\tif c.demand != nil && !r.owed {"},
 		},
 	},
 	{

@@ -166,13 +166,14 @@ func (b *subject) fill() (cpu, wall time.Duration, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	var moves []scheduler.Move
 	for i, u := range b.present {
 		b.s.SetUnit(u)
 		if i%batch == batch-1 {
-			b.s.Solve(0)
+			moves, _ = b.s.Append(moves[:0], 0)
 		}
 	}
-	b.s.Solve(0)
+	b.s.Append(moves[:0], 0)
 	if cpu, wall, err = w.stop(); err == nil {
 		err = b.complete()
 	}

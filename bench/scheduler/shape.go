@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 
 	"drydock/node/scheduler"
 	"drydock/node/unit"
@@ -94,7 +95,23 @@ func (sh Shape) units(first, n int) []scheduler.Unit {
 		list[i] = sh.unit(k, conflicts, first+i)
 		list[i].Active = true
 	}
+	joinNames(list)
 	return list
+}
+
+// joinNames has the units' names share one string, as names do that were read from
+// one file: a garbage collector that looks at each in turn would be measured with the
+// scheduler, whose they aren't.
+func joinNames(list []scheduler.Unit) {
+	var b strings.Builder
+	for i := range list {
+		b.WriteString(list[i].Name)
+	}
+	all := b.String()
+	for i := range list {
+		n := len(list[i].Name)
+		list[i].Name, all = all[:n], all[n:]
+	}
 }
 
 // unit returns one unit. Those of a template share what they need: conflicts has

@@ -11,6 +11,7 @@ import (
 // between two units of a class is their name, and so their profile.
 type class struct {
 	refs int
+	at   int32 // its number
 	key  string
 	// needs are those of the first unit of the class; all have equal ones.
 	needs    *unit.Requirements
@@ -22,17 +23,64 @@ type class struct {
 	// is given; spreads are the group's counts by Spread's keys, in its order.
 	group   *pattern
 	spreads []*spread
+	// queue is where its units wait for their turn.
+	queue *queue
+	// before and after are what the names of a group's units have before and after
+	// their instance, if it is a template's.
+	before, after string
+	// met are pointers that stand for it in Scheduler.classByNeeds; next is which of
+	// them goes when there are too many.
+	met  []*unit.Requirements
+	next int
 }
 
-// classOf returns the class of a unit's requirements.
+// metMax bounds how many pointers to equal requirements are known by a class: units
+// of one text share one.
+const metMax = 16
+
+// classOf returns the class of a unit's requirements, counting one more of its units.
 func (s *Scheduler) classOf(name string, r *unit.Requirements) *class {
-	s.key = appendClass(s.key[:0], name, r)
-	if c := s.classes[string(s.key)]; c != nil {
+	c := s.classByNeeds[r]
+	group := grouped(r)
+	if group {
+		// The class depends on the template, too.
+		c = s.lastGrouped
+		if c != nil && (c.refs == 0 || c.needs != r || c.before == "" || len(name) < len(c.before)+len(c.after) ||
+			!strings.HasPrefix(name, c.before) || !strings.HasSuffix(name, c.after) ||
+			strings.LastIndexByte(name, '.') != len(name)-len(c.after)) {
+			c = nil
+		}
+	}
+	if c != nil {
 		c.refs++
 		return c
 	}
-	c := &class{refs: 1, key: string(s.key), needs: r}
-	s.classes[c.key] = c
+	c = s.classFor(name, r)
+	if group {
+		s.lastGrouped = c
+		return c
+	}
+	if len(c.met) < metMax {
+		c.met = append(c.met, r)
+	} else {
+		delete(s.classByNeeds, c.met[c.next])
+		c.met[c.next] = r
+		c.next = (c.next + 1) % metMax
+	}
+	s.classByNeeds[r] = c
+	return c
+}
+
+// classFor finds the class by what makes it, or makes it.
+func (s *Scheduler) classFor(name string, r *unit.Requirements) *class {
+	s.key = appendClass(s.key[:0], name, r)
+	if c := s.classByKey[string(s.key)]; c != nil {
+		c.refs++
+		return c
+	}
+	c := &class{refs: 1, key: string(s.key), needs: r, queue: s.queueOf(r.Priority)}
+	c.at, s.freeClasses = number(&s.classes, c, s.freeClasses)
+	s.classByKey[c.key] = c
 	c.selector, c.demand = s.selectorOf(r), s.demandOf(r)
 	for _, peer := range r.MachineOf {
 		p := s.patternOf(!unit.IsGlob(peer), peer)
@@ -51,6 +99,7 @@ func (s *Scheduler) classOf(name string, r *unit.Requirements) *class {
 	}
 	c.conflicts, c.replaces, c.avoids = patterns(r.Conflicts), patterns(r.Replaces), patterns(r.Avoids)
 	if grouped(r) {
+		c.before, c.after = around(name)
 		c.group = s.patternOf(false, groupGlobs(name, r)...)
 		for _, key := range r.Spread {
 			c.spreads = append(c.spreads, s.spreadOf(c.group, key))
@@ -64,7 +113,12 @@ func (s *Scheduler) dropClass(c *class) {
 	if c.refs > 0 {
 		return
 	}
-	delete(s.classes, c.key)
+	delete(s.classByKey, c.key)
+	for _, r := range c.met {
+		delete(s.classByNeeds, r)
+	}
+	s.classes[c.at] = nil
+	s.freeClasses = append(s.freeClasses, c.at)
 	s.dropSelector(c.selector)
 	s.dropDemand(c.demand)
 	for _, p := range c.peers {
@@ -88,13 +142,22 @@ func grouped(r *unit.Requirements) bool {
 	return len(r.Spread) > 0 || r.Budget != (unit.Budget{})
 }
 
+// around returns what an instance's name has before and after its instance, nothing
+// if it is no template's.
+func around(name string) (before, after string) {
+	if i, j := strings.IndexByte(name, '@'), strings.LastIndexByte(name, '.'); i >= 0 && i < j {
+		return name[:i+1], name[j:]
+	}
+	return "", ""
+}
+
 // groupGlobs match the units of a unit's group: the instances of its template, or
 // itself, and what SpreadWith names.
 func groupGlobs(name string, r *unit.Requirements) []string {
 	escape := func(s string) string { return strings.ReplaceAll(s, `\`, `\\`) }
 	own := escape(name)
-	if i, j := strings.IndexByte(name, '@'), strings.LastIndexByte(name, '.'); i >= 0 && i < j {
-		own = escape(name[:i+1]) + "*" + escape(name[j:])
+	if before, after := around(name); before != "" {
+		own = escape(before) + "*" + escape(after)
 	}
 	globs := []string{own}
 	for _, g := range r.SpreadWith {

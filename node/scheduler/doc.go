@@ -53,6 +53,11 @@
 // group's units can run nowhere, as of the last change that could help them; a
 // set holds positions of machines that are up.
 //
+// What is known of a unit alone is a record without pointers (record.go), found by
+// name through a table of numbers (table.go); requirements are compared by their
+// pointers first. So a unit costs no allocation, and a million of them nothing when
+// garbage is collected.
+//
 // Files: solve.go decides; machine.go, unit.go and global.go keep what is known;
 // pick.go finds a machine; preempt.go, drain.go, rollout.go and trouble.go move
 // units on purpose; reason.go says why not.

@@ -28,7 +28,7 @@ func (s *Scheduler) Drain(machineID string, on bool) bool {
 // withdraw moves a unit off a machine that is drained, if it can go anywhere;
 // else it is tried again when something has changed.
 func (s *Scheduler) withdraw(i int32) {
-	if !s.mayDisturb(i) || !s.shift(i, -1, "machine "+s.machines[s.units[i].slot].id+" is being drained") {
+	if !s.mayDisturb(i) || !s.shift(i, -1, "machine "+s.machines[s.unit(i).slot].id+" is being drained") {
 		s.stuck = append(s.stuck, i)
 	}
 }
@@ -39,13 +39,13 @@ func (s *Scheduler) shift(i, most int32, why string) bool {
 	if s.rollsOut(i) >= 0 {
 		return false // its new version may not suit where this one would go
 	}
-	slot := s.units[i].slot
+	slot := s.unit(i).slot
 	s.quiet = true
 	s.lift(i)
-	kick := s.units[i].mayKick
-	s.units[i].mayKick = false
+	kick := s.unit(i).mayKick
+	s.unit(i).mayKick = false
 	pos := s.pick(i)
-	s.units[i].mayKick = kick
+	s.unit(i).mayKick = kick
 	s.put(i, slot)
 	s.quiet = false
 	if pos == none || s.order[pos] == slot || most >= 0 && s.machines[s.order[pos]].load > most {
@@ -61,7 +61,7 @@ func (s *Scheduler) shift(i, most int32, why string) bool {
 
 // mayDisturb says whether a unit's Budget lets it be stopped on purpose now.
 func (s *Scheduler) mayDisturb(i int32) bool {
-	c := s.units[i].class
+	c := s.class(s.unit(i))
 	if c.group == nil {
 		return true
 	}
@@ -71,9 +71,9 @@ func (s *Scheduler) mayDisturb(i int32) bool {
 
 // unsettle counts a unit as down until Running is told of it.
 func (s *Scheduler) unsettle(i int32) {
-	if r := &s.units[i]; !r.settling {
+	if r := s.unit(i); !r.settling {
 		r.settling = true
-		for _, p := range r.profile.patterns {
+		for _, p := range s.profile(r).patterns {
 			p.down++
 		}
 	}
@@ -81,13 +81,14 @@ func (s *Scheduler) unsettle(i int32) {
 
 // Running tells that a unit runs, and has for its Settle: budgets count it as up.
 func (s *Scheduler) Running(name string) {
-	i, ok := s.unitByName[name]
+	i, ok := s.lookup(name)
 	if !ok {
 		return
 	}
-	r := &s.units[i]
-	if r.trouble != nil {
-		r.trouble.failures, r.trouble.delays = 0, 0
+	r := s.unit(i)
+	if r.trouble {
+		t := s.troubleOf[i]
+		t.failures, t.delays = 0, 0
 	}
 	if !r.settling {
 		return
@@ -97,9 +98,9 @@ func (s *Scheduler) Running(name string) {
 }
 
 func (s *Scheduler) resettle(i int32) {
-	if r := &s.units[i]; r.settling {
+	if r := s.unit(i); r.settling {
 		r.settling = false
-		for _, p := range r.profile.patterns {
+		for _, p := range s.profile(r).patterns {
 			p.down--
 		}
 	}
@@ -110,7 +111,7 @@ func (s *Scheduler) unstick() {
 	stuck := s.stuck
 	s.stuck = nil
 	for _, i := range stuck {
-		if s.units[i].slot != none {
+		if s.unit(i).slot != none {
 			s.recheck(i)
 		}
 	}
@@ -138,7 +139,7 @@ func (s *Scheduler) Rebalance(limit int) int {
 				if moved == limit || s.machines[slot].load < load {
 					break
 				}
-				if s.units[u].class.needs.Rebalance && s.mayDisturb(u) && s.shift(u, load-2, "another machine has fewer units") {
+				if s.class(s.unit(u)).needs.Rebalance && s.mayDisturb(u) && s.shift(u, load-2, "another machine has fewer units") {
 					moved++
 				}
 			}

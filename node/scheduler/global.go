@@ -15,7 +15,7 @@ type global struct {
 
 // touch notes that a global unit has come to a machine or gone.
 func (s *Scheduler) touch(i, slot int32) {
-	g := s.units[i].global
+	g := s.globalOf[i]
 	if g.told.n == 0 {
 		s.globalTold = append(s.globalTold, i)
 	}
@@ -25,9 +25,10 @@ func (s *Scheduler) touch(i, slot int32) {
 // startGlobal has a global unit run wherever it can.
 func (s *Scheduler) startGlobal(i int32) {
 	s.settle()
-	r := &s.units[i]
-	if r.global == nil {
-		r.global = &global{}
+	r := s.unit(i)
+	if !r.global {
+		r.global = true
+		s.globalOf[i] = &global{}
 		s.globals = append(s.globals, i)
 	}
 	for _, slot := range s.order {
@@ -38,10 +39,10 @@ func (s *Scheduler) startGlobal(i int32) {
 }
 
 func (s *Scheduler) stopGlobal(i int32) {
-	g := s.units[i].global
+	g := s.globalOf[i]
 	s.globals = slices.DeleteFunc(s.globals, func(o int32) bool { return o == i })
 	for pos := range g.was.each {
-		s.globalGoodbyes = append(s.globalGoodbyes, Move{Unit: s.units[i].name, From: s.machines[s.order[pos]].id, Why: "not to run any more"})
+		s.globalGoodbyes = append(s.globalGoodbyes, Move{Unit: s.name(i), From: s.machines[s.order[pos]].id, Why: "not to run any more"})
 	}
 	on := slices.Collect(g.on.each)
 	for _, pos := range on {
@@ -50,7 +51,8 @@ func (s *Scheduler) stopGlobal(i int32) {
 	for pos := range g.missing.each {
 		s.machines[s.order[pos]].missing--
 	}
-	s.units[i].global = nil
+	s.unit(i).global = false
+	delete(s.globalOf, i)
 	for _, pos := range on {
 		if slot := s.order[pos]; s.machines[slot].missing > 0 {
 			s.settleGlobals(slot)
@@ -65,7 +67,7 @@ func (s *Scheduler) settleGlobals(slot int32) {
 		s.settleGlobal(i, slot)
 	}
 	for _, i := range s.globals {
-		if !s.units[i].global.on.has(s.machines[slot].pos) {
+		if !s.globalOf[i].on.has(s.machines[slot].pos) {
 			s.settleGlobal(i, slot)
 		}
 	}
@@ -73,13 +75,13 @@ func (s *Scheduler) settleGlobals(slot int32) {
 
 // settleGlobal starts or stops a global unit on a machine.
 func (s *Scheduler) settleGlobal(i, slot int32) {
-	r, m := &s.units[i], &s.machines[slot]
-	g := r.global
+	r, m := s.unit(i), &s.machines[slot]
+	g := s.globalOf[i]
 	here := g.on.has(m.pos)
 	if here {
 		s.countGlobal(i, slot, -1)
 	}
-	suits := r.class.selector == nil || r.class.selector.has(m.pos)
+	suits := s.class(r).selector == nil || s.class(r).selector.has(m.pos)
 	runs := suits && !m.closed && s.globalObstacle(i, m).kind == able
 	if runs {
 		s.countGlobal(i, slot, +1)
@@ -93,7 +95,7 @@ func (s *Scheduler) settleGlobal(i, slot int32) {
 		g.on.remove(m.pos)
 		s.touch(i, slot)
 		s.improve(slot)
-		for _, p := range r.profile.patterns {
+		for _, p := range s.profile(r).patterns {
 			if p.peers > 0 && !p.globals.has(m.pos) {
 				s.recheckPeers(slot, p)
 			}
@@ -115,10 +117,10 @@ func (s *Scheduler) miss(g *global, m *machine, missing bool) {
 // leaveGlobal ends a global unit on a machine that is about to go, or for good.
 func (s *Scheduler) leaveGlobal(i, slot int32) {
 	s.countGlobal(i, slot, -1)
-	s.units[i].global.on.remove(s.machines[slot].pos)
+	s.globalOf[i].on.remove(s.machines[slot].pos)
 	s.touch(i, slot)
 	s.improve(slot)
-	for _, p := range s.units[i].profile.patterns {
+	for _, p := range s.profile(s.unit(i)).patterns {
 		if p.peers > 0 && !p.globals.has(s.machines[slot].pos) {
 			s.recheckPeers(slot, p)
 		}
@@ -128,7 +130,7 @@ func (s *Scheduler) leaveGlobal(i, slot int32) {
 // countGlobal counts a global unit on a machine, or no longer, apart from placed
 // ones, which need not give way to it.
 func (s *Scheduler) countGlobal(i, slot int32, by int32) {
-	r, m := &s.units[i], &s.machines[slot]
+	r, m := s.unit(i), &s.machines[slot]
 	count := (*tally).inc
 	if by < 0 {
 		count = (*tally).dec
@@ -136,14 +138,14 @@ func (s *Scheduler) countGlobal(i, slot int32, by int32) {
 	} else {
 		m.globals = append(m.globals, i)
 	}
-	for _, p := range r.profile.patterns {
+	for _, p := range s.profile(r).patterns {
 		count(&p.globals, m.pos)
 	}
-	for _, p := range r.class.conflicts {
+	for _, p := range s.class(r).conflicts {
 		count(&p.reserving, m.pos)
 	}
-	if r.class.demand != nil {
-		r.class.demand.take(m, int64(-by))
+	if s.class(r).demand != nil {
+		s.class(r).demand.take(m, int64(-by))
 		s.loosen(slot)
 	}
 	s.setLoad(m, m.load+by)
@@ -163,13 +165,13 @@ func (s *Scheduler) yieldGlobals(i, slot int32) {
 
 // conflict says whether either of two units' Conflicts match the other.
 func (s *Scheduler) conflict(a, b int32) bool {
-	for _, p := range s.units[a].class.conflicts {
-		if p.matches(s.units[b].name) {
+	for _, p := range s.class(s.unit(a)).conflicts {
+		if p.matches(s.name(b)) {
 			return true
 		}
 	}
-	for _, p := range s.units[b].class.conflicts {
-		if p.matches(s.units[a].name) {
+	for _, p := range s.class(s.unit(b)).conflicts {
+		if p.matches(s.name(a)) {
 			return true
 		}
 	}
@@ -179,7 +181,7 @@ func (s *Scheduler) conflict(a, b int32) bool {
 // globalObstacle returns what keeps a global unit, which isn't there, off a
 // machine that suits it.
 func (s *Scheduler) globalObstacle(i int32, m *machine) obstacle {
-	r := &s.units[i]
+	r := s.unit(i)
 	if u := s.conflicting(i, m); u != none {
 		return obstacle{kind: conflicts, unit: u}
 	}
@@ -188,7 +190,7 @@ func (s *Scheduler) globalObstacle(i int32, m *machine) obstacle {
 			return obstacle{kind: conflicts, unit: g}
 		}
 	}
-	if d := r.class.demand; d != nil && !d.fits(m) {
+	if d := s.class(r).demand; d != nil && !d.fits(m) {
 		return obstacle{kind: short, resource: d.short(m)}
 	}
 	return obstacle{}
@@ -217,30 +219,32 @@ func (s *Scheduler) Resume(u Unit, machineIDs ...string) {
 	if u.Needs == nil {
 		u.Needs = &s.nothing
 	}
-	if _, known := s.unitByName[u.Name]; known || !u.Active {
+	hash := s.byName.hash(u.Name)
+	if _, known := s.find(hash, u.Name); known || !u.Active {
 		s.SetUnit(u)
 		return
 	}
 	if !u.Needs.Global {
 		s.SetUnit(u)
 		if len(machineIDs) > 0 && s.Assign(u.Name, machineIDs[0]) {
-			r := &s.units[s.unitByName[u.Name]]
+			i, _ := s.find(hash, u.Name)
+			r := s.unit(i)
 			r.mayKick, r.resumed = false, true
 		}
 		return
 	}
 	s.settle()
-	i := s.enter(u.Name, s.classOf(u.Name, u.Needs))
-	r := &s.units[i]
-	r.global = &global{}
+	i := s.enter(hash, u.Name, s.classOf(u.Name, u.Needs))
+	g := &global{}
+	s.unit(i).global, s.globalOf[i] = true, g
 	s.globals = append(s.globals, i)
 	s.activate(i, true)
 	for _, id := range machineIDs {
 		slot, ok := s.machineByID[id]
-		if !ok || !s.machines[slot].up || !r.global.on.add(s.machines[slot].pos) {
+		if !ok || !s.machines[slot].up || !g.on.add(s.machines[slot].pos) {
 			continue
 		}
-		r.global.was.add(s.machines[slot].pos)
+		g.was.add(s.machines[slot].pos)
 		s.countGlobal(i, slot, +1)
 	}
 	s.resumed = int32(len(s.order))
@@ -252,20 +256,20 @@ func (s *Scheduler) GlobalMoves() []Move {
 	moves := s.globalGoodbyes
 	s.globalGoodbyes = nil
 	for _, i := range s.globalTold {
-		r := &s.units[i]
-		if r.global == nil {
+		g := s.globalOf[i]
+		if g == nil {
 			continue // stopped: said already
 		}
-		for pos := range r.global.told.each {
+		for pos := range g.told.each {
 			m := &s.machines[s.order[pos]]
-			switch here := r.global.on.has(pos); {
-			case here && r.global.was.add(pos):
-				moves = append(moves, Move{Unit: r.name, To: m.id})
-			case !here && r.global.was.remove(pos):
-				moves = append(moves, Move{Unit: r.name, From: m.id, Why: s.whyGone(i, m)})
+			switch here := g.on.has(pos); {
+			case here && g.was.add(pos):
+				moves = append(moves, Move{Unit: s.name(i), To: m.id})
+			case !here && g.was.remove(pos):
+				moves = append(moves, Move{Unit: s.name(i), From: m.id, Why: s.whyGone(i, m)})
 			}
 		}
-		r.global.told = set{}
+		g.told = set{}
 	}
 	s.globalTold = s.globalTold[:0]
 	return moves

@@ -126,14 +126,14 @@ func (s *Scheduler) RemoveMachine(id string) bool {
 	m := &s.machines[slot]
 	for m.first != none {
 		u := m.first
-		s.units[u].mayKick = true
+		s.unit(u).mayKick = true
 		s.evict(u, "machine "+id+" is gone")
 	}
 	for len(m.globals) > 0 {
 		s.leaveGlobal(m.globals[0], slot)
 	}
 	for _, g := range s.globals {
-		s.units[g].global.missing.remove(m.pos)
+		s.globalOf[g].missing.remove(m.pos)
 	}
 	m.missing = 0
 	s.loosen(slot)
@@ -199,10 +199,10 @@ func (s *Scheduler) renumber(to []int32) {
 		d.tight.renumber(to)
 	}
 	for _, g := range s.globals {
-		s.units[g].global.on.renumber(to)
-		s.units[g].global.missing.renumber(to)
-		s.units[g].global.was.renumber(to)
-		s.units[g].global.told.renumber(to)
+		s.globalOf[g].on.renumber(to)
+		s.globalOf[g].missing.renumber(to)
+		s.globalOf[g].was.renumber(to)
+		s.globalOf[g].told.renumber(to)
 	}
 	s.closed.renumber(to)
 	s.levels = levels{drops: s.levels.drops + 1}
@@ -281,7 +281,7 @@ func (s *Scheduler) relabel(slot int32, metadata map[string]string) {
 // first.
 func (s *Scheduler) unitsOn(slot int32) []int32 {
 	var on []int32
-	for u := s.machines[slot].first; u != none; u = s.units[u].next {
+	for u := s.machines[slot].first; u != none; u = s.unit(u).next {
 		on = append(on, u)
 	}
 	return on
@@ -292,7 +292,7 @@ func (s *Scheduler) unitsOn(slot int32) []int32 {
 func (s *Scheduler) recheckMachine(slot int32) {
 	units := s.unitsOn(slot)
 	slices.SortStableFunc(units, func(a, b int32) int {
-		return cmp.Compare(s.units[a].class.needs.Priority, s.units[b].class.needs.Priority)
+		return cmp.Compare(s.class(s.unit(a)).needs.Priority, s.class(s.unit(b)).needs.Priority)
 	})
 	for _, u := range slices.Backward(units) {
 		s.recheck(u)

@@ -14,9 +14,9 @@ type pattern struct {
 	id   int
 	refs int
 	key  string
-	// globs match the names; literal ones are compared as they are, because a
-	// name may hold a backslash.
-	globs   []string
+	// globs match the names; a literal pattern's one is compared as it is, because
+	// a name may hold a backslash.
+	globs   []glob
 	literal bool
 	// units and globals count the placed units whose names match.
 	units, globals tally
@@ -36,25 +36,61 @@ type pattern struct {
 
 func (p *pattern) matches(name string) bool {
 	if p.literal {
-		return p.globs[0] == name
+		return p.globs[0].text == name
 	}
-	return slices.ContainsFunc(p.globs, func(g string) bool { return unit.Glob(g, name) })
+	for i := range p.globs {
+		if p.globs[i].matches(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// glob is a glob of unit names.
+type glob struct {
+	text string
+	// stem is what the names that it matches begin with, all up to the first
+	// wildcard. Exact ones have none; in simple ones it is a star, and tail all the
+	// rest.
+	stem, tail    string
+	exact, simple bool
+}
+
+func newGlob(text string) glob {
+	i := strings.IndexAny(text, wild)
+	if i < 0 {
+		return glob{text: text, stem: text, exact: true}
+	}
+	g := glob{text: text, stem: text[:i], tail: text[i+1:]}
+	g.simple = text[i] == '*' && !strings.ContainsAny(g.tail, wild)
+	return g
+}
+
+// wild are the characters that don't stand for themselves in a glob.
+const wild = `*?[\`
+
+// matches is unit.Glob, quicker for what most globs are.
+func (g *glob) matches(name string) bool {
+	if g.exact {
+		return g.text == name
+	}
+	if !g.simple {
+		return unit.Glob(g.text, name)
+	}
+	return len(name) >= len(g.stem)+len(g.tail) && strings.HasPrefix(name, g.stem) && strings.HasSuffix(name, g.tail) &&
+		strings.IndexByte(name[len(g.stem):len(name)-len(g.tail)], '/') < 0
 }
 
 // stems are the beginnings that the names matched by the pattern have, without
 // any wildcard.
 func (p *pattern) stems() []string {
 	if p.literal {
-		return p.globs
+		return []string{p.globs[0].text}
 	}
 	stems := make([]string, 0, len(p.globs))
 	for _, g := range p.globs {
-		stem := g
-		if i := strings.IndexAny(g, `*?[\`); i >= 0 {
-			stem = g[:i]
-		}
-		if !slices.Contains(stems, stem) {
-			stems = append(stems, stem)
+		if !slices.Contains(stems, g.stem) {
+			stems = append(stems, g.stem)
 		}
 	}
 	return stems
@@ -71,13 +107,16 @@ func (s *Scheduler) patternOf(literal bool, globs ...string) *pattern {
 		p.refs++
 		return p
 	}
-	p := &pattern{id: s.lastPattern, refs: 1, key: key, globs: globs, literal: literal}
+	p := &pattern{id: s.lastPattern, refs: 1, key: key, literal: literal}
+	for _, g := range globs {
+		p.globs = append(p.globs, newGlob(g))
+	}
 	s.lastPattern++
 	s.patternByKey[key] = p
 	s.patterns = append(s.patterns, p)
 	for _, stem := range p.stems() {
 		if s.stems[stem] == nil {
-			s.stemLengths = countLength(s.stemLengths, len(stem), +1)
+			s.countStem(stem, +1)
 		}
 		s.stems[stem] = append(s.stems[stem], p)
 	}
@@ -87,13 +126,31 @@ func (s *Scheduler) patternOf(literal bool, globs ...string) *pattern {
 	return p
 }
 
-// countLength changes the number of stems of a length.
-func countLength(lengths []int, n, by int) []int {
-	for len(lengths) <= n {
-		lengths = append(lengths, 0)
+// stemLength counts the stems of one length, by their last byte: most are an @ or a
+// dash, which a name has at few places.
+type stemLength struct {
+	n    int
+	ends [256]int32
+}
+
+// has says whether there may be a stem that is how a name begins.
+func (l *stemLength) has(name string, length int) bool {
+	return l != nil && l.n > 0 && (length == 0 || l.ends[name[length-1]] > 0)
+}
+
+func (s *Scheduler) countStem(stem string, by int) {
+	for len(s.stemLengths) <= len(stem) {
+		s.stemLengths = append(s.stemLengths, nil)
 	}
-	lengths[n] += by
-	return lengths
+	l := s.stemLengths[len(stem)]
+	if l == nil {
+		l = &stemLength{}
+		s.stemLengths[len(stem)] = l
+	}
+	l.n += by
+	if stem != "" {
+		l.ends[stem[len(stem)-1]] += int32(by)
+	}
 }
 
 func (s *Scheduler) dropPattern(p *pattern) {
@@ -109,7 +166,7 @@ func (s *Scheduler) dropPattern(p *pattern) {
 		s.stems[stem] = rest
 		if len(rest) == 0 {
 			delete(s.stems, stem)
-			s.stemLengths = countLength(s.stemLengths, len(stem), -1)
+			s.countStem(stem, -1)
 		}
 	}
 	delete(s.patternByKey, p.key)
@@ -120,8 +177,8 @@ func (s *Scheduler) dropPattern(p *pattern) {
 // patternsFor returns the patterns that match a name, by number.
 func (s *Scheduler) patternsFor(name string) []*pattern {
 	s.found = s.found[:0]
-	for n, stems := range s.stemLengths {
-		if stems == 0 || n > len(name) {
+	for n, l := range s.stemLengths[:min(len(s.stemLengths), len(name)+1)] {
+		if !l.has(name, n) {
 			continue
 		}
 		for _, p := range s.stems[name[:n]] {
@@ -137,15 +194,15 @@ func (s *Scheduler) patternsFor(name string) []*pattern {
 // matching returns the known units that a pattern matches.
 func (s *Scheduler) matching(p *pattern) []int32 {
 	if p.literal {
-		if u, ok := s.unitByName[p.globs[0]]; ok {
+		if u, ok := s.lookup(p.globs[0].text); ok {
 			return []int32{u}
 		}
 		return nil
 	}
 	var found []int32
 	for _, stem := range p.stems() {
-		for _, u := range s.names.withPrefix(s, stem) {
-			if p.matches(s.units[u].name) {
+		for _, u := range s.names.beginning(s, stem) {
+			if p.matches(s.name(u)) {
 				found = append(found, u)
 			}
 		}
@@ -158,37 +215,47 @@ func (s *Scheduler) matching(p *pattern) []int32 {
 // same one.
 type profile struct {
 	refs     int
+	at       int32 // its number
 	key      string
 	patterns []*pattern
 }
 
 // profileOf returns the profile for a set of patterns in order of their numbers.
 func (s *Scheduler) profileOf(patterns []*pattern) *profile {
+	if len(patterns) == 0 {
+		return s.profiles[0]
+	}
 	s.key = s.key[:0]
 	for _, p := range patterns {
 		s.key = appendInts(s.key, int64(p.id))
 	}
-	if f := s.profiles[string(s.key)]; f != nil {
+	if f := s.profileByKey[string(s.key)]; f != nil {
 		f.refs++
 		return f
 	}
 	f := &profile{refs: 1, key: string(s.key), patterns: slices.Clone(patterns)}
-	s.profiles[f.key] = f
+	f.at, s.freeProfiles = number(&s.profiles, f, s.freeProfiles)
+	s.profileByKey[f.key] = f
 	return f
 }
 
 func (s *Scheduler) dropProfile(f *profile) {
+	if f.at == 0 {
+		return
+	}
 	f.refs--
 	if f.refs == 0 {
-		delete(s.profiles, f.key)
+		delete(s.profileByKey, f.key)
+		s.profiles[f.at] = nil
+		s.freeProfiles = append(s.freeProfiles, f.at)
 	}
 }
 
 // enterPattern adds a pattern to the profile of a unit that it matches, or takes
 // it away.
 func (s *Scheduler) enterPattern(u int32, p *pattern, in bool) {
-	r := &s.units[u]
-	old := r.profile
+	r := s.unit(u)
+	old := s.profile(r)
 	patterns := slices.Clone(old.patterns)
 	i, has := slices.BinarySearchFunc(patterns, p.id, func(o *pattern, id int) int { return o.id - id })
 	switch {
@@ -199,11 +266,11 @@ func (s *Scheduler) enterPattern(u int32, p *pattern, in bool) {
 	default:
 		patterns = slices.Delete(patterns, i, i+1)
 	}
-	asleep := r.wait != nil
+	asleep := r.wait != none
 	if asleep {
 		s.unwait(u)
 	}
-	r.profile = s.profileOf(patterns)
+	r.profile = s.profileOf(patterns).at
 	s.dropProfile(old)
 	if asleep {
 		s.enqueue(u)
@@ -212,7 +279,7 @@ func (s *Scheduler) enterPattern(u int32, p *pattern, in bool) {
 	if !in {
 		n = -1
 	}
-	if r.active && !r.class.needs.Global {
+	if r.active && !s.class(r).needs.Global {
 		p.active += n
 		if r.slot == none {
 			p.down += n
@@ -231,84 +298,9 @@ func (s *Scheduler) enterPattern(u int32, p *pattern, in bool) {
 	if r.slot != none {
 		by(&p.units, s.machines[r.slot].pos)
 	}
-	if r.global != nil {
-		for pos := range r.global.on.each {
+	if r.global {
+		for pos := range s.globalOf[u].on.each {
 			by(&p.globals, pos)
 		}
 	}
-}
-
-// names finds units by the beginning of their names. New names are put in order
-// only when somebody asks: most clusters have few patterns.
-type names struct {
-	fresh []int32
-	// runs are sorted; each is at most half as long as the one before.
-	runs [][]string
-	// stale says that runs may hold names that have no unit any more, or twice.
-	stale bool
-}
-
-// freshMax is how many names are looked through rather than sorted.
-const freshMax = 32
-
-func (n *names) withPrefix(s *Scheduler, prefix string) []int32 {
-	if len(n.fresh) > freshMax {
-		n.sort(s)
-	}
-	var found []int32
-	for _, u := range n.fresh {
-		if s.units[u].name != "" && strings.HasPrefix(s.units[u].name, prefix) {
-			found = append(found, u)
-		}
-	}
-	for _, run := range n.runs {
-		i, _ := slices.BinarySearch(run, prefix)
-		for ; i < len(run) && strings.HasPrefix(run[i], prefix); i++ {
-			if u, ok := s.unitByName[run[i]]; ok {
-				found = append(found, u)
-			}
-		}
-	}
-	return found
-}
-
-// sort makes a run of the fresh names and merges runs until each is short beside
-// the one before.
-func (n *names) sort(s *Scheduler) {
-	run := make([]string, 0, len(n.fresh))
-	for _, u := range n.fresh {
-		if s.units[u].name != "" {
-			run = append(run, s.units[u].name)
-		}
-	}
-	n.fresh = n.fresh[:0]
-	slices.Sort(run)
-	for len(n.runs) > 0 && len(n.runs[len(n.runs)-1]) < 2*len(run) {
-		last := n.runs[len(n.runs)-1]
-		n.runs = n.runs[:len(n.runs)-1]
-		run = merge(s, last, run, n.stale)
-	}
-	n.stale = n.stale && len(n.runs) > 0
-	n.runs = append(n.runs, run)
-}
-
-// merge joins two sorted runs; if they may be stale, without the names that have no
-// unit any more, and each once.
-func merge(s *Scheduler, a, b []string, stale bool) []string {
-	out := make([]string, 0, len(a)+len(b))
-	for len(a) > 0 || len(b) > 0 {
-		from := &a
-		if len(a) == 0 || len(b) > 0 && b[0] < a[0] {
-			from = &b
-		}
-		name := (*from)[0]
-		*from = (*from)[1:]
-		if stale {
-			if _, ok := s.unitByName[name]; !ok || len(out) > 0 && out[len(out)-1] == name {
-				continue
-			}
-		}
-		out = append(out, name)
-	}
-	return out
 }

@@ -36,8 +36,8 @@ func (q *query) without(s *set) {
 // values of Spread's keys have the fewest of its group, then the least loaded,
 // then the one with the lowest id. It returns none if no machine can run it.
 func (s *Scheduler) pick(i int32) int32 {
-	r := &s.units[i]
-	c := r.class
+	r := s.unit(i)
+	c := s.class(r)
 	q := &s.query
 	*q = query{unit: i, include: q.include[:0], exclude: q.exclude[:0], few: q.few[:0], lacks: q.lacks[:0], scratch: q.scratch, demand: c.demand}
 	if c.selector != nil {
@@ -64,8 +64,8 @@ func (s *Scheduler) pick(i int32) int32 {
 			q.without(&p.globals.set)
 		}
 	}
-	q.careful = r.trouble != nil || len(c.replaces) > 0
-	for _, p := range r.profile.patterns {
+	q.careful = r.trouble || len(c.replaces) > 0
+	for _, p := range s.profile(r).patterns {
 		q.without(&p.conflicting.set)
 		if !r.mayKick {
 			q.without(&p.reserving.set)
@@ -82,7 +82,7 @@ func (s *Scheduler) pick(i int32) int32 {
 	for _, p := range c.avoids {
 		q.without(&p.units.set)
 	}
-	for _, p := range r.profile.patterns {
+	for _, p := range s.profile(r).patterns {
 		q.without(&p.avoiding.set)
 	}
 	found := s.spreadOut(q, c.spreads)
@@ -101,7 +101,7 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 		return s.search(q)
 	}
 	sp := keys[0]
-	limit := s.units[q.unit].class.needs.SpreadLimit
+	limit := s.class(s.unit(q.unit)).needs.SpreadLimit
 	if label := s.labels[sp.key]; label != nil {
 		for len(q.scratch) < len(keys) {
 			q.scratch = append(q.scratch, set{})
@@ -278,18 +278,18 @@ func (s *Scheduler) admits(q *query, pos int32) bool {
 // is none: one that replaces i, or, unless i may drive it away, one that i
 // replaces. Units that replace each other don't mind.
 func (s *Scheduler) replacement(i int32, m *machine) int32 {
-	r := &s.units[i]
+	r := s.unit(i)
 	near := false
-	for _, p := range r.profile.patterns {
+	for _, p := range s.profile(r).patterns {
 		near = near || p.replacing.has(m.pos)
 	}
-	for _, p := range r.class.replaces {
+	for _, p := range s.class(r).replaces {
 		near = near || !r.mayKick && p.units.has(m.pos)
 	}
 	if !near {
 		return none
 	}
-	for u := m.first; u != none; u = s.units[u].next {
+	for u := m.first; u != none; u = s.unit(u).next {
 		if u == i {
 			continue
 		}
@@ -303,8 +303,8 @@ func (s *Scheduler) replacement(i int32, m *machine) int32 {
 
 // replaces says whether unit i's Replaces match unit u.
 func (s *Scheduler) replaces(i, u int32) bool {
-	for _, p := range s.units[i].class.replaces {
-		if p.matches(s.units[u].name) {
+	for _, p := range s.class(s.unit(i)).replaces {
+		if p.matches(s.name(u)) {
 			return true
 		}
 	}
@@ -313,14 +313,14 @@ func (s *Scheduler) replaces(i, u int32) bool {
 
 // kick drives away what a unit replaces on its machine, and uses up its right to.
 func (s *Scheduler) kick(i int32) {
-	r := &s.units[i]
+	r := s.unit(i)
 	r.mayKick = false
-	if len(r.class.replaces) == 0 {
+	if len(s.class(r).replaces) == 0 {
 		return
 	}
 	for _, u := range s.unitsOn(r.slot) {
 		if u != i && s.replaces(i, u) && !s.replaces(u, i) {
-			s.evict(u, "replaced by "+r.name)
+			s.evict(u, "replaced by "+s.name(i))
 		}
 	}
 }

@@ -37,14 +37,14 @@ func (s *Scheduler) preempt(i int32) bool {
 		return false
 	}
 	for _, u := range best.victims {
-		s.evict(u, "makes room for "+s.units[i].name+", which has a higher priority")
+		s.evict(u, "makes room for "+s.name(i)+", which has a higher priority")
 	}
 	return true
 }
 
 // outranks says whether a unit of lower priority has a place.
 func (s *Scheduler) outranks(i int32) bool {
-	priority := s.units[i].class.needs.Priority
+	priority := s.class(s.unit(i)).needs.Priority
 	return slices.ContainsFunc(s.queues, func(q *queue) bool { return q.priority < priority && q.placed > 0 })
 }
 
@@ -68,31 +68,31 @@ func (s *Scheduler) suits(i int32, m *machine) bool {
 // makeRoom returns which units of lower priority have to leave a machine for a
 // unit to run there: all that exclude it, and as few more as free what it needs.
 func (s *Scheduler) makeRoom(i, slot int32) (*eviction, bool) {
-	r, m := &s.units[i], &s.machines[slot]
+	r, m := s.unit(i), &s.machines[slot]
 	if !r.mayKick && slices.ContainsFunc(m.globals, func(g int32) bool { return s.conflict(i, g) }) {
 		return nil, false
 	}
-	priority := r.class.needs.Priority
+	priority := s.class(r).needs.Priority
 	e := &eviction{slot: slot, worst: -1 << 31}
 	var others []int32
 	need := s.shortage(i, m)
 	for _, u := range s.unitsOn(slot) {
-		lower := s.units[u].class.needs.Priority < priority
+		lower := s.class(s.unit(u)).needs.Priority < priority
 		switch {
 		case s.conflict(i, u), s.replaces(u, i) != s.replaces(i, u) && (s.replaces(u, i) || !r.mayKick):
 			if !lower {
 				return nil, false
 			}
 			e.add(s, u, need)
-		case lower && s.units[u].class.demand != nil:
+		case lower && s.class(s.unit(u)).demand != nil:
 			others = append(others, u)
 		}
 	}
 	slices.SortStableFunc(others, func(a, b int32) int {
-		return cmp.Compare(s.units[a].class.needs.Priority, s.units[b].class.needs.Priority)
+		return cmp.Compare(s.class(s.unit(a)).needs.Priority, s.class(s.unit(b)).needs.Priority)
 	})
 	for _, u := range others {
-		if slices.ContainsFunc(need, func(n amount) bool { return n.n > 0 && s.units[u].class.demand.asks(n.resource) }) {
+		if slices.ContainsFunc(need, func(n amount) bool { return n.n > 0 && s.class(s.unit(u)).demand.asks(n.resource) }) {
 			e.add(s, u, need)
 		}
 	}
@@ -105,14 +105,14 @@ func (s *Scheduler) makeRoom(i, slot int32) (*eviction, bool) {
 // keepsPeers says whether a machine still has a unit's peers without some others,
 // and without those who would go because they want one of these there.
 func (s *Scheduler) keepsPeers(i int32, without []int32, m *machine) bool {
-	if len(s.units[i].class.peers) == 0 {
+	if len(s.class(s.unit(i)).peers) == 0 {
 		return true
 	}
 	without = slices.Clone(without)
 	for again := true; again; {
 		again = false
-		for u := m.first; u != none; u = s.units[u].next {
-			if len(s.units[u].class.peers) > 0 && !slices.Contains(without, u) && !s.peersLeft(u, without, m) {
+		for u := m.first; u != none; u = s.unit(u).next {
+			if len(s.class(s.unit(u)).peers) > 0 && !slices.Contains(without, u) && !s.peersLeft(u, without, m) {
 				without, again = append(without, u), true
 			}
 		}
@@ -123,14 +123,14 @@ func (s *Scheduler) keepsPeers(i int32, without []int32, m *machine) bool {
 // peersLeft says whether a unit's peers are on a machine besides some units, and
 // besides itself.
 func (s *Scheduler) peersLeft(i int32, without []int32, m *machine) bool {
-	for _, p := range s.units[i].class.peers {
+	for _, p := range s.class(s.unit(i)).peers {
 		left := p.globals.count(m.pos) + p.units.count(m.pos)
 		for _, u := range without {
-			if p.matches(s.units[u].name) {
+			if p.matches(s.name(u)) {
 				left--
 			}
 		}
-		if s.units[i].slot != none && s.machines[s.units[i].slot].pos == m.pos && p.matches(s.units[i].name) {
+		if s.unit(i).slot != none && s.machines[s.unit(i).slot].pos == m.pos && p.matches(s.name(i)) {
 			left--
 		}
 		if left <= 0 {
@@ -143,8 +143,8 @@ func (s *Scheduler) peersLeft(i int32, without []int32, m *machine) bool {
 // add counts a unit among the victims, and what it frees.
 func (e *eviction) add(s *Scheduler, u int32, need []amount) {
 	e.victims = append(e.victims, u)
-	e.worst = max(e.worst, s.units[u].class.needs.Priority)
-	if d := s.units[u].class.demand; d != nil {
+	e.worst = max(e.worst, s.class(s.unit(u)).needs.Priority)
+	if d := s.class(s.unit(u)).demand; d != nil {
 		for _, a := range d.of {
 			for k := range need {
 				if need[k].resource == a.resource {
@@ -158,7 +158,7 @@ func (e *eviction) add(s *Scheduler, u int32, need []amount) {
 // shortage returns how much of each resource a machine has too little for a unit;
 // zero or less is enough.
 func (s *Scheduler) shortage(i int32, m *machine) []amount {
-	d := s.units[i].class.demand
+	d := s.class(s.unit(i)).demand
 	if d == nil || !m.accounted {
 		return nil
 	}

@@ -40,8 +40,8 @@ type obstacle struct {
 // obstacle returns the first thing that keeps a unit, which isn't there, off a
 // machine.
 func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
-	r := &s.units[i]
-	c := r.class
+	r := s.unit(i)
+	c := s.class(r)
 	if !c.needs.AllowsMachine(m.id) {
 		return obstacle{kind: otherID}
 	}
@@ -77,7 +77,7 @@ func (s *Scheduler) obstacle(i int32, m *machine) obstacle {
 // fullKey returns the metadata key, if any, of which the machine's value has as
 // many of a unit's group as SpreadLimit allows.
 func (s *Scheduler) fullKey(i int32, m *machine) (string, bool) {
-	c := s.units[i].class
+	c := s.class(s.unit(i))
 	if limit := c.needs.SpreadLimit; limit > 0 {
 		for _, sp := range c.spreads {
 			if value, ok := m.metadata[sp.key]; ok && sp.count(value) >= limit {
@@ -90,15 +90,15 @@ func (s *Scheduler) fullKey(i int32, m *machine) (string, bool) {
 
 // conflicting returns a unit placed on a machine that conflicts with i, or none.
 func (s *Scheduler) conflicting(i int32, m *machine) int32 {
-	r := &s.units[i]
+	r := s.unit(i)
 	near := false
-	for _, p := range r.class.conflicts {
+	for _, p := range s.class(r).conflicts {
 		near = near || p.units.has(m.pos)
 	}
-	for _, p := range r.profile.patterns {
+	for _, p := range s.profile(r).patterns {
 		near = near || p.conflicting.has(m.pos)
 	}
-	if !r.mayKick && !s.staying && r.global == nil {
+	if !r.mayKick && !s.staying && !r.global {
 		for _, g := range m.globals {
 			if s.conflict(i, g) {
 				return g
@@ -109,8 +109,8 @@ func (s *Scheduler) conflicting(i int32, m *machine) int32 {
 		return none
 	}
 	found := none
-	for u := m.first; u != none; u = s.units[u].next {
-		if u != i && s.conflict(i, u) && (found == none || s.units[u].name < s.units[found].name) {
+	for u := m.first; u != none; u = s.unit(u).next {
+		if u != i && s.conflict(i, u) && (found == none || s.name(u) < s.name(found)) {
 			found = u
 		}
 	}
@@ -119,7 +119,7 @@ func (s *Scheduler) conflicting(i int32, m *machine) int32 {
 
 // tell puts an obstacle into words, as what a machine is or does.
 func (s *Scheduler) tell(i int32, o obstacle) string {
-	needs := s.units[i].class.needs
+	needs := s.class(s.unit(i)).needs
 	switch o.kind {
 	case otherID:
 		return fmt.Sprintf("its id isn't %q (MachineID)", needs.MachineID)
@@ -132,9 +132,9 @@ func (s *Scheduler) tell(i int32, o obstacle) string {
 	case noPeer:
 		return fmt.Sprintf("%s isn't there (MachineOf)%s", o.peer, s.peerNote(o.peer))
 	case conflicts:
-		return fmt.Sprintf("%s is there (Conflicts)", s.units[o.unit].name)
+		return fmt.Sprintf("%s is there (Conflicts)", s.name(o.unit))
 	case replaced:
-		return fmt.Sprintf("%s is there (Replaces)", s.units[o.unit].name)
+		return fmt.Sprintf("%s is there (Replaces)", s.name(o.unit))
 	case full:
 		return fmt.Sprintf("its %s has the most it may have of the group (SpreadLimit=%d)", o.key, needs.SpreadLimit)
 	case short:
@@ -145,15 +145,15 @@ func (s *Scheduler) tell(i int32, o obstacle) string {
 
 // peerNote says why a unit that is to be followed is nowhere.
 func (s *Scheduler) peerNote(peer string) string {
-	u, ok := s.unitByName[peer]
+	u, ok := s.lookup(peer)
 	switch {
 	case unit.IsGlob(peer):
 		return ""
 	case !ok:
 		return ", no such unit is known"
-	case !s.units[u].active:
+	case !s.unit(u).active:
 		return ", that unit is inactive"
-	case s.units[u].slot == none && s.units[u].global == nil:
+	case s.unit(u).slot == none && !s.unit(u).global:
 		return ", that unit has no machine either"
 	}
 	return ""
@@ -163,15 +163,15 @@ func (s *Scheduler) peerNote(peer string) string {
 // a global unit that runs somewhere.
 func (s *Scheduler) Why(name string) string {
 	s.settle()
-	i, ok := s.unitByName[name]
+	i, ok := s.lookup(name)
 	if !ok {
 		return "no unit of this name is known"
 	}
-	r := &s.units[i]
+	r := s.unit(i)
 	switch {
 	case !r.active:
 		return "inactive: load or start it"
-	case r.slot != none || r.global != nil && r.global.on.n > 0:
+	case r.slot != none || r.global && s.globalOf[i].on.n > 0:
 		return ""
 	case s.upCount == 0:
 		return "no machine is up"
@@ -185,20 +185,20 @@ func (s *Scheduler) Why(name string) string {
 // Elsewhere says in words why a placed unit can be on no other machine; it is empty
 // if one could take it.
 func (s *Scheduler) Elsewhere(name string) string {
-	i, ok := s.unitByName[name]
-	if !ok || s.units[i].slot == none {
+	i, ok := s.lookup(name)
+	if !ok || s.unit(i).slot == none {
 		return ""
 	}
 	if s.upCount < 2 {
 		return "there is no other machine"
 	}
-	return s.tally(i, s.units[i].slot)
+	return s.tally(i, s.unit(i).slot)
 }
 
 // tally counts the machines, but for one, by what keeps a unit off them; it returns
 // nothing if they can run it.
 func (s *Scheduler) tally(i, besides int32) string {
-	r := &s.units[i]
+	r := s.unit(i)
 	type cause struct {
 		text  string
 		n     int
@@ -212,7 +212,7 @@ func (s *Scheduler) tally(i, besides int32) string {
 			continue
 		}
 		o := s.obstacle(i, m)
-		if r.global != nil && (o.kind == able || o.kind == conflicts) {
+		if r.global && (o.kind == able || o.kind == conflicts) {
 			o = s.globalObstacle(i, m)
 		}
 		text := s.tell(i, o)

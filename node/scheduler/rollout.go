@@ -3,7 +3,6 @@ package scheduler
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"drydock/node/unit"
 )
@@ -14,8 +13,8 @@ import (
 // returns a move from its machine to the same, or to another that the new version
 // needs; Running then makes way for the next.
 func (s *Scheduler) Replace(u Unit) {
-	i, ok := s.unitByName[u.Name]
-	if !ok || s.units[i].slot == none || !u.Active {
+	i, ok := s.lookup(u.Name)
+	if !ok || s.unit(i).slot == none || !u.Active {
 		s.SetUnit(u)
 		return
 	}
@@ -30,18 +29,18 @@ func (s *Scheduler) Replace(u Unit) {
 // roll replaces the first unit whose turn has come.
 func (s *Scheduler) roll() bool {
 	for k, u := range s.rollout {
-		i, ok := s.unitByName[u.Name]
-		if ok && s.units[i].slot != none && !s.mayRoll(i, u) {
+		i, ok := s.lookup(u.Name)
+		if ok && s.unit(i).slot != none && !s.mayRoll(i, u) {
 			continue
 		}
 		s.rollout = slices.Delete(s.rollout, k, k+1)
-		if !ok || !s.units[i].active {
+		if !ok || !s.unit(i).active {
 			return true // stopped or destroyed meanwhile
 		}
 		s.SetUnit(u)
-		if r := &s.units[i]; r.slot != none {
-			s.told(i)
-			r.replaced, r.why = true, "a new version"
+		if r := s.unit(i); r.slot != none {
+			note := s.told(i)
+			note.replaced, note.why = true, "a new version"
 			if s.machines[r.slot].closed {
 				s.recheck(i) // it was to go, and waited for this
 			}
@@ -64,7 +63,7 @@ func (s *Scheduler) overtake(i int32) bool {
 	u := s.rollout[k]
 	s.rollout = slices.Delete(s.rollout, k, k+1)
 	s.SetUnit(u)
-	return s.units[i].queued
+	return s.unit(i).queued
 }
 
 // rollsOut returns the position of a unit among those that wait to be replaced, or
@@ -73,15 +72,15 @@ func (s *Scheduler) rollsOut(i int32) int {
 	if len(s.rollout) == 0 {
 		return -1
 	}
-	return slices.IndexFunc(s.rollout, func(u Unit) bool { return u.Name == s.units[i].name })
+	return slices.IndexFunc(s.rollout, func(u Unit) bool { return u.Name == s.name(i) })
 }
 
 // mayRoll says whether a unit's turn has come.
 func (s *Scheduler) mayRoll(i int32, u Unit) bool {
-	if s.units[i].class.group != nil {
+	if s.class(s.unit(i)).group != nil {
 		return s.mayDisturb(i)
 	}
-	s.rolling = slices.DeleteFunc(s.rolling, func(o int32) bool { return !s.units[o].settling })
+	s.rolling = slices.DeleteFunc(s.rolling, func(o int32) bool { return !s.unit(o).settling })
 	return !slices.ContainsFunc(s.rolling, func(o int32) bool { return s.kin(o, i) })
 }
 
@@ -93,12 +92,12 @@ func counted(instance string) bool {
 
 // kin says whether two units are of one template.
 func (s *Scheduler) kin(a, b int32) bool {
-	return templateOf(s.units[a].name) == templateOf(s.units[b].name)
+	return templateOf(s.name(a)) == templateOf(s.name(b))
 }
 
 func templateOf(name string) string {
-	if i, j := strings.IndexByte(name, '@'), strings.LastIndexByte(name, '.'); i >= 0 && i < j {
-		return name[:i+1] + name[j:]
+	if before, after := around(name); before != "" {
+		return before + after
 	}
 	return name
 }

@@ -25,29 +25,40 @@ type Scheduler struct {
 	resourceNames   []string
 	demands         map[string]*demand
 	demandList      []*demand
-	units           []record
-	unitByName      map[string]int32
+	pages           []*page
+	unitCount       int // of numbers given
+	byName          table
 	freeUnits, lost []int32
+	globalOf        map[int32]*global
+	troubleOf       map[int32]*trouble
 	names           names
 	nothing         unit.Requirements
-	classes         map[string]*class
-	profiles        map[string]*profile
+	classes         []*class // by number
+	freeClasses     []int32
+	classByKey      map[string]*class
+	classByNeeds    map[*unit.Requirements]*class
+	lastGrouped     *class
+	profiles        []*profile // by number; the first is that of no patterns
+	freeProfiles    []int32
+	profileByKey    map[string]*profile
 	patterns        []*pattern // by number
 	patternByKey    map[string]*pattern
 	lastPattern     int
 	stems           map[string][]*pattern
-	stemLengths     []int
+	stemLengths     []*stemLength
 	globals         []int32 // active global units, in the order of their start
 	lastSeq         uint64
 	queues          []*queue // by priority, highest first
 	rechecks        []int32
 	waits           map[waitKey]*waitGroup
+	waitGroups      []*waitGroup // by number
+	freeWaitGroups  []int32
 	waitList        []*waitGroup
 	improved        []int32
 	stuck, rolling  []int32
 	rollout         []Unit
 	limitsEased     bool
-	touched         []int32
+	touched         []touch
 	goodbyes        []Move
 	globalGoodbyes  []Move
 	globalTold      []int32 // global units that may have come or gone somewhere
@@ -63,14 +74,18 @@ type Scheduler struct {
 
 // New returns a scheduler that knows of nothing.
 func New() *Scheduler {
-	return &Scheduler{
+	s := &Scheduler{
 		machineByID: make(map[string]int32), machinesByShort: make(map[string][]int32),
 		labels: make(map[string]*label), selectors: make(map[string]*selector),
 		resources: make(map[string]int), demands: make(map[string]*demand),
-		unitByName: make(map[string]int32), classes: make(map[string]*class), profiles: make(map[string]*profile),
+		byName: newTable(), globalOf: make(map[int32]*global), troubleOf: make(map[int32]*trouble),
+		classByKey: make(map[string]*class), classByNeeds: make(map[*unit.Requirements]*class),
+		profiles: []*profile{{refs: 1}}, profileByKey: make(map[string]*profile),
 		patternByKey: make(map[string]*pattern), stems: make(map[string][]*pattern),
 		waits: make(map[waitKey]*waitGroup),
 	}
+	s.names.templates = make(map[string]*template)
+	return s
 }
 
 // Move is a change of a unit's place.
@@ -85,14 +100,18 @@ type Move struct {
 // Solve works on what has changed and returns the moves to make. It stops after
 // about limit decisions, so that a step stays short; more says that there is work
 // left. A limit of 0 or below is none.
-func (s *Scheduler) Solve(limit int) (moves []Move, more bool) {
+func (s *Scheduler) Solve(limit int) (moves []Move, more bool) { return s.Append(nil, limit) }
+
+// Append is Solve that appends to moves: who gives it the same slice again and again
+// spares the garbage collector one for each step.
+func (s *Scheduler) Append(moves []Move, limit int) (all []Move, more bool) {
 	s.settle()
 	for n := 0; limit <= 0 || n < limit; n++ {
 		if !s.step() {
-			return s.hand(), false
+			return s.hand(moves), false
 		}
 	}
-	return s.hand(), true
+	return s.hand(moves), true
 }
 
 // step makes one decision; it returns false if there is none to make.
@@ -100,7 +119,7 @@ func (s *Scheduler) step() bool {
 	if n := len(s.rechecks); n > 0 {
 		i := s.rechecks[n-1]
 		s.rechecks = s.rechecks[:n-1]
-		s.units[i].checking = false
+		s.unit(i).checking = false
 		s.check(i)
 		return true
 	}
@@ -133,7 +152,7 @@ func (s *Scheduler) place(i int32) {
 	if s.overtake(i) {
 		return
 	}
-	r := &s.units[i]
+	r := s.unit(i)
 	woken := r.woken
 	r.woken = false
 	key := s.waitKey(i) // before the unit has a place, which uses up its right to kick
@@ -169,7 +188,7 @@ func (s *Scheduler) place(i int32) {
 
 // recheck has a placed unit looked at by the next Solve.
 func (s *Scheduler) recheck(i int32) {
-	if r := &s.units[i]; !r.checking {
+	if r := s.unit(i); !r.checking {
 		r.checking = true
 		s.rechecks = append(s.rechecks, i)
 	}
@@ -177,7 +196,7 @@ func (s *Scheduler) recheck(i int32) {
 
 // check moves a unit away if it can't stay.
 func (s *Scheduler) check(i int32) {
-	r := &s.units[i]
+	r := s.unit(i)
 	if r.slot == none {
 		return
 	}
@@ -201,30 +220,30 @@ func (s *Scheduler) check(i int32) {
 	s.evict(i, "machine "+s.machines[slot].id+" can't run it any more: "+s.tell(i, o))
 }
 
-// hand returns the moves since it was last called.
-func (s *Scheduler) hand() []Move {
-	moves := s.goodbyes
-	s.goodbyes = nil
-	for _, i := range s.touched {
-		r := &s.units[i]
-		r.told = false
-		if r.name == "" || r.was == r.slot && !r.replaced {
+// hand appends the moves since it was last called.
+func (s *Scheduler) hand(moves []Move) []Move {
+	moves = append(moves, s.goodbyes...)
+	clear(s.goodbyes)
+	s.goodbyes = s.goodbyes[:0]
+	moves = slices.Grow(moves, len(s.touched))
+	for k := range s.touched {
+		note := &s.touched[k]
+		r := s.unit(note.unit)
+		r.told = 0
+		name := s.name(note.unit)
+		if name == "" || note.was == r.slot && !note.replaced {
 			continue
 		}
-		r.replaced = false
-		m := Move{Unit: r.name, Why: r.why}
-		if r.was != none {
-			m.From = s.machines[r.was].id
+		m := Move{Unit: name}
+		if note.was != none {
+			m.From, m.Why = s.machines[note.was].id, note.why
 		}
 		if r.slot != none {
 			m.To = s.machines[r.slot].id
 		}
-		if r.was == none {
-			m.Why = ""
-		}
-		r.was = r.slot
 		moves = append(moves, m)
 	}
+	clear(s.touched)
 	s.touched = s.touched[:0]
 	return moves
 }
@@ -252,12 +271,12 @@ func (s *Scheduler) queueOf(priority int) *queue {
 
 // enqueue has a unit without a place placed by the next Solve.
 func (s *Scheduler) enqueue(i int32) {
-	r := &s.units[i]
+	r := s.unit(i)
 	if r.queued {
 		return
 	}
 	r.queued = true
-	q := s.queueOf(r.class.needs.Priority)
+	q := s.queueOf(s.class(r).needs.Priority)
 	if n := len(q.fresh); n == q.head || q.fresh[n-1].seq < r.seq {
 		q.fresh = append(q.fresh, turn{i, r.seq})
 		return
@@ -271,14 +290,14 @@ func (s *Scheduler) dequeue() int32 {
 		for q.head < len(q.fresh) || len(q.old) > 0 {
 			t := q.pop()
 			i := t.unit
-			r := &s.units[i]
+			r := s.unit(i)
 			if !r.queued || r.seq != t.seq {
 				continue // it was stopped meanwhile
 			}
 			r.queued = false
 			switch {
-			case !r.active || r.slot != none || r.wait != nil || r.class.needs.Global:
-			case r.class.needs.Priority != q.priority:
+			case !r.active || r.slot != none || r.wait != none || s.class(r).needs.Global:
+			case s.class(r).needs.Priority != q.priority:
 				s.enqueue(i)
 				return s.dequeue() // the other queue may have had its turn
 			default:

@@ -17,8 +17,15 @@ type trouble struct {
 
 // shuns says whether a unit stays away from a machine because it failed there.
 func (s *Scheduler) shuns(i int32, m *machine) bool {
-	t := s.units[i].trouble
-	return t != nil && slices.Contains(t.shuns, s.order[m.pos])
+	return s.unit(i).trouble && slices.Contains(s.troubleOf[i].shuns, s.order[m.pos])
+}
+
+// forgive forgets that a unit has failed.
+func (s *Scheduler) forgive(i int32) {
+	if r := s.unit(i); r.trouble {
+		r.trouble = false
+		delete(s.troubleOf, i)
+	}
 }
 
 // Failed tells that a placed unit has failed, and returns how long to wait before
@@ -28,15 +35,16 @@ func (s *Scheduler) shuns(i int32, m *machine) bool {
 // unit ends.
 func (s *Scheduler) Failed(name string) (wait time.Duration) {
 	s.settle()
-	i, ok := s.unitByName[name]
-	if !ok || s.units[i].slot == none {
+	i, ok := s.lookup(name)
+	if !ok || s.unit(i).slot == none {
 		return 0
 	}
-	r := &s.units[i]
-	if r.trouble == nil {
-		r.trouble = &trouble{}
+	r := s.unit(i)
+	if !r.trouble {
+		r.trouble = true
+		s.troubleOf[i] = &trouble{}
 	}
-	t, needs := r.trouble, r.class.needs
+	t, needs := s.troubleOf[i], s.class(r).needs
 	wait = backOff(needs.Retry, needs.RetryMax, t.delays)
 	t.failures++
 	t.delays++

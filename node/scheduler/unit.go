@@ -19,41 +19,6 @@ type Unit struct {
 	_ struct{}
 }
 
-// record is a unit, by its number in Scheduler.units.
-type record struct {
-	name    string
-	class   *class
-	profile *profile
-	// slot is the machine it is placed on; next and prev are its neighbours in
-	// that machine's list.
-	slot, next, prev int32
-	// was is where it was when moves were last handed out, told says that it is
-	// in the list of those to look at.
-	was    int32
-	told   bool
-	active bool
-	// mayKick units may, on landing, drive away those that they replace, and
-	// global units that they conflict with. A user or a machine's loss gives
-	// that, and one landing uses it up: so units that drive each other away in a
-	// circle come to rest.
-	mayKick  bool
-	checking bool
-	queued   bool
-	resumed  bool // it stood there before this scheduler knew it
-	woken    bool // it comes from a group that waits, to be tried for all of it
-	// seq orders units that wait: the time since which it is to run.
-	seq  uint64
-	wait *waitGroup
-	why  string
-	// settling units were moved or replaced on purpose, and aren't known to run
-	// since; replaced ones are to be told of though they stay.
-	settling, replaced bool
-	// global is where a global unit runs, nil for others.
-	global *global
-	// trouble is its record of failing, nil without.
-	trouble *trouble
-}
-
 // SetUnit tells of a unit, new or changed. One that is placed stays where it is
 // if its new requirements allow.
 func (s *Scheduler) SetUnit(u Unit) {
@@ -63,19 +28,14 @@ func (s *Scheduler) SetUnit(u Unit) {
 	if len(s.rollout) > 0 { // this is newer than what waits for its turn
 		s.rollout = slices.DeleteFunc(s.rollout, func(o Unit) bool { return o.Name == u.Name })
 	}
-	i, known := s.unitByName[u.Name]
-	var c *class
-	if known && s.units[i].class.needs == u.Needs && !grouped(u.Needs) {
-		c = s.units[i].class
-		c.refs++
-	} else {
-		c = s.classOf(u.Name, u.Needs)
-	}
+	hash := s.byName.hash(u.Name)
+	i, known := s.find(hash, u.Name)
+	c := s.classOf(u.Name, u.Needs)
 	if !known {
-		i = s.enter(u.Name, c)
+		i = s.enter(hash, u.Name, c)
 	}
-	r := &s.units[i]
-	changed := known && r.class != c
+	r := s.unit(i)
+	changed := known && s.class(r) != c
 	if known {
 		s.adopt(i, c)
 	}
@@ -94,34 +54,26 @@ func (s *Scheduler) SetUnit(u Unit) {
 }
 
 // enter makes a record for a new name, and returns its number.
-func (s *Scheduler) enter(name string, c *class) int32 {
-	i := int32(len(s.units))
-	if n := len(s.freeUnits); n > 0 {
-		i = s.freeUnits[n-1]
-		s.freeUnits = s.freeUnits[:n-1]
-		s.units[i] = record{}
-	} else {
-		s.units = append(s.units, record{})
-	}
-	r := &s.units[i]
-	*r = record{name: name, class: c, slot: none, next: none, prev: none, was: none}
-	s.unitByName[name] = i
-	s.names.fresh = append(s.names.fresh, i)
-	r.profile = s.profileOf(s.patternsFor(name))
+func (s *Scheduler) enter(hash uint64, name string, c *class) int32 {
+	i := s.numbered(name)
+	s.byName.add(hash, i)
+	s.names.add(name, i)
+	r := s.unit(i)
+	r.class, r.profile = c.at, s.profileOf(s.patternsFor(name)).at
 	return i
 }
 
 // adopt gives a known unit its class, moving what counts it.
 func (s *Scheduler) adopt(i int32, c *class) {
-	r := &s.units[i]
-	if r.class == c {
+	r := s.unit(i)
+	if s.class(r) == c {
 		s.dropClass(c)
 		return
 	}
 	s.passOn(i)
-	old := r.class
-	again := r.wait != nil || r.queued
-	if r.wait != nil {
+	old := s.class(r)
+	again := r.wait != none || r.queued
+	if r.wait != none {
 		s.unwait(i)
 	}
 	was := r.active
@@ -135,7 +87,7 @@ func (s *Scheduler) adopt(i int32, c *class) {
 	if slot != none {
 		s.lift(i)
 	}
-	r.class = c
+	r.class = c.at
 	if slot != none {
 		s.put(i, slot)
 		s.loosen(slot)
@@ -154,15 +106,16 @@ func (s *Scheduler) adopt(i int32, c *class) {
 
 // afresh looks at a unit that a user has changed.
 func (s *Scheduler) afresh(i int32) {
-	r := &s.units[i]
-	r.mayKick, r.trouble = true, nil
+	r := s.unit(i)
+	r.mayKick = true
+	s.forgive(i)
 	switch {
-	case r.class.needs.Global:
+	case s.class(r).needs.Global:
 		s.startGlobal(i)
 	case r.slot != none:
 		s.recheck(i)
 		s.kick(i)
-	case r.wait != nil:
+	case r.wait != none:
 		s.unwait(i)
 		s.enqueue(i)
 	case !r.queued:
@@ -174,14 +127,14 @@ func (s *Scheduler) afresh(i int32) {
 
 // release takes a unit from wherever it is or waits.
 func (s *Scheduler) release(i int32, why string) {
-	r := &s.units[i]
+	r := s.unit(i)
 	s.passOn(i)
 	switch {
-	case r.global != nil:
+	case r.global:
 		s.stopGlobal(i)
 	case r.slot != none:
 		s.leave(i, why)
-	case r.wait != nil:
+	case r.wait != none:
 		s.unwait(i)
 	}
 	r.queued = false
@@ -191,19 +144,19 @@ func (s *Scheduler) release(i int32, why string) {
 // activate says whether a unit is to have a place. Groups count those that are,
 // and of these as down those that have none.
 func (s *Scheduler) activate(i int32, on bool) {
-	r := &s.units[i]
+	r := s.unit(i)
 	if r.active == on {
 		return
 	}
 	r.active = on
-	if r.class.needs.Global {
+	if s.class(r).needs.Global {
 		return
 	}
 	by := 1
 	if !on {
 		by = -1
 	}
-	for _, p := range r.profile.patterns {
+	for _, p := range s.profile(r).patterns {
 		p.active += by
 		p.down += by
 	}
@@ -212,22 +165,26 @@ func (s *Scheduler) activate(i int32, on bool) {
 // RemoveUnit forgets a unit, which leaves its place, and reports whether it was
 // there.
 func (s *Scheduler) RemoveUnit(name string) bool {
-	i, ok := s.unitByName[name]
+	hash := s.byName.hash(name)
+	i, ok := s.find(hash, name)
 	if !ok {
 		return false
 	}
 	s.release(i, "destroyed")
-	r := &s.units[i]
-	if r.was != none {
-		s.goodbyes = append(s.goodbyes, Move{Unit: name, From: s.machines[r.was].id, Why: "destroyed"})
+	s.forgive(i)
+	r := s.unit(i)
+	if r.told > 0 && s.touched[r.told-1].was != none {
+		s.goodbyes = append(s.goodbyes, Move{Unit: name, From: s.machines[s.touched[r.told-1].was].id, Why: "destroyed"})
 	}
-	delete(s.unitByName, name)
-	s.names.stale = true
-	s.dropProfile(r.profile)
-	c := r.class
-	*r = record{slot: none, next: none, prev: none, was: none, told: r.told, checking: r.checking}
+	s.byName.remove(hash, i)
+	s.pages[i>>pageBits].names[i&(pageUnits-1)] = ""
+	s.names.remove(s, name)
+	s.dropProfile(s.profile(r))
+	c, told, checking := s.class(r), r.told, r.checking
+	*r = blank
+	r.told, r.checking = told, checking
 	s.dropClass(c)
-	if r.told || r.checking {
+	if told > 0 || checking {
 		s.lost = append(s.lost, i)
 		return true
 	}
@@ -239,36 +196,37 @@ func (s *Scheduler) RemoveUnit(name string) bool {
 // moves it if it isn't. It reports whether both are known and the machine is up.
 func (s *Scheduler) Assign(name, machineID string) bool {
 	s.settle()
-	i, ok := s.unitByName[name]
+	i, ok := s.lookup(name)
 	slot, up := s.machineByID[machineID]
-	if !ok || !up || !s.machines[slot].up || s.units[i].class.needs.Global || !s.units[i].active {
+	if !ok || !up || !s.machines[slot].up || s.class(s.unit(i)).needs.Global || !s.unit(i).active {
 		return false
 	}
-	r := &s.units[i]
+	r := s.unit(i)
 	s.passOn(i)
 	if r.slot != none {
 		s.leave(i, "assigned elsewhere")
 	}
-	if r.wait != nil {
+	if r.wait != none {
 		s.unwait(i)
 	}
 	s.put(i, slot)
-	s.told(i)
-	r.was, r.why = slot, "assigned"
+	note := s.told(i)
+	note.was, note.why = slot, "assigned"
 	s.recheck(i)
 	return true
 }
 
 // put enters a unit on a machine, in all that counts it.
 func (s *Scheduler) put(i, slot int32) {
-	r, m := &s.units[i], &s.machines[slot]
+	r, m := s.unit(i), &s.machines[slot]
+	c := s.class(r)
 	r.slot, r.prev, r.next = slot, none, m.first
 	if m.first != none {
-		s.units[m.first].prev = i
+		s.unit(m.first).prev = i
 	}
 	m.first = i
-	s.queueOf(r.class.needs.Priority).placed++
-	for _, p := range r.profile.patterns {
+	c.queue.placed++
+	for _, p := range s.profile(r).patterns {
 		p.down--
 		if p.units.inc(m.pos) && p.peers > 0 && !s.quiet {
 			s.improve(slot)
@@ -277,29 +235,29 @@ func (s *Scheduler) put(i, slot int32) {
 			sp.recount(m, +1)
 		}
 	}
-	s.mention(r.class, m.pos, (*tally).inc)
-	if r.class.demand != nil {
-		r.class.demand.take(m, -1)
+	s.mention(c, m.pos, (*tally).inc)
+	if c.demand != nil {
+		c.demand.take(m, -1)
 	}
 	s.setLoad(m, m.load+1)
 }
 
 // lift takes a unit off its machine, the reverse of put.
 func (s *Scheduler) lift(i int32) {
-	r := &s.units[i]
-	slot := r.slot
+	r := s.unit(i)
+	slot, c := r.slot, s.class(r)
 	m := &s.machines[slot]
 	if r.prev != none {
-		s.units[r.prev].next = r.next
+		s.unit(r.prev).next = r.next
 	} else {
 		m.first = r.next
 	}
 	if r.next != none {
-		s.units[r.next].prev = r.prev
+		s.unit(r.next).prev = r.prev
 	}
 	r.slot, r.next, r.prev = none, none, none
-	s.queueOf(r.class.needs.Priority).placed--
-	for _, p := range r.profile.patterns {
+	c.queue.placed--
+	for _, p := range s.profile(r).patterns {
 		p.down++
 		gone := p.units.dec(m.pos)
 		// The last one left may be the unit that wants another of them.
@@ -311,9 +269,9 @@ func (s *Scheduler) lift(i int32) {
 		}
 		s.limitsEased = s.limitsEased || len(p.spreads) > 0 && len(s.waitList) > 0 && !s.quiet
 	}
-	s.mention(r.class, m.pos, (*tally).dec)
-	if r.class.demand != nil {
-		r.class.demand.take(m, +1)
+	s.mention(c, m.pos, (*tally).dec)
+	if c.demand != nil {
+		c.demand.take(m, +1)
 		if !s.quiet {
 			s.loosen(slot)
 		}
@@ -336,7 +294,7 @@ func (s *Scheduler) mention(c *class, pos int32, count func(*tally, int32) bool)
 
 // countSpread counts a unit at its machine's values of metadata.
 func (s *Scheduler) countSpread(i, slot int32, by int) {
-	for _, p := range s.units[i].profile.patterns {
+	for _, p := range s.profile(s.unit(i)).patterns {
 		for _, sp := range p.spreads {
 			sp.recount(&s.machines[slot], by)
 		}
@@ -346,7 +304,7 @@ func (s *Scheduler) countSpread(i, slot int32, by int) {
 // recheckPeers looks again at the units of a machine that want a unit of p there.
 func (s *Scheduler) recheckPeers(slot int32, p *pattern) {
 	for _, u := range s.unitsOn(slot) {
-		if slices.Contains(s.units[u].class.peers, p) {
+		if slices.Contains(s.class(s.unit(u)).peers, p) {
 			s.recheck(u)
 		}
 	}
@@ -354,10 +312,9 @@ func (s *Scheduler) recheckPeers(slot int32, p *pattern) {
 
 // leave takes a unit off its machine, which others may now use.
 func (s *Scheduler) leave(i int32, why string) {
-	r := &s.units[i]
+	r := s.unit(i)
 	slot := r.slot
-	s.told(i)
-	r.why = why
+	s.told(i).why = why
 	s.resettle(i)
 	s.lift(i)
 	s.improve(slot)
@@ -370,14 +327,4 @@ func (s *Scheduler) leave(i int32, why string) {
 func (s *Scheduler) evict(i int32, why string) {
 	s.leave(i, why)
 	s.enqueue(i)
-}
-
-// told notes that a unit's place may have changed since moves were handed out.
-func (s *Scheduler) told(i int32) {
-	r := &s.units[i]
-	if !r.told {
-		r.told = true
-		r.was = r.slot
-		s.touched = append(s.touched, i)
-	}
 }
