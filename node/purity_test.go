@@ -28,6 +28,7 @@ var shell = map[string]string{
 	"drydock/node/transport":      "sockets between members",
 	"drydock/node/tlsconf":        "reads certificates",
 	"drydock/node/front":          "serves HTTP to clients",
+	"drydock/node/direct":         "serves HTTP to clients: sockets, epoll",
 	"drydock/node/authcheck":      "hashes passwords, which takes long on purpose",
 	"drydock/node/legacy":         "serves HTTP as it was in 2014",
 	"drydock/node/fleetapi/serve": "serves HTTP to clients",

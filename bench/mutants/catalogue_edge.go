@@ -116,7 +116,7 @@ var apiMutants = []mutant{
 		Name: "unknown-called-refused", Area: areaAPI, Checker: "linearizable",
 		Fault: "an answer that says unknown is sent as refused",
 		Hints: []string{"no-majority"},
-		Edits: []edit{{"node/respond.go", "api.EncodeFailure(call, api.Unknown, a.Reason, a.Meta)", "api.EncodeFailure(call, api.Refused, a.Reason, a.Meta)"}},
+		Edits: []edit{{"node/respond.go", "Outcome: api.Unknown, Cause", "Outcome: api.Refused, Cause"}},
 	},
 	{
 		Name: "answer-of-present-state", Area: areaAPI, Checker: "linearizable",

@@ -38,7 +38,10 @@ func Decode(r *Request) (Call, *Response) {
 		resp.Headers = append(resp.Headers, Header{"Allow", "HEAD,GET,PUT,POST,DELETE"})
 		return Call{}, resp
 	}
-	call, refusal := decodeKeys(r, "/"+strings.Trim(key, "/"), query)
+	if key = strings.TrimSuffix(key, "/"); key == "" {
+		key = "/"
+	}
+	call, refusal := decodeKeys(r, key, query)
 	if refusal != nil {
 		resp := encodeError(refusal, Meta{ClusterID: r.ClusterID}, r.Method == "HEAD")
 		return Call{}, &resp
@@ -63,12 +66,12 @@ func cleanPath(p string) string {
 }
 
 func decodeKeys(r *Request, key, query string) (Call, *keys.Error) {
-	f, err := readForm(r, query)
-	if err != nil {
+	var f form
+	if err := f.read(r, query); err != nil {
 		return Call{}, &keys.Error{Code: keys.CodeInvalidForm, Cause: err.Error()}
 	}
-	p, refusal := f.parse(r.Method)
-	if refusal != nil {
+	var p params
+	if refusal := p.parse(&f, r.Method); refusal != nil {
 		return Call{}, refusal
 	}
 	switch {
@@ -115,8 +118,8 @@ type params struct {
 }
 
 // parse checks the parameters in etcd's order, on every method alike.
-func (f *form) parse(method string) (*params, *keys.Error) {
-	p := &params{value: f.get(paramValue), prevValue: f.get(paramPrevValue)}
+func (p *params) parse(f *form, method string) *keys.Error {
+	p.value, p.prevValue = f.get(paramValue), f.get(paramPrevValue)
 	c := check{form: f}
 	p.prevIndex = c.number(paramPrevIndex, keys.CodeIndexNaN)
 	p.waitIndex = c.number(paramWaitIndex, keys.CodeIndexNaN)
@@ -146,7 +149,7 @@ func (f *form) parse(method string) (*params, *keys.Error) {
 	if p.refresh && !p.hasTTL {
 		c.fail(keys.CodeRefreshTTL, "No TTL value set")
 	}
-	return p, c.first
+	return c.first
 }
 
 // check reads parameters and keeps the first failure.

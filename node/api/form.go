@@ -54,22 +54,18 @@ var (
 	errTooLarge  = errors.New("http: POST too large")
 )
 
-// readForm reads the body of a PUT or POST, if it is a form, then the query.
+// read reads the body of a PUT or POST, if it is a form, then the query.
 // Everything is read; the first error counts.
-func readForm(r *Request, query string) (*form, error) {
-	f := &form{}
+func (f *form) read(r *Request, query string) error {
 	var bodyErr error
 	if r.Method == "PUT" || r.Method == "POST" {
 		bodyErr = f.readBody(r.ContentType, r.Body)
 	}
 	queryErr := f.add(query)
 	if bodyErr != nil {
-		return nil, bodyErr
+		return bodyErr
 	}
-	if queryErr != nil {
-		return nil, queryErr
-	}
-	return f, nil
+	return queryErr
 }
 
 func (f *form) readBody(contentType string, body []byte) error {

@@ -55,6 +55,7 @@ type Config struct {
 	FleetSocket string
 
 	LogLevel, LogFormat string
+	DirectHTTP          bool
 	Pprof               bool
 	ConfigFile          string
 

@@ -57,7 +57,7 @@ func (m *member) newFront() *front.Front {
 	counters.MustRegister(m.guard)
 	f = front.New(front.Options{
 		Host: m.host, Cluster: m.identity.Cluster, Version: m.cfg.Version, Registry: counters,
-		Guard: m.guard, Links: links, Mounts: mounts, CORS: m.cfg.CORS, Pprof: m.cfg.Pprof, Log: m.log,
+		Guard: m.guard, Links: links, Mounts: mounts, CORS: m.cfg.CORS, OnlyNetHTTP: !m.cfg.DirectHTTP, Pprof: m.cfg.Pprof, Log: m.log,
 		Limits: front.Limits{FormBytes: int64(m.cfg.MaxRequestBytes), Connections: int(m.cfg.MaxConnections)},
 	})
 	return f

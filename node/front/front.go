@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"drydock/node/api"
-	"drydock/node/consensus"
 	"drydock/node/host"
 )
 
@@ -24,6 +22,8 @@ type Front struct {
 	cluster uint64
 	version string
 	guard   Guard
+	open    func() bool // whether the guard allows everything now
+	direct  bool        // package direct may serve the keyspace
 	links   Links
 	origins []string // nil means all
 	limits  Limits
@@ -67,6 +67,13 @@ func New(o Options) *Front {
 		host: o.Host, cluster: o.Cluster, version: o.Version, guard: o.Guard, links: o.Links,
 		limits: o.Limits, log: o.Log, exact: make(map[string]*endpoint), meter: newMetrics(o.Version),
 	}
+	f.open = func() bool { return false }
+	if f.guard == nil {
+		f.open = func() bool { return true }
+	} else if g, ok := f.guard.(opener); ok {
+		f.open = g.Open
+	}
+	f.direct = !o.OnlyNetHTTP && !slices.ContainsFunc(o.Mounts, func(m Mount) bool { return strings.HasPrefix(m.Path, "/v2/keys") })
 	if o.CORS != "" && o.CORS != "*" {
 		f.origins = strings.Split(strings.ReplaceAll(o.CORS, " ", ""), ",")
 	}
@@ -167,12 +174,11 @@ func (f *Front) failed(w *writer, r *http.Request, bug any) {
 	if bug == http.ErrAbortHandler {
 		panic(bug) // how a handler cuts a connection off
 	}
-	f.log.Error("a request's handler panicked",
-		"method", r.Method, "path", r.URL.Path, "panic", bug, "stack", string(debug.Stack()))
+	f.bug(r.Method, r.URL.Path, bug)
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer must not look whole
 	}
-	w.text(http.StatusInternalServerError, "internal error; the server's log has more\n")
+	w.text(http.StatusInternalServerError, internalErrorText)
 }
 
 // finish does what comes after every answer.
@@ -257,8 +263,7 @@ func (w *writer) enter(r *http.Request, e *endpoint) bool {
 	f.inFlight.Add(-1)
 	f.meter.refuse(limitRequests)
 	if e.name == "keys" {
-		call, meta := api.Call{Head: r.Method == "HEAD"}, api.Meta{ClusterID: f.cluster}
-		resp := api.EncodeFailure(&call, api.Refused, consensus.ReasonBusy, meta)
+		resp := f.tooMany(&api.Call{Head: r.Method == "HEAD"})
 		w.answer(&resp)
 		return false
 	}

@@ -45,18 +45,23 @@ func (f *Front) keys(w *writer, r *http.Request) {
 	default:
 		began := time.Now()
 		a := f.host.Do(r.Context(), &call)
-		f.explain(&a, began)
-		if a.Status != consensus.Done {
-			f.meter.failed(call.Kind, a.Status)
-			if a.Reason == consensus.ReasonBusy {
-				f.meter.refuse(limitQueue)
-			}
-		}
-		if a.Meta.ClusterID == 0 {
-			a.Meta.ClusterID = f.cluster // the host's own answers have none
-		}
+		f.conclude(&call, &a, began)
 		resp := a.Response(&call)
 		w.answer(&resp)
+	}
+}
+
+// conclude completes the answer to a call that began then, and counts it.
+func (f *Front) conclude(call *api.Call, a *node.Answer, began time.Time) {
+	f.explain(a, began)
+	if a.Status != consensus.Done {
+		f.meter.failed(call.Kind, a.Status)
+		if a.Reason == consensus.ReasonBusy {
+			f.meter.refuse(limitQueue)
+		}
+	}
+	if a.Meta.ClusterID == 0 {
+		a.Meta.ClusterID = f.cluster // the host's own answers have none
 	}
 }
 

@@ -155,9 +155,14 @@ func (c *gatedConn) CloseWrite() error {
 
 // Close implements net.Conn.
 func (c *gatedConn) Close() error {
+	c.count()
+	return c.Conn.Close()
+}
+
+// count counts the connection out, once.
+func (c *gatedConn) count() {
 	c.closed.Do(func() {
 		c.gate.open.Add(-1)
 		c.gate.f.meter.conns.Dec()
 	})
-	return c.Conn.Close()
 }

@@ -2,8 +2,10 @@ package front
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +28,7 @@ type metrics struct {
 	rejected  prometheus.Counter
 	build     *prometheus.GaugeVec
 	conns     prometheus.Gauge
+	kinds     kinds
 	etcd      etcdMetrics
 	rates     rates
 }
@@ -101,6 +104,50 @@ func (m *metrics) served(endpoint, method string, w *writer) {
 	}
 	if endpoint == "keys" {
 		m.etcd.served(method, w, took)
+	}
+}
+
+// kinds are the metrics of requests of the keyspace by method and status: looking them
+// up by their labels takes longer than counting.
+type kinds [len(directMethods)][600]atomic.Pointer[kindMetrics]
+
+// directMethods are those that the direct way serves.
+var directMethods = [...]string{"GET", "PUT", "POST", "DELETE"}
+
+type kindMetrics struct {
+	requests, received, failed prometheus.Counter
+	durations, took            prometheus.Observer
+}
+
+func (m *metrics) newKind(method string, status int) *kindMetrics {
+	x := &kindMetrics{
+		requests:  m.requests.WithLabelValues("keys", method, strconv.Itoa(status)),
+		durations: m.durations.WithLabelValues("keys"),
+		received:  m.etcd.received.WithLabelValues(method),
+	}
+	if status >= http.StatusBadRequest {
+		x.failed = m.etcd.failed.WithLabelValues(method, strconv.Itoa(status))
+	} else {
+		x.took = m.etcd.took.WithLabelValues(method)
+	}
+	return x
+}
+
+// servedKeys counts an answer of the direct way, as served does those of the other.
+func (m *metrics) servedKeys(method string, status int, took float64) {
+	place := &m.kinds[slices.Index(directMethods[:], method)][status]
+	x := place.Load()
+	if x == nil {
+		x = m.newKind(method, status)
+		place.Store(x)
+	}
+	x.requests.Inc()
+	x.received.Inc()
+	x.durations.Observe(took)
+	if x.failed != nil {
+		x.failed.Inc()
+	} else {
+		x.took.Observe(took)
 	}
 }
 

@@ -21,6 +21,10 @@ type Guard interface {
 	Admin(r *http.Request) *api.Response
 }
 
+// opener is what a Guard may be beside: Open says that nobody is asked who he is, so
+// that Keys and Admin would allow everything.
+type opener interface{ Open() bool }
+
 // Links tells of the connections to other members.
 type Links interface {
 	// Links returns one Link for each other member, in any order.
@@ -78,6 +82,9 @@ type Options struct {
 	CORS string
 	// Limits has defaults for what is zero.
 	Limits Limits
+	// OnlyNetHTTP serves all requests by net/http. Else package direct serves plain
+	// requests of the keyspace, where it can.
+	OnlyNetHTTP bool
 	// Pprof serves /debug/pprof/.
 	Pprof bool
 	// Registry takes the metrics; nil makes one.

@@ -19,7 +19,7 @@
 //   - One process at a time uses a data directory: it holds a lock on it.
 //   - A failed job of the log is the node's end: Done is closed and Err says why.
 //
-// Files: host.go (start, stop, requests), loop.go (the reactor's goroutine),
+// Files: host.go (start, stop, requests), post.go (requests by the batch), loop.go (the reactor's goroutine),
 // watch.go (a watch's queue), rest.go (whether there is anything to do), users.go,
 // disk.go, lanes.go and identity.go (files), clock.go.
 package host

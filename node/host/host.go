@@ -54,6 +54,7 @@ type Host struct {
 	id        world.MemberID
 
 	inner, outer chan input
+	posts        inbox
 	meters       meters
 	users        users
 	fleet        fleetNews
@@ -73,7 +74,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	h := &Host{
 		clock: clock{start: time.Now()}, slack: o.Config.Heartbeat * 9 / 10,
 		peers: o.Peers, onRole: o.OnRole, onMembers: o.OnMembers, id: o.Config.ID,
-		inner: make(chan input, maxInner), outer: make(chan input, maxOuter),
+		inner: make(chan input, maxInner), outer: make(chan input, maxOuter), posts: inbox{ready: make(chan struct{}, 1)},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	h.meters.init(h.clock.start)
@@ -84,7 +85,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	h.users.begin(n)
 	h.fleet.follow(n.State().Fleet())
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
-	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiter), rest: rest{tell: o.OnRest}}
+	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiting), rest: rest{tell: o.OnRest}}
 	go l.run()
 	return h, nil
 }

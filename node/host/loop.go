@@ -33,6 +33,13 @@ type waiter interface {
 	lost(err error)
 }
 
+// waiting is who waits for what the node has to say to one token: the one or the
+// other.
+type waiting struct {
+	waiter waiter
+	asker  Asker
+}
+
 // unarmed is no time at which a timer is due.
 const unarmed = time.Duration(-1)
 
@@ -44,7 +51,9 @@ type loop struct {
 	armed   time.Duration // when the timer fires, or unarmed
 	due     time.Duration // when the node wants its tick
 	follows bool          // another member leads
-	waiting map[uint64]waiter
+	waiting map[uint64]waiting
+	posted  posted
+	flushes flushes
 	batch   []node.Input
 	looks   []func(*node.Node)
 	cancels []node.Input // for the next step
@@ -91,12 +100,13 @@ func (l *loop) gather() bool {
 	l.asked = false
 	l.batch = append(l.batch[:0], l.cancels...)
 	l.cancels = l.cancels[:0]
-	if len(l.batch) == 0 {
+	if len(l.batch) == 0 && l.posted.empty() {
 		select {
 		case in := <-l.h.inner:
 			l.take(&in)
 		case in := <-l.h.outer:
 			l.take(&in)
+		case <-l.h.posts.ready:
 		case <-l.timer.C:
 			l.armed = unarmed
 			l.batch = append(l.batch, node.Tick{})
@@ -110,6 +120,7 @@ func (l *loop) gather() bool {
 		in := <-l.h.inner
 		l.take(&in)
 	}
+	l.takePosts()
 	for len(l.batch) < maxTurn && len(l.h.outer) > 0 {
 		in := <-l.h.outer
 		l.take(&in)
@@ -132,7 +143,7 @@ func (l *loop) take(in *input) {
 		return
 	}
 	if in.wait != nil {
-		l.waiting[in.token] = in.wait
+		l.waiting[in.token] = waiting{waiter: in.wait}
 		l.asked = true
 	}
 	if c, ok := in.in.(node.Cancel); ok {
@@ -160,11 +171,18 @@ func (l *loop) carryOut(fx *node.Effects) {
 	l.h.sendToMachines(fx.ToMachines)
 	for i := range fx.Answers {
 		a := &fx.Answers[i]
-		if w, ok := l.waiting[a.Token]; ok {
-			w.answer(a)
-			delete(l.waiting, a.Token)
+		w, ok := l.waiting[a.Token]
+		switch {
+		case !ok:
+			continue
+		case w.asker != nil:
+			l.flushes.add(w.asker.Answer(a))
+		default:
+			w.waiter.answer(a)
 		}
+		delete(l.waiting, a.Token)
 	}
+	l.flushes.flush()
 	for i := range fx.Watches {
 		l.news(&fx.Watches[i])
 	}
@@ -209,7 +227,7 @@ func (l *loop) news(n *node.WatchNews) {
 	if !ok {
 		return
 	}
-	goOn := w.news(n)
+	goOn := w.waiter.news(n)
 	if goOn && !n.Last {
 		return
 	}
@@ -222,10 +240,15 @@ func (l *loop) news(n *node.WatchNews) {
 // end tells everybody who waits, or stands in the queue, that nothing comes any
 // more.
 func (l *loop) end(err error) {
-	for _, w := range l.waiting {
-		w.lost(err)
+	for token, w := range l.waiting {
+		if w.asker != nil {
+			l.flushes.add(w.asker.Answer(&node.Answer{Token: token, Status: consensus.Unknown, Reason: err.Error()}))
+			continue
+		}
+		w.waiter.lost(err)
 	}
 	clear(l.waiting)
+	l.endPosts(err.Error())
 	for {
 		select {
 		case in := <-l.h.outer:
