@@ -14,8 +14,8 @@ func Commands(env *ui.Env, world runner.World) []*cobra.Command {
 	bench := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure",
-		Example: "  drydock bench sim --quick\n  drydock bench consensus --quick\n  drydock bench kv --quick --against etcd\n  drydock bench scheduler --quick",
+		Example: "  drydock bench all --quick\n  drydock bench sim --quick\n  drydock bench consensus --quick\n  drydock bench kv --quick --against etcd\n  drydock bench scheduler --quick",
 	}
-	bench.AddCommand(newSim(env, world), newConsensus(env), newKV(env), newScheduler(env))
+	bench.AddCommand(newAll(env, world), newShow(env), newSim(env, world), newConsensus(env), newKV(env), newScheduler(env))
 	return []*cobra.Command{bench}
 }

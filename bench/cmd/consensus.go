@@ -10,12 +10,15 @@ import (
 	"os/signal"
 	"runtime/pprof"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drydock/bench/consensus"
 	"drydock/bench/floor"
+	"drydock/bench/report"
 	"drydock/node/ui"
 )
 
@@ -29,6 +32,7 @@ type consensusOptions struct {
 	dir, peer, profile      string
 	seed                    uint64
 	quick, json, failover   bool
+	out                     outputs
 }
 
 const consensusLong = `Measure a node's log without HTTP: what a cluster inside of this process commits a
@@ -62,12 +66,22 @@ func newConsensus(env *ui.Env) *cobra.Command {
   drydock bench consensus --failover --trials 30`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return consensusFunc(ctx, env, o, c.Flags().Changed)
+			if o.quick {
+				o.hurry(c.Flags().Changed)
+			}
+			s := &session{env: env, name: "bench consensus", parts: []*part{o.part(env, c.Flags())}, out: &o.out, json: o.json, quick: o.quick, dir: o.folder()}
+			return s.run(ctx)
 		},
 	}
-	f := c.Flags()
+	o.addFlags(c.Flags())
+	o.out.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
+	return c
+}
+
+func (o *consensusOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.works, "work", []string{"core", "apply", "write", "read"}, "core, apply, write, read")
 	f.IntSliceVar(&o.members, "members", []int{1, 3, 5}, "members of a cluster")
 	f.StringSliceVar(&o.storages, "storage", []string{"memory", "disk"}, "where members keep their files: memory, disk")
@@ -86,8 +100,6 @@ func newConsensus(env *ui.Env) *cobra.Command {
 	f.BoolVar(&o.failover, "failover", false, "measure failover alone")
 	f.IntVar(&o.trials, "trials", 30, "failovers of each cluster; 0 for none")
 	f.BoolVar(&o.quick, "quick", false, "a minute's look: 3 members, a few depths, one round, 3 failovers")
-	f.BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
-	return c
 }
 
 // hurry is --quick: it sets what was not given.
@@ -177,26 +189,42 @@ func numbers(errs *[]error, flag string, list []int, least, most int) {
 	}
 }
 
-func consensusFunc(ctx context.Context, env *ui.Env, o *consensusOptions, changed func(string) bool) error {
-	if o.quick {
-		o.hurry(changed)
+// part is bench consensus.
+func (o *consensusOptions) part(env *ui.Env, flags *pflag.FlagSet) *part {
+	r := &consensusReport{env: env, o: o}
+	var selected *consensus.Selection
+	return &part{
+		kind: report.KindConsensus, flags: flags, selects: []string{"work", "members", "storage", "links", "depth", "value", "seed"},
+		check: func(context.Context) (err error) {
+			selected, err = o.selection()
+			return err
+		},
+		attach: func(f *report.File, flags report.Flags) {
+			f.Consensus = &report.Consensus{Flags: flags, Rows: []consensus.Row{}}
+		},
+		run: func(ctx context.Context, f *report.File) error {
+			r.floor = f.Floor
+			err := r.measure(ctx, selected)
+			for _, row := range r.rows {
+				if len(row.Rounds) > 0 {
+					f.Consensus.Rows = append(f.Consensus.Rows, row)
+				}
+			}
+			f.Floor, f.Consensus.Failovers = r.floor, r.failovers
+			return err
+		},
+		text: func() {
+			if r.floor != nil {
+				r.printText()
+			}
+		},
+		lines: func() error {
+			if r.floor == nil {
+				return nil
+			}
+			return r.printJSON()
+		},
 	}
-	s, err := o.selection()
-	if err != nil {
-		return ui.Exit(ui.Usage, fmt.Errorf("bench consensus: %w", err))
-	}
-	report := &consensusReport{env: env, o: o}
-	err = report.measure(ctx, s)
-	if failed := report.print(); err == nil {
-		err = failed
-	}
-	switch {
-	case ctx.Err() != nil:
-		return ui.Exit(ui.Interrupted, errors.New("bench consensus: interrupted"))
-	case err != nil:
-		return ui.Exit(ui.WorldFailed, fmt.Errorf("bench consensus: %w", err))
-	}
-	return nil
 }
 
 // floorTime is how long each part of the floor is measured.
@@ -232,9 +260,12 @@ func profileCPU(name string) (stop func(), err error) {
 func (r *consensusReport) measure(ctx context.Context, s *consensus.Selection) error {
 	o, progress := r.o, ui.NewProgress(r.env, r.o.json, time.Now)
 	defer progress.Clear()
-	var err error
-	if r.floor, err = floor.Measure(ctx, o.folder(), floorTime); err != nil {
-		return fmt.Errorf("floor: %w", err)
+	if r.floor == nil {
+		f, err := floor.Measure(ctx, o.folder(), floorTime)
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
+		r.floor = &f
 	}
 	run := &consensus.Run{
 		Cases: s.Cases(), Rounds: o.rounds, Dir: o.folder(), PeerProgram: o.peer, Seed: o.seed,
@@ -277,21 +308,14 @@ func (r *consensusReport) measure(ctx context.Context, s *consensus.Selection) e
 type consensusReport struct {
 	env       *ui.Env
 	o         *consensusOptions
-	floor     floor.Floor
+	floor     *floor.Floor // nil before it is measured
 	rows      []consensus.Row
 	failovers []consensus.Failovers
 }
 
-func (r *consensusReport) print() error {
-	if r.o.json {
-		return r.printJSON()
-	}
-	return r.printText()
-}
-
 func (r *consensusReport) printJSON() error {
 	e := json.NewEncoder(r.env.Stdout)
-	if err := e.Encode(map[string]floor.Floor{"floor": r.floor}); err != nil {
+	if err := e.Encode(map[string]*floor.Floor{"floor": r.floor}); err != nil {
 		return err
 	}
 	for i := range r.rows {

@@ -27,6 +27,7 @@ const brief = "--work core,write --members 1,3 --storage memory --links process 
 	" --heartbeat 20ms --election 100ms"
 
 func TestConsensusPrints(t *testing.T) {
+	t.Parallel()
 	out, code, err := benchConsensus(t.Context(), t, brief+" --seed 2")
 	if err != nil || code != ui.Held {
 		t.Fatalf("exit %d, %v", code, err)
@@ -39,13 +40,14 @@ func TestConsensusPrints(t *testing.T) {
 }
 
 func TestConsensusJSON(t *testing.T) {
-	out, _, err := benchConsensus(t.Context(), t, brief+" --json")
+	t.Parallel()
+	out, _, err := benchConsensus(t.Context(), t, brief+" --trials 0 --json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	// The floor, two rows of core, two of write, a crash and a handover.
-	if len(lines) != 1+2+2+2 {
+	// The floor, two rows of core, two of write.
+	if len(lines) != 1+2+2 {
 		t.Fatalf("%d lines:\n%s", len(lines), out)
 	}
 	var row consensus.Row
@@ -54,10 +56,6 @@ func TestConsensusJSON(t *testing.T) {
 	}
 	if row.Work != consensus.Write || row.Members != 3 || len(row.Rounds) != 1 || row.Rounds[0].Rate <= 0 {
 		t.Errorf("%+v", row)
-	}
-	var f consensus.Failovers
-	if err := json.Unmarshal([]byte(lines[6]), &f); err != nil || f.Work != consensus.Handover || len(f.Gaps) != 1 {
-		t.Errorf("%v, %+v", err, f)
 	}
 }
 
@@ -93,6 +91,7 @@ func TestConsensusInterrupted(t *testing.T) {
 }
 
 func TestConsensusWhereNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
 	_, code, err := benchConsensus(t.Context(), t, brief+" --cpuprofile no/such/folder/cpu.prof")
 	if code != ui.WorldFailed || !strings.Contains(err.Error(), "--cpuprofile") {
 		t.Errorf("exit %d, %v", code, err)

@@ -8,7 +8,7 @@ import (
 )
 
 // printText writes a table for each kind of work.
-func (r *consensusReport) printText() error {
+func (r *consensusReport) printText() {
 	if r.o.failover {
 		fmt.Fprintln(r.env.Stdout, "bench consensus   failover")
 	} else {
@@ -41,7 +41,6 @@ func (r *consensusReport) printText() error {
 	}
 	r.ratios()
 	r.printFailovers()
-	return nil
 }
 
 // printFailovers writes a table of the gaps that leaders left.

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drydock/bench/kv"
+	"drydock/bench/report"
 	"drydock/node/ui"
 )
 
@@ -28,10 +30,12 @@ type kvOptions struct {
 	warmup, duration              time.Duration
 	seed                          uint64
 	quick, json                   bool
+	floor                         time.Duration // 0: its floors are measured elsewhere
+	out                           outputs
 }
 
 func newKV(env *ui.Env) *cobra.Command {
-	o := &kvOptions{}
+	o := &kvOptions{floor: time.Second}
 	c := &cobra.Command{
 		Use:   "kv",
 		Short: "The node as clients see it, alone or beside etcd",
@@ -55,17 +59,19 @@ Work: ` + works() + `.`,
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if o.quick {
-				o.hurry(c)
+				o.hurry(c.Flags().Changed)
 			}
-			return kvFunc(ctx, env, o)
+			s := &session{env: env, name: "bench kv", parts: []*part{o.part(env, c.Flags())}, out: &o.out, json: o.json, quick: o.quick, dir: o.dir}
+			return s.run(ctx)
 		},
 	}
-	o.addFlags(c)
+	o.addFlags(c.Flags())
+	o.out.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.json, "json", false, "write one JSON object, and nothing else, to stdout")
 	return c
 }
 
-func (o *kvOptions) addFlags(c *cobra.Command) {
-	f := c.Flags()
+func (o *kvOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.against, "against", "", "the other system: etcd (on PATH, 3.4 or 3.5), or the path of a drydock program")
 	f.StringVar(&o.drydock, "drydock", "", "the drydock program that is measured (default: this one)")
 	f.StringArrayVar(&o.flags, "drydock-flag", nil, "a flag for the nodes of drydock, as --drydock-flag=--enable-pprof; may be repeated")
@@ -86,7 +92,6 @@ func (o *kvOptions) addFlags(c *cobra.Command) {
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "how long a round counts")
 	f.Uint64Var(&o.seed, "seed", 1, "decides the order of rounds and which keys are asked for")
 	f.BoolVar(&o.quick, "quick", false, "a minute's look: few cells, three pairs; flags that are given still hold")
-	f.BoolVar(&o.json, "json", false, "write one JSON object, and nothing else, to stdout")
 }
 
 // memoryDir is where Linux keeps files in memory, empty if it doesn't here.
@@ -99,8 +104,8 @@ func memoryDir() string {
 }
 
 // hurry makes what was not asked for otherwise short.
-func (o *kvOptions) hurry(c *cobra.Command) {
-	for name, set := range map[string]func(){
+func (o *kvOptions) hurry(changed func(string) bool) {
+	for name, set := range map[string]func(){ // any order: each sets its own
 		"members":    func() { o.members = []int{3} },
 		"work":       func() { o.works = []string{"put", "get", "linear-get"} },
 		"conns":      func() { o.conns = []int{64} },
@@ -113,7 +118,7 @@ func (o *kvOptions) hurry(c *cobra.Command) {
 		"warmup":     func() { o.warmup = 300 * time.Millisecond },
 		"duration":   func() { o.duration = time.Second },
 	} {
-		if !c.Flags().Changed(name) {
+		if !changed(name) {
 			set()
 		}
 	}
@@ -136,39 +141,43 @@ func works() string {
 	return strings.Join(list, ", ")
 }
 
-func kvFunc(ctx context.Context, env *ui.Env, o *kvOptions) error {
-	if runtime.GOOS != "linux" {
-		return ui.Usagef("bench kv needs Linux, which alone tells what each thread of a server takes; this is %s", runtime.GOOS)
+// part is bench kv; its options are checked, and then run.
+func (o *kvOptions) part(env *ui.Env, flags *pflag.FlagSet) *part {
+	var options kv.Options
+	var r *kv.Report
+	return &part{
+		kind: report.KindKV, flags: flags, selects: []string{"members", "work", "conns", "load", "open-work", "seed"},
+		check: func(ctx context.Context) (err error) {
+			if runtime.GOOS != "linux" {
+				return fmt.Errorf("it needs Linux, which alone tells what each thread of a server takes; this is %s", runtime.GOOS)
+			}
+			options, err = o.options(ctx, env)
+			return err
+		},
+		attach: func(f *report.File, flags report.Flags) { f.KV = &report.KV{Flags: flags} },
+		run: func(ctx context.Context, f *report.File) (err error) {
+			progress := ui.NewProgress(env, o.json, time.Now)
+			defer progress.Clear()
+			options.Progress = progress.Update
+			r, err = kv.Run(ctx, options)
+			if r.Floor == nil {
+				r.Floor = f.Floor
+			}
+			f.Floor, f.KV.Report = r.Floor, r
+			return err
+		},
+		text: func() {
+			if r != nil && len(r.Cells)+len(r.Failovers) > 0 {
+				kv.Write(env, r)
+			}
+		},
+		lines: func() error {
+			if r == nil || len(r.Cells)+len(r.Failovers) == 0 {
+				return nil
+			}
+			return json.NewEncoder(env.Stdout).Encode(r)
+		},
 	}
-	options, err := o.options(ctx, env)
-	if err != nil {
-		return ui.Exit(ui.Usage, err)
-	}
-	progress := ui.NewProgress(env, o.json, time.Now)
-	options.Progress = progress.Update
-	report, err := kv.Run(ctx, options)
-	progress.Clear()
-	interrupted := ctx.Err() != nil
-	if err == nil || len(report.Cells) > 0 {
-		if err := o.print(env, report); err != nil {
-			return ui.Exit(ui.WorldFailed, err)
-		}
-	}
-	switch {
-	case interrupted:
-		return ui.Exit(ui.Interrupted, errors.New("interrupted; what is printed is of the rounds until then"))
-	case err != nil:
-		return ui.Exit(ui.WorldFailed, fmt.Errorf("bench kv: %w", err))
-	}
-	return nil
-}
-
-func (o *kvOptions) print(env *ui.Env, r *kv.Report) error {
-	if !o.json {
-		kv.Write(env, r)
-		return nil
-	}
-	return json.NewEncoder(env.Stdout).Encode(r)
 }
 
 // options are the flags as the measurement takes them.
@@ -198,7 +207,7 @@ func (o *kvOptions) options(ctx context.Context, env *ui.Env) (kv.Options, error
 	return kv.Options{
 		Systems: systems, Dir: o.dir, MemoryDir: o.memory, Members: o.members, Works: o.works, Conns: o.conns,
 		Loads: loads, OpenWorks: o.openWorks, OpenConns: o.openConns, ValueBytes: o.value, Keys: o.keys, Pairs: o.pairs,
-		Warmup: o.warmup, Duration: o.duration, Kills: o.kills, Stops: o.stops, Floor: time.Second, Seed: o.seed,
+		Warmup: o.warmup, Duration: o.duration, Kills: o.kills, Stops: o.stops, Floor: o.floor, Seed: o.seed,
 		Timers: []kv.Timers{
 			{Heartbeat: 50 * time.Millisecond, Election: 250 * time.Millisecond}, // drydock's defaults
 			{Heartbeat: 100 * time.Millisecond, Election: time.Second},           // etcd's

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drydock/node/ui"
 )
@@ -93,12 +93,12 @@ func TestKVHelp(t *testing.T) {
 // TestKVQuick: what was asked for by a flag is not hurried.
 func TestKVQuick(t *testing.T) {
 	o := &kvOptions{}
-	c := &cobra.Command{}
-	o.addFlags(c)
-	if err := c.ParseFlags([]string{"--pairs", "9"}); err != nil {
+	f := pflag.NewFlagSet("kv", pflag.ContinueOnError)
+	o.addFlags(f)
+	if err := f.Parse([]string{"--pairs", "9"}); err != nil {
 		t.Fatal(err)
 	}
-	o.hurry(c)
+	o.hurry(f.Changed)
 	if o.pairs != 9 || o.kills >= 30 || len(o.works) >= len(workNames()) {
 		t.Errorf("%+v", o)
 	}

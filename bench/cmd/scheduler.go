@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drydock/bench/fleetload"
+	"drydock/bench/report"
 	"drydock/bench/scheduler"
 	"drydock/node/ui"
 )
@@ -26,6 +29,7 @@ type schedulerOptions struct {
 	quick, json          bool
 	noSpeed, noReplay    bool
 	durable              durableOptions
+	out                  outputs
 }
 
 const schedulerLong = `Measure the solver that places units on machines.
@@ -65,12 +69,20 @@ func newScheduler(env *ui.Env) *cobra.Command {
   drydock bench scheduler --json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return schedulerFunc(ctx, env, o, c.Flags().Changed)
+			o.hurry(c.Flags().Changed)
+			s := &session{env: env, name: "bench scheduler", parts: []*part{o.part(env, c.Flags())}, out: &o.out, json: o.json, quick: o.quick, dir: o.durable.dir}
+			return s.run(ctx)
 		},
 	}
-	f := c.Flags()
+	o.addFlags(c.Flags())
+	o.out.addFlags(c.Flags())
+	c.Flags().BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
+	return c
+}
+
+func (o *schedulerOptions) addFlags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.shapes, "shape", names(scheduler.Shapes), "what units ask for")
 	f.IntSliceVar(&o.machines, "machines", []int{100, 1000, 10_000, 100_000}, "machines of a cluster")
 	f.IntSliceVar(&o.perMachine, "per-machine", []int{10, 100}, "units a machine")
@@ -84,9 +96,7 @@ func newScheduler(env *ui.Env) *cobra.Command {
 	f.StringVar(&o.profile, "cpuprofile", "", "write where this process's CPU time went into a file, for `go tool pprof`")
 	f.Uint64Var(&o.seed, "seed", 1, "decides a made-up trace, and what is drawn from any")
 	f.BoolVar(&o.quick, "quick", false, "a minute's look: clusters of up to 100,000 units, one round")
-	f.BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
 	o.durable.flags(f)
-	return c
 }
 
 func names[T ~string](list []T) []string {
@@ -143,7 +153,8 @@ func (o *schedulerOptions) selection() (*schedulerReport, error) {
 	return r, errors.Join(errs...)
 }
 
-func schedulerFunc(ctx context.Context, env *ui.Env, o *schedulerOptions, changed func(string) bool) error {
+// hurry is --quick, and what follows from --durable: it sets what was not given.
+func (o *schedulerOptions) hurry(changed func(string) bool) {
 	if o.quick {
 		if !changed("most") {
 			o.most = 100_000
@@ -156,22 +167,44 @@ func schedulerFunc(ctx context.Context, env *ui.Env, o *schedulerOptions, change
 	if o.durable.only {
 		o.noSpeed, o.noReplay = true, true
 	}
-	r, err := o.selection()
-	if err != nil {
-		return ui.Exit(ui.Usage, fmt.Errorf("bench scheduler: %w", err))
+}
+
+// part is bench scheduler.
+func (o *schedulerOptions) part(env *ui.Env, flags *pflag.FlagSet) *part {
+	var r *schedulerReport
+	wrong := false // a placement was: nothing of it is said
+	return &part{
+		kind: report.KindScheduler, flags: flags,
+		selects: []string{"shape", "machines", "per-machine", "most", "strategy", "no-speed", "no-replay", "no-durable", "durable", "durable-machines", "durable-units", "increments", "losses", "rest"},
+		check: func(context.Context) (err error) {
+			r, err = o.selection()
+			r.env = env
+			return err
+		},
+		attach: func(f *report.File, flags report.Flags) {
+			f.Scheduler = &report.Scheduler{Flags: flags, Rows: []scheduler.Row{}}
+		},
+		run: func(ctx context.Context, f *report.File) error {
+			err := r.measure(ctx)
+			if wrong = errors.Is(err, scheduler.ErrDiffers); wrong {
+				return err
+			}
+			s := f.Scheduler
+			s.Rows, s.Growths, s.Replays, s.Durable = append(s.Rows, r.rows...), scheduler.Growths(r.rows), r.replays, r.durable
+			return err
+		},
+		text: func() {
+			if !wrong {
+				r.printText()
+			}
+		},
+		lines: func() error {
+			if wrong {
+				return nil
+			}
+			return r.printJSON()
+		},
 	}
-	r.env = env
-	err = r.measure(ctx)
-	if failed := r.print(err); err == nil {
-		err = failed
-	}
-	switch {
-	case ctx.Err() != nil:
-		return ui.Exit(ui.Interrupted, errors.New("bench scheduler: interrupted"))
-	case err != nil:
-		return ui.Exit(ui.WorldFailed, fmt.Errorf("bench scheduler: %w", err))
-	}
-	return nil
 }
 
 // measure fills the report.
@@ -225,18 +258,6 @@ func (r *schedulerReport) traces() ([]scheduler.Trace, error) {
 		return scheduler.ReadTraces(r.o.trace)
 	}
 	return []scheduler.Trace{scheduler.Invent(inventedMachines, inventedTasks, r.o.seed)}, nil
-}
-
-// print writes what was measured; of a placement that was wrong it says nothing.
-func (r *schedulerReport) print(err error) error {
-	switch {
-	case errors.Is(err, scheduler.ErrDiffers):
-		return nil
-	case r.o.json:
-		return r.printJSON()
-	}
-	r.printText()
-	return nil
 }
 
 func (r *schedulerReport) printJSON() error {

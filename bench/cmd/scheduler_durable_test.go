@@ -10,6 +10,7 @@ import (
 )
 
 func TestSchedulerThroughMembers(t *testing.T) {
+	t.Parallel()
 	args := []string{
 		"--durable", "--quick", "--storage=memory", "--durable-machines=5", "--durable-units=100", "--submitters=10",
 		"--increments=3", "--losses=1", "--rest=100ms", "--dir=" + t.TempDir(),

@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"drydock/bench/report"
 	"drydock/bench/simspeed"
 	"drydock/node/ui"
 	"drydock/scenarios"
@@ -22,6 +25,7 @@ type simOptions struct {
 	scenario    string
 	seeds       int
 	quick, json bool
+	out         outputs
 }
 
 func newSim(env *ui.Env, world runner.World) *cobra.Command {
@@ -36,48 +40,75 @@ its seeds, with the slowest and the fastest beside it.`,
 		Example: "  drydock bench sim\n  drydock bench sim --quick\n  drydock bench sim --scenario lossy-network --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return simFunc(ctx, env, world, o)
+			if o.quick {
+				o.hurry(c.Flags().Changed)
+			}
+			s := &session{env: env, name: "bench sim", parts: []*part{o.part(env, world, c.Flags())}, out: &o.out, json: o.json, quick: o.quick}
+			return s.run(ctx)
 		},
 	}
-	c.Flags().StringVar(&o.scenario, "scenario", "everything", "the library's scenario whose faults are used")
-	c.Flags().IntVar(&o.seeds, "seeds", 9, "seeds a row")
-	c.Flags().BoolVar(&o.quick, "quick", false, "three seeds a row")
+	o.addFlags(c.Flags())
+	o.out.addFlags(c.Flags())
 	c.Flags().BoolVar(&o.json, "json", false, "write one JSON line a row, and nothing else, to stdout")
 	return c
 }
 
-func simFunc(ctx context.Context, env *ui.Env, world runner.World, o *simOptions) error {
-	if o.quick {
+func (o *simOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.scenario, "scenario", "everything", "the library's scenario whose faults are used")
+	f.IntVar(&o.seeds, "seeds", 9, "seeds a row")
+	f.BoolVar(&o.quick, "quick", false, "three seeds a row")
+}
+
+// hurry is --quick: it sets what was not given.
+func (o *simOptions) hurry(changed func(string) bool) {
+	if !changed("seeds") {
 		o.seeds = 3
 	}
-	if o.seeds < 1 {
-		return ui.Usagef("--seeds: %d, want at least 1", o.seeds)
+}
+
+// part is bench sim.
+func (o *simOptions) part(env *ui.Env, world runner.World, flags *pflag.FlagSet) *part {
+	var base *scenario.Scenario
+	var rows []simspeed.Row
+	return &part{
+		kind: report.KindSim, flags: flags,
+		check: func(context.Context) (err error) {
+			if o.seeds < 1 {
+				return fmt.Errorf("--seeds: %d, want at least 1", o.seeds)
+			}
+			text, ok := scenarios.Find(o.scenario)
+			if !ok {
+				return fmt.Errorf("--scenario: the library has no %q; see `drydock scenario list`", o.scenario)
+			}
+			base, err = scenario.Parse(o.scenario, text)
+			return err
+		},
+		attach: func(f *report.File, flags report.Flags) { f.Sim = &report.Sim{Flags: flags, Rows: []simspeed.Row{}} },
+		run: func(ctx context.Context, f *report.File) (err error) {
+			if os.Getenv("GOGC") == "" {
+				// As the workers of `run` do: a run lives briefly and makes much garbage.
+				defer debug.SetGCPercent(debug.SetGCPercent(300))
+			}
+			rows, err = simRows(ctx, env, world, base, o)
+			f.Sim.Rows = append(f.Sim.Rows, rows...)
+			return err
+		},
+		text: func() {
+			if len(rows) > 0 {
+				printSim(env, rows, o)
+			}
+		},
+		lines: func() error {
+			for _, row := range rows {
+				if err := json.NewEncoder(env.Stdout).Encode(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
-	text, ok := scenarios.Find(o.scenario)
-	if !ok {
-		return ui.Usagef("--scenario: the library has no %q; see `drydock scenario list`", o.scenario)
-	}
-	base, err := scenario.Parse(o.scenario, text)
-	if err != nil {
-		return ui.Exit(ui.Usage, err)
-	}
-	if os.Getenv("GOGC") == "" {
-		// As the workers of `run` do: a run lives briefly and makes much garbage.
-		debug.SetGCPercent(300)
-	}
-	rows, err := simRows(ctx, env, world, base, o)
-	if ctx.Err() != nil {
-		return ui.Exit(ui.Interrupted, fmt.Errorf("interrupted after %d rows", len(rows)))
-	}
-	if err != nil {
-		return ui.Exit(ui.WorldFailed, fmt.Errorf("bench sim: %w", err))
-	}
-	if !o.json {
-		printSim(env, rows, o)
-	}
-	return nil
 }
 
 func simRows(ctx context.Context, env *ui.Env, world runner.World, base *scenario.Scenario, o *simOptions) ([]simspeed.Row, error) {
@@ -91,11 +122,6 @@ func simRows(ctx context.Context, env *ui.Env, world runner.World, base *scenari
 			return rows, err
 		}
 		rows = append(rows, row)
-		if o.json {
-			if err := json.NewEncoder(env.Stdout).Encode(row); err != nil {
-				return rows, err
-			}
-		}
 	}
 	return rows, nil
 }

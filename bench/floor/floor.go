@@ -38,8 +38,23 @@ type Floor struct {
 	// Loopback is a round trip of 512 bytes over TCP on 127.0.0.1, between
 	// goroutines that block.
 	Loopback Times `json:"loopback"`
+	// Answers is a server that does nothing but answer; nil if this system doesn't tell
+	// what a thread takes.
+	Answers *Answers `json:"answers,omitempty"`
 	// CopyGB is how many gigabytes (10^9) of memory one thread copies a second.
 	CopyGB float64 `json:"copyGB"`
+}
+
+// Answers is a server of one thread that reads a request of 400 bytes and writes an
+// answer of 700, asked by the benchmark's own load in a closed loop.
+type Answers struct {
+	// Conns is how many connections asked.
+	Conns int `json:"conns"`
+	// Rate is answers a second.
+	Rate float64 `json:"rate"`
+	// ServerCPU and ClientCPU are microseconds of CPU an answer.
+	ServerCPU float64 `json:"serverCPU"`
+	ClientCPU float64 `json:"clientCPU"`
 }
 
 // Times is a distribution, in microseconds, and its rate.
@@ -50,7 +65,7 @@ type Times struct {
 	Rate float64 `json:"rate"`
 }
 
-// Measure takes about four times each on files in dir, on sockets and in memory.
+// Measure takes about five times each on files in dir, on sockets and in memory.
 func Measure(ctx context.Context, dir string, each time.Duration) (Floor, error) {
 	var f Floor
 	var err error
@@ -61,6 +76,9 @@ func Measure(ctx context.Context, dir string, each time.Duration) (Floor, error)
 		return f, err
 	}
 	if f.Loopback, err = loopback(ctx, each); err != nil {
+		return f, err
+	}
+	if f.Answers, err = answers(ctx, each); err != nil {
 		return f, err
 	}
 	f.CopyGB, err = copies(ctx, each)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func TestMeasure(t *testing.T) {
 	}
 	if f.CopyGB < 0.05 || f.CopyGB > 1000 {
 		t.Errorf("%v GB/s", f.CopyGB)
+	}
+	if a := f.Answers; runtime.GOOS == "linux" && (a == nil || a.Rate < 100 || a.ServerCPU < 0.1 || a.ServerCPU > 1000 || a.ClientCPU < 0.1) {
+		t.Errorf("answers: %+v", a)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) > 0 {

@@ -22,5 +22,5 @@
 // work.go (the workloads), meter.go, disk_linux.go and disk_other.go (what servers
 // take of the machine), failover.go and probe.go (leaders that go), system.go,
 // cluster.go, process.go, process_linux.go and process_other.go (the servers),
-// result.go and text.go (the report).
+// result.go, bound.go and text.go (the report).
 package kv

@@ -222,8 +222,9 @@ func flushCount(text string) (int64, error) {
 	return n, nil
 }
 
-// diskName is the name of the block device that holds a directory, "" if none does.
-func diskName(dir string) string {
+// DiskName is the name of the block device that holds a directory, "" if none does
+// that the system tells of.
+func DiskName(dir string) string {
 	stat := diskOf(dir)
 	if stat == "" {
 		return ""

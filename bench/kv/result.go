@@ -111,7 +111,7 @@ func newReport(o Options) *Report {
 		Settings: Settings{
 			CPUs: runtime.NumCPU(), ClientThreads: clientThreads(), OS: runtime.GOOS + "/" + runtime.GOARCH, ValueBytes: o.ValueBytes, Keys: o.Keys, Pairs: o.Pairs,
 			Warmup: o.Warmup.Seconds(), Duration: o.Duration.Seconds(), Seed: o.Seed,
-			Disk: diskName(o.Dir),
+			Disk: DiskName(o.Dir),
 		},
 		Elections: make(map[string]int), Loaded: make(map[string]float64), Cells: []CellResult{},
 	}

@@ -30,6 +30,7 @@ func Write(env *ui.Env, r *Report) {
 			writeCell(t, r, &part.cells[i])
 		}
 		t.Flush()
+		writeBounds(out, r, part.cells)
 		writeBusy(out, part.cells)
 		for i := range part.cells {
 			writeNotes(out, r, &part.cells[i])
@@ -279,4 +280,7 @@ func writeFloor(out io.Writer, r *Report) {
 		f.Sync.P50, f.Sync.P99, f.Sync.Rate, f.SyncGrow.P50, f.SyncGrow.Rate)
 	fmt.Fprintf(out, "           loopback round trip of 512 bytes p50 %.0fµs, %.0f/s; memory copy %.1f GB/s\n",
 		f.Loopback.P50, f.Loopback.Rate, f.CopyGB)
+	if a := f.Answers; a != nil {
+		fmt.Fprintf(out, "           bare answers over %d connections %.0f/s, server CPU %.1fµs, client %.1fµs\n", a.Conns, a.Rate, a.ServerCPU, a.ClientCPU)
+	}
 }

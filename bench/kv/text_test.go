@@ -52,6 +52,7 @@ func sampleReport(t *testing.T, systems ...string) *Report {
 	r.Floor = &floor.Floor{
 		Sync: floor.Times{P50: 117, P99: 260, Rate: 8027}, SyncGrow: floor.Times{P50: 211, Rate: 4582},
 		Loopback: floor.Times{P50: 31, Rate: 30000}, CopyGB: 14,
+		Answers: &floor.Answers{Conns: 64, Rate: 90000, ServerCPU: 6, ClientCPU: 9},
 	}
 	for _, s := range systems {
 		r.Systems = append(r.Systems, SystemInfo{Name: s, Version: map[string]string{"drydock": "drydock 1.2   go1.26", "etcd": "3.4.23"}[s]})
@@ -71,6 +72,7 @@ func sampleReport(t *testing.T, systems ...string) *Report {
 		fixed(Cell{Members: 3, Work: "put", Conns: 64}, 10, 2, 0.3, systems...), slow,
 		fixed(Cell{Members: 3, Work: "cas", Conns: 16}, 3, 0, 0.3, systems...),
 		{Cell: Cell{Members: 3, Work: "append", Conns: 16}},
+		fixed(Cell{Members: 3, Work: "put", Conns: 1}, 10, 0, 0.5, systems...),
 		open,
 		fixed(Cell{Members: 3, Work: "put", Conns: 64, Memory: true}, 10, 0, 0.25, systems...),
 	}
@@ -162,7 +164,7 @@ func TestJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(whole, &back); err != nil || len(back.Cells) != 6 || back.Cells[0].Calm != 8 || len(back.Cells[0].Samples) != 20 {
+	if err := json.Unmarshal(whole, &back); err != nil || len(back.Cells) != 7 || back.Cells[0].Calm != 8 || len(back.Cells[0].Samples) != 20 {
 		t.Errorf("%d cells, %v", len(back.Cells), err)
 	}
 }

@@ -72,6 +72,11 @@ func Compare(one, other []float64, seed uint64) (Ratio, error) {
 	}
 	r := Ratio{Median: Median(ratios), Pairs: len(ratios)}
 	r.Low, r.High = interval(ratios, seed)
+	r.judge()
+	return r, nil
+}
+
+func (r *Ratio) judge() {
 	switch {
 	case r.Pairs < Least:
 		r.Verdict = Undecided
@@ -82,6 +87,29 @@ func Compare(one, other []float64, seed uint64) (Ratio, error) {
 	default:
 		r.Verdict = Same
 	}
+}
+
+// Apart compares readings that were not taken in turns, as those of two runs: the
+// ratio of the medians, with an interval of drawing on both sides anew. It holds what
+// the machine did between the two as well. Pairs is the smaller number of readings.
+func Apart(one, other []float64, seed uint64) (Ratio, error) {
+	if len(one) == 0 || len(other) == 0 {
+		return Ratio{Verdict: Undecided}, nil
+	}
+	for _, v := range slices.Concat(one, other) {
+		if !(v > 0) || math.IsInf(v, 0) {
+			return Ratio{}, fmt.Errorf("%w: %v", ErrUnpaired, v)
+		}
+	}
+	r := Ratio{Median: Median(one) / Median(other), Pairs: min(len(one), len(other))}
+	rng := rand.New(rand.NewPCG(seed, uint64(len(one)+len(other))))
+	ratios := make([]float64, resamples)
+	room := make([]float64, max(len(one), len(other)))
+	for i := range ratios {
+		ratios[i] = drawn(rng, one, room) / drawn(rng, other, room)
+	}
+	r.Low, r.High = middling(ratios)
+	r.judge()
 	return r, nil
 }
 
@@ -106,15 +134,26 @@ func middle(sorted []float64) float64 {
 func interval(readings []float64, seed uint64) (low, high float64) {
 	rng := rand.New(rand.NewPCG(seed, uint64(len(readings))))
 	medians := make([]float64, resamples)
-	drawn := make([]float64, len(readings))
+	room := make([]float64, len(readings))
 	for i := range medians {
-		for j := range drawn {
-			drawn[j] = readings[rng.IntN(len(readings))]
-		}
-		slices.Sort(drawn)
-		medians[i] = middle(drawn)
+		medians[i] = drawn(rng, readings, room)
 	}
-	slices.Sort(medians)
+	return middling(medians)
+}
+
+// drawn is the median of as many readings, drawn with replacement, as there are.
+func drawn(rng *rand.Rand, readings, room []float64) float64 {
+	room = room[:len(readings)]
+	for j := range room {
+		room[j] = readings[rng.IntN(len(readings))]
+	}
+	slices.Sort(room)
+	return middle(room)
+}
+
+// middling sorts and returns what encloses 95 of 100.
+func middling(list []float64) (low, high float64) {
+	slices.Sort(list)
 	at := int(tail * resamples)
-	return medians[at], medians[resamples-1-at]
+	return list[at], list[resamples-1-at]
 }

@@ -118,3 +118,39 @@ func TestCompareProperties(t *testing.T) {
 		}
 	})
 }
+
+// TestApart: readings that aren't taken in turns are drawn on both sides.
+func TestApart(t *testing.T) {
+	old := []float64{10, 11, 12, 13, 14, 15, 16}
+	half := make([]float64, len(old))
+	for i, v := range old {
+		half[len(old)-1-i] = v / 2 // in another order, which says nothing here
+	}
+	for _, tt := range []struct {
+		name       string
+		one, other []float64
+		want       Verdict
+		median     float64
+	}{
+		{"half", half, old, Less, 0.5},
+		{"twice", old, half, More, 2},
+		{"same", old, old, Same, 1},
+		{"few", half[:3], old, Undecided, 15. / 2 / 13},
+		{"none", nil, old, Undecided, 0},
+	} {
+		r, err := Apart(tt.one, tt.other, 1)
+		if err != nil || r.Verdict != tt.want || math.Abs(r.Median-tt.median) > 1e-9 {
+			t.Errorf("%s: %+v, %v; want %s with %v", tt.name, r, err, tt.want, tt.median)
+		}
+		if r.Pairs > 0 && (r.Low > r.Median || r.High < r.Median) {
+			t.Errorf("%s: the interval leaves out the median: %+v", tt.name, r)
+		}
+		again, _ := Apart(tt.one, tt.other, 1)
+		if again != r {
+			t.Errorf("%s: %+v, then %+v", tt.name, r, again)
+		}
+	}
+	if _, err := Apart([]float64{1}, []float64{0}, 1); !errors.Is(err, ErrUnpaired) {
+		t.Errorf("nothing can be compared with 0: %v", err)
+	}
+}

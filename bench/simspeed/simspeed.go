@@ -52,6 +52,8 @@ type Row struct {
 	SimPerCPU float64 `json:"simPerCPU"`
 	Least     float64 `json:"least"`
 	Most      float64 `json:"most"`
+	// Speeds is the same of each seed, slowest first.
+	Speeds []float64 `json:"speeds"`
 	// SeedsPerCPU is seeds per CPU second.
 	SeedsPerCPU float64 `json:"seedsPerCPU"`
 	// Operations is how many operations clients began, a simulated second.
@@ -96,6 +98,7 @@ func Measure(ctx context.Context, w runner.World, base *scenario.Scenario, c Cas
 		row.Operations += float64(ops) / simulated.Seconds() / float64(seeds)
 	}
 	slices.Sort(speeds)
+	row.Speeds = speeds
 	row.SimPerCPU, row.Least, row.Most = speeds[len(speeds)/2], speeds[0], speeds[len(speeds)-1]
 	row.SeedsPerCPU = float64(seeds) / total.Seconds()
 	return row, nil
@@ -106,7 +109,7 @@ func once(ctx context.Context, w runner.World, spec runner.Spec, checked bool) (
 	if checked {
 		r := runner.Run(ctx, w, spec)
 		if r.Verdict != checker.Held {
-			return 0, 0, fmt.Errorf("the run is %s, not held: %s", r.Verdict, r.Error)
+			return 0, 0, fmt.Errorf("the run is %s, not held: %s", r.Verdict, because(r))
 		}
 		return r.Simulated, r.Operations, nil
 	}
@@ -118,4 +121,14 @@ func once(ctx context.Context, w runner.World, spec runner.Spec, checked bool) (
 		return 0, 0, fmt.Errorf("a node broke: %s", r.Broken[0])
 	}
 	return r.Simulated, len(r.Ops), nil
+}
+
+// because is why a run did not hold.
+func because(r *runner.Report) string {
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Status != checker.Held {
+			return f.Expect + ": " + f.Measured
+		}
+	}
+	return r.Error
 }

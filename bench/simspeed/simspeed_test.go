@@ -36,7 +36,7 @@ func TestMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if row.SimPerCPU != 400 || row.Least != 400 || row.Most != 400 || row.SeedsPerCPU != 40 || row.Operations != 60 {
+	if row.SimPerCPU != 400 || row.Least != 400 || row.Most != 400 || len(row.Speeds) != 4 || row.SeedsPerCPU != 40 || row.Operations != 60 {
 		t.Errorf("row %+v", row)
 	}
 	if len(w.seen) != 4 || w.seen[3].Seed != 4 || w.seen[0].Scenario.Cluster.Members != 5 || w.seen[0].Scenario.Load.KV.Rate != 6 {
