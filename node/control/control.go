@@ -125,6 +125,8 @@ type Control struct {
 	// dirty are units whose place is to be compared with the scheduler's.
 	dirty  queue
 	pushes []*session
+	// late are sessions whose orders wait though they may be sent; see hasten.
+	late []*session
 	// pushesLeft says that some of them wait for the next Run for no other reason.
 	pushesLeft bool
 	timers     timers
@@ -168,7 +170,7 @@ func (c *Control) Lead(now time.Duration, term uint64, store *fleet.Store) {
 	c.sched = scheduler.New()
 	c.records = make(map[string]*record)
 	c.dirty, c.changed = newQueue(), newQueue()
-	c.pushes, c.timers, c.busy, c.rebalancing = nil, timers{}, false, false
+	c.pushes, c.late, c.timers, c.busy, c.rebalancing = nil, nil, timers{}, false, false
 	c.rounds.reset()
 	c.flights.reset()
 	c.table = newTable()
@@ -183,7 +185,7 @@ func (c *Control) Resign() {
 	}
 	c.store.Watch(false)
 	c.store, c.sched, c.records, c.taking = nil, nil, nil, nil
-	c.dirty, c.changed, c.pushes, c.timers = queue{}, queue{}, nil, timers{}
+	c.dirty, c.changed, c.pushes, c.late, c.timers = queue{}, queue{}, nil, nil, timers{}
 	c.rounds.reset()
 	c.flights.reset()
 	c.table = newTable()
@@ -228,10 +230,10 @@ func (c *Control) send(machine string, f *link.Frame) {
 // Bounds of one Run.
 const (
 	// decisions of the scheduler, units that are read in a takeover, and moves
-	// of one proposal.
-	maxDecisions, maxRead, maxMoves = 128, 256, 256
+	// of one proposal: twice as many, of a global unit, must still be one command.
+	maxDecisions, maxRead, maxMoves = 512, 256, fleet.MaxMoves / 2
 	// changed units that the scheduler is told of, and machines that get orders.
-	maxFollowed, maxPushes = 512, 256
+	maxFollowed, maxPushes = 1024, 256
 )
 
 // Run returns what is to be done as of now, with what the other calls since the last

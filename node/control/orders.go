@@ -18,12 +18,42 @@ const (
 	wantedText = 1 << 20
 )
 
-// wantPush has a machine's orders sent by this or the next Run.
+// Orders are all that a machine is to have, so that a machine which gets one unit after
+// another would be told of the first ones over and over. While more is being decided, it
+// waits for its next orders longer the longer its last ones were: perOrder for each unit
+// of them, beyond a few, and orderedWithin at most.
+const (
+	perOrder, orderedWithin = 20 * time.Millisecond, time.Second
+	fewOrders               = 16
+)
+
+// wantPush has a machine's orders sent: by this or the next Run, unless they wait.
 func (c *Control) wantPush(s *session) {
-	if !s.pushing {
-		s.pushing = true
+	if s.pushing {
+		return
+	}
+	s.pushing = true
+	wait := s.pushedAt + min(time.Duration(s.size)*perOrder, orderedWithin)
+	if s.size <= fewOrders || c.now >= wait {
+		c.pushes = append(c.pushes, s)
+		return
+	}
+	s.late = true
+	c.late = append(c.late, s)
+	c.timers.add(timer{at: wait, kind: orderLate, session: s})
+}
+
+// hasten has late orders sent: of all, if there is nothing more to wait for.
+func (c *Control) hasten(s *session) {
+	if s.late {
+		s.late = false
 		c.pushes = append(c.pushes, s)
 	}
+}
+
+// settled says whether nothing is being decided.
+func (c *Control) settled() bool {
+	return c.taking == nil && !c.busy && len(c.changed.list) == 0 && len(c.dirty.list) == 0 && c.flights.placing == 0
 }
 
 // push sends the orders that are to be sent. A new session's first ones wait until
@@ -31,11 +61,17 @@ func (c *Control) wantPush(s *session) {
 // stops what isn't ordered.
 func (c *Control) push() {
 	c.pushesLeft = false
-	if len(c.pushes) == 0 {
+	if len(c.pushes)+len(c.late) == 0 {
 		return
 	}
 	left := maxPushes
-	settled := c.taking == nil && !c.busy && len(c.changed.list) == 0 && len(c.dirty.list) == 0 && c.flights.placing == 0
+	settled := c.settled()
+	if settled {
+		for _, s := range c.late {
+			c.hasten(s)
+		}
+		c.late = nil
+	}
 	rest := c.pushes[:0]
 	for _, s := range c.pushes {
 		switch {
@@ -83,7 +119,7 @@ func (c *Control) order(s *session) {
 	if len(c.store.PlacedOn(s.machine)) <= starts {
 		s.base = max(s.base, version)
 	}
-	s.pushedAt = c.now
+	s.pushedAt, s.size = c.now, len(list)
 }
 
 // want sends the texts that a machine lacks; for those that this answer has no room

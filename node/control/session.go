@@ -31,6 +31,8 @@ type session struct {
 	version              uint64 // of the orders in the state
 	have                 uint64 // by the machine's own word
 	pushedAt             time.Duration
+	size                 int  // units in the orders that were sent last
+	late                 bool // it is in Control.late
 	pushing              bool
 	base                 uint64 // texts of orders up to this Gen are at the machine
 	held                 bool   // the first orders wait for the scheduler

@@ -114,6 +114,8 @@ const (
 	askAgain
 	// rebalance: units may be moved for balance.
 	rebalance
+	// orderLate: a machine has waited for orders for long enough.
+	orderLate
 )
 
 // timer is something to do later. What it is about may have gone by then.
@@ -181,6 +183,8 @@ func (c *Control) fire() {
 			c.retry(&t)
 		case letGo:
 			t.session.held = false
+		case orderLate:
+			c.hasten(t.session)
 		case askAgain:
 			if r := c.records[t.unit]; r != nil {
 				r.flying = false

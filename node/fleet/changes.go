@@ -18,21 +18,22 @@ type Changes struct {
 	// All says that there were too many to name them: anything may have changed.
 	All bool
 
-	units, machines map[string]struct{}
-	states          map[Key]struct{}
+	// units and machines are those that are named, and know it.
+	units    []*entry
+	machines []*host
+	states   map[Key]struct{}
 }
 
 // Watch begins to keep changes for Changes, or ends it.
 func (s *Store) Watch(on bool) {
+	s.news.forget()
 	s.news = nil
 	if on {
 		s.news = newChanges()
 	}
 }
 
-func newChanges() *Changes {
-	return &Changes{units: make(map[string]struct{}), machines: make(map[string]struct{}), states: make(map[Key]struct{})}
-}
+func newChanges() *Changes { return &Changes{states: make(map[Key]struct{})} }
 
 // Changes returns what has changed since it was called last, or since Watch; it is
 // empty without Watch.
@@ -41,8 +42,22 @@ func (s *Store) Changes() Changes {
 		return Changes{}
 	}
 	c := s.news
+	c.forget()
 	s.news = newChanges()
 	return Changes{Units: c.Units, Machines: c.Machines, States: c.States, All: c.All}
+}
+
+// forget has units and machines know that they are named no more.
+func (c *Changes) forget() {
+	if c == nil {
+		return
+	}
+	for _, e := range c.units {
+		e.noted = false
+	}
+	for _, h := range c.machines {
+		h.noted = false
+	}
 }
 
 // none says whether nothing has changed.
@@ -56,35 +71,34 @@ func (c *Changes) room() bool {
 		return false
 	}
 	if len(c.Units)+len(c.Machines)+len(c.States) >= maxChanges {
+		c.forget()
 		*c = Changes{All: true}
 		return false
 	}
 	return true
 }
 
-// note adds key to list unless it is there.
-func note[K comparable](list []K, seen map[K]struct{}, key K) []K {
-	if _, ok := seen[key]; ok {
-		return list
-	}
-	seen[key] = struct{}{}
-	return append(list, key)
-}
-
-func (s *Store) tellUnit(name string) {
-	if c := s.news; c != nil && c.room() {
-		c.Units = note(c.Units, c.units, name)
+func (s *Store) tellUnit(e *entry) {
+	if c := s.news; c != nil && !e.noted && c.room() {
+		e.noted = true
+		c.units, c.Units = append(c.units, e), append(c.Units, e.unit.Name)
 	}
 }
 
-func (s *Store) tellMachine(id string) {
-	if c := s.news; c != nil && c.room() {
-		c.Machines = note(c.Machines, c.machines, id)
+func (s *Store) tellMachine(h *host) {
+	if c := s.news; c != nil && !h.noted && c.room() {
+		h.noted = true
+		c.machines, c.Machines = append(c.machines, h), append(c.Machines, h.machine.ID)
 	}
 }
 
 func (s *Store) tellState(unit, machine string) {
-	if c := s.news; c != nil && c.room() {
-		c.States = note(c.States, c.states, Key{unit, machine})
+	c, key := s.news, Key{unit, machine}
+	if c == nil || !c.room() {
+		return
+	}
+	if _, ok := c.states[key]; !ok {
+		c.states[key] = struct{}{}
+		c.States = append(c.States, key)
 	}
 }

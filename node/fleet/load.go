@@ -55,14 +55,18 @@ func (l *Leaving) append(b []byte) []byte {
 // append appends a state without its unit and machine.
 func (st *State) append(b []byte) []byte { return appendTime(appendStateBody(b, st), st.Since) }
 
-// appendMachine appends a machine.
-func appendMachine(b []byte, m *Machine) []byte {
-	b = appendTold(b, m)
-	b = wire.AppendUint(b, uint64(len(m.Patch)))
-	for key, value := range sorted(m.Patch) {
-		b = wire.AppendString(b, key)
-		b = appendOptional(b, value)
+// append appends a machine.
+func (h *host) append(b []byte) []byte {
+	m := &h.machine
+	if h.told == nil {
+		h.told = appendTold(nil, m)
+		h.told = wire.AppendUint(h.told, uint64(len(m.Patch)))
+		for key, value := range sorted(m.Patch) {
+			h.told = wire.AppendString(h.told, key)
+			h.told = appendOptional(h.told, value)
+		}
 	}
+	b = append(b, h.told...)
 	b = wire.AppendUint(b, m.Session)
 	b = appendTime(b, m.Since)
 	b = appendBool(b, m.Drained)
@@ -132,7 +136,6 @@ func (l *Loader) take(rec Record) error {
 		}
 		l.s.units[e.unit.Name] = e
 		l.s.live.insert(e)
-		l.s.all.insert(e)
 	case recordPlace, recordLeaving, recordState:
 		name, machine, ok := bytes.Cut(rec.Key, []byte{0})
 		if !ok {
@@ -170,13 +173,13 @@ func (l *Loader) Done() (*Store, error) {
 	if err := l.build(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if none := s.all.n+s.hosts.n+len(s.texts) == 0; l.meta == s.Empty() || !l.meta && !none {
+	if none := s.live.n+s.dead.n+s.hosts.n+len(s.texts) == 0; l.meta == s.Empty() || !l.meta && !none {
 		return nil, fmt.Errorf("%w: bucket %q, key %q: missing, or that of an empty store", ErrCorrupt, buckets[recordMeta], metaKey)
 	}
 	if got := s.Digest(); !s.Empty() && got != l.digest {
 		return nil, fmt.Errorf("%w: bucket %q, key %q: digest %x, of the content %x", ErrCorrupt, buckets[recordMeta], metaKey, l.digest, got)
 	}
-	s.dirty = newDirty()
+	s.dirty.reset()
 	s.mutated = false
 	return s, nil
 }
@@ -192,7 +195,7 @@ func (l *Loader) build() error {
 			if e == nil && recordKind(kind) == recordLeaving {
 				e = &entry{unit: Unit{Name: rec.unit}, dead: true}
 				s.units[rec.unit] = e
-				s.all.insert(e)
+				s.dead.insert(e)
 			}
 			err := fmt.Errorf("there is no such unit or machine")
 			if e != nil && h != nil {
@@ -268,6 +271,6 @@ func (l *Loader) addState(e *entry, h *host, value []byte) error {
 	}
 	e.states = slices.Insert(e.states, i, st)
 	l.s.states++
-	l.s.putState(st, +1)
+	l.s.putState(e, st, +1)
 	return r.Done("state")
 }

@@ -34,7 +34,7 @@ func (s *Store) open(o *Open) (Outcome, error) {
 	s.list(h)
 	m.Name, m.PrimaryIP, m.Version, m.Boot = told.Name, told.PrimaryIP, told.Version, told.Boot
 	m.URLs, m.Metadata, m.Resources = slices.Clone(told.URLs), maps.Clone(told.Metadata), maps.Clone(told.Resources)
-	m.Since, m.Reported = s.env.Now, 0
+	m.Since, m.Reported, h.told = s.env.Now, 0, nil
 	s.touchHost(h)
 	for _, e := range h.places {
 		s.takeOver(e, h)
@@ -138,7 +138,7 @@ func (s *Store) drain(d *Drain) error {
 	if h.machine.Drained != d.On {
 		h.machine.Drained = d.On
 		s.touchHost(h)
-		s.tellMachine(d.Machine)
+		s.tellMachine(h)
 		s.list(h)
 	}
 	return nil
@@ -186,9 +186,9 @@ func (s *Store) patchMachine(id string, patch map[string]*string) {
 	if maps.EqualFunc(h.machine.Patch, patch, same) {
 		return
 	}
-	h.machine.Patch = patch
+	h.machine.Patch, h.told = patch, nil
 	s.touchHost(h)
-	s.tellMachine(id)
+	s.tellMachine(h)
 	s.list(h)
 }
 

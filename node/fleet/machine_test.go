@@ -145,18 +145,18 @@ func TestChangesAreBounded(t *testing.T) {
 	}
 	f.Watch(true)
 	for i := range maxChanges + 1 {
-		f.tellUnit(fmt.Sprint(i))
+		f.tellUnit(&entry{unit: Unit{Name: fmt.Sprint(i)}})
 	}
 	if c := f.Changes(); !c.All || len(c.Units) > 0 {
 		t.Errorf("all %t, %d units", c.All, len(c.Units))
 	}
-	f.tellUnit("a")
+	f.tellUnit(&entry{unit: Unit{Name: "a"}})
 	if c := f.Changes(); c.All || strings.Join(c.Units, "") != "a" {
 		t.Errorf("%+v", c)
 	}
-	f.tellUnit("b")
+	f.tellUnit(&entry{unit: Unit{Name: "b"}})
 	f.Watch(false)
-	f.tellUnit("c")
+	f.tellUnit(&entry{unit: Unit{Name: "c"}})
 	if c := f.Changes(); len(c.Units) > 0 {
 		t.Errorf("%+v", c)
 	}

@@ -64,26 +64,65 @@ func (s *Store) put(p *Put) (Outcome, error) {
 
 // wishText reads the text that a unit is to have.
 func (s *Store) wishText(w *wish, content string) error {
-	u, err := unit.Parse(w.name, []byte(content))
-	if err != nil {
-		return err
+	r, known := s.read[content]
+	if !known {
+		var err error
+		if r, err = readText(w.name, content); err != nil {
+			return err
+		}
+		s.read.keep(content, r)
 	}
-	needs := u.Fleet()
-	if err := needs.Validate(); err != nil {
-		return err
-	}
-	w.hash, w.text = u.Hash(), u.Text()
-	switch {
-	case len(w.text) > MaxTextBytes:
-		return fmt.Errorf("%w: the text takes %d bytes, at most %d", ErrTooLarge, len(w.text), MaxTextBytes)
-	case len(u.Options()) == 0:
-		return fmt.Errorf("%w: its text has no options", ErrNotFound)
-	}
-	w.needs, w.plain = &needs, isPlain(u)
+	w.hash, w.text, w.needs, w.plain = r.hash, r.text, r.needs, r.plain
 	if t := s.texts[w.hash]; t != nil && t.needs != nil {
 		w.needs = t.needs
 	}
 	return nil
+}
+
+// readyText is a text that was read and that units may have.
+type readyText struct {
+	hash  unit.Hash
+	text  string
+	needs *unit.Requirements
+	plain bool // needs are the same under any name
+}
+
+// readText reads a text under a unit's name.
+func readText(name, content string) (readyText, error) {
+	u, err := unit.Parse(name, []byte(content))
+	if err != nil {
+		return readyText{}, err
+	}
+	needs := u.Fleet()
+	if err := needs.Validate(); err != nil {
+		return readyText{}, err
+	}
+	r := readyText{hash: u.Hash(), text: u.Text(), needs: &needs, plain: isPlain(u)}
+	switch {
+	case len(r.text) > MaxTextBytes:
+		return readyText{}, fmt.Errorf("%w: the text takes %d bytes, at most %d", ErrTooLarge, len(r.text), MaxTextBytes)
+	case len(u.Options()) == 0:
+		return readyText{}, fmt.Errorf("%w: its text has no options", ErrNotFound)
+	}
+	return r, nil
+}
+
+// readTexts are plain texts that were read of late, by how they came: a template's
+// instances come with the same one, and reading it costs more than all else of a Put.
+// What is in it decides nothing: a text that isn't is read again.
+type readTexts map[string]readyText
+
+// maxRead and maxReadBytes bound readTexts, and which texts are worth a place.
+const maxRead, maxReadBytes = 64, 4 << 10
+
+func (r readTexts) keep(content string, t readyText) {
+	if !t.plain || len(content) > maxReadBytes {
+		return
+	}
+	if len(r) >= maxRead {
+		clear(r)
+	}
+	r[content] = t
 }
 
 // checkWish says why w can't be granted; e is the unit as it is, or nil.
@@ -110,7 +149,6 @@ func (s *Store) grant(w *wish) {
 	if e == nil {
 		e = &entry{unit: Unit{Name: w.name}}
 		s.units[w.name] = e
-		s.all.insert(e)
 	}
 	u := &e.unit
 	newText := fresh || u.Hash != w.hash
@@ -133,6 +171,9 @@ func (s *Store) grant(w *wish) {
 		}
 	}
 	if fresh {
+		if e.dead {
+			s.dead.remove(w.name)
+		}
 		e.dead = false
 		u.Created = s.env.Revision
 		s.live.insert(e)
@@ -272,7 +313,9 @@ func (s *Store) destroy(e *entry) {
 	e.unit = Unit{Name: e.unit.Name, Leaving: e.unit.Leaving}
 	if len(e.unit.Leaving) == 0 {
 		s.forgetUnit(e)
+		return
 	}
+	s.dead.insert(e)
 }
 
 // isPlain says whether a unit's requirements are the same under any name.

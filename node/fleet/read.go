@@ -134,7 +134,7 @@ func (s *Store) StatesOf(unit string) []State {
 // The store must not change meanwhile.
 func (s *Store) StatesFrom(i int) iter.Seq[State] {
 	return func(yield func(State) bool) {
-		for e := range s.all.from(0) {
+		for e := range s.entries() {
 			if i >= len(e.states) {
 				i -= len(e.states)
 				continue

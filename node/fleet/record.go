@@ -97,20 +97,87 @@ func (s *Store) hash(record []byte) sum {
 // dirty is what has changed since the last DrainDirty: of each kind in the order of
 // the first change. That needs no sorting, which would hold up the reactor where
 // thousands of units were started at once.
+//
+// Whether a key is in it is known to its unit or machine. Where a unit has changed on
+// more than one machine, seen knows of the others.
 type dirty struct {
-	seen map[recordKey]struct{}
-	list [recordKinds][]recordKey
+	seen  map[recordKey]struct{}
+	list  [recordKinds][]recordKey
+	n     int
+	units []*entry
+	hosts []*host
 }
 
 func newDirty() dirty { return dirty{seen: make(map[recordKey]struct{})} }
 
-// mark notes that a record is to go to the next checkpoint.
-func (s *Store) mark(kind recordKind, a, b string) {
+// unsaved says which of a unit's records are in dirty, by bits of their kinds: its own,
+// and those on one machine, the first of which any is.
+type unsaved struct {
+	kinds   uint8
+	machine string
+}
+
+// add lists a key.
+func (d *dirty) add(key recordKey) {
+	d.list[key.kind] = append(d.list[key.kind], key)
+	d.n++
+}
+
+// addOnce lists a key unless it is there.
+func (d *dirty) addOnce(key recordKey) {
+	if _, ok := d.seen[key]; !ok {
+		d.seen[key] = struct{}{}
+		d.add(key)
+	}
+}
+
+// reset forgets everything.
+func (d *dirty) reset() {
+	for _, e := range d.units {
+		e.unsaved = unsaved{}
+	}
+	for _, h := range d.hosts {
+		h.unsaved = false
+	}
+	*d = newDirty()
+}
+
+// markText notes that a text's record is to go to the next checkpoint.
+func (s *Store) markText(h unit.Hash) {
 	s.mutated = true
-	key := recordKey{kind, a, b}
-	if _, ok := s.dirty.seen[key]; !ok {
-		s.dirty.seen[key] = struct{}{}
-		s.dirty.list[kind] = append(s.dirty.list[kind], key)
+	s.dirty.addOnce(recordKey{recordText, string(h[:]), ""})
+}
+
+// markHost notes that of a machine.
+func (s *Store) markHost(h *host) {
+	s.mutated = true
+	if !h.unsaved {
+		h.unsaved = true
+		s.dirty.hosts = append(s.dirty.hosts, h)
+		s.dirty.add(recordKey{recordMachine, h.machine.ID, ""})
+	}
+}
+
+// markUnit notes that of a unit, or one of what it is on a machine.
+func (s *Store) markUnit(e *entry, kind recordKind, machine string) {
+	s.mutated = true
+	d, u, bit := &s.dirty, &e.unsaved, uint8(1)<<kind
+	key := recordKey{kind, e.unit.Name, machine}
+	if u.kinds == 0 {
+		d.units = append(d.units, e)
+	}
+	switch {
+	case kind == recordUnit || u.machine == machine || u.machine == "":
+		if u.kinds&bit != 0 {
+			return
+		}
+		if kind != recordUnit {
+			u.machine = machine
+		}
+		u.kinds |= bit
+		d.add(key)
+	default:
+		d.addOnce(key)
 	}
 }
 
@@ -123,7 +190,7 @@ func (s *Store) resumUnit(e *entry) {
 		e.sum = s.hash(appendUnit(s.named(recordUnit, e.unit.Name, ""), &e.unit))
 		s.content.add(e.sum, +1)
 	}
-	s.mark(recordUnit, e.unit.Name, "")
+	s.markUnit(e, recordUnit, "")
 }
 
 // resumHost brings the sum of a machine's record up to date.
@@ -133,31 +200,31 @@ func (s *Store) resumHost(h *host) {
 		s.content.add(h.sum, -1)
 	}
 	if h.stored = s.machines[id] == h; h.stored {
-		h.sum = s.hash(appendMachine(s.named(recordMachine, id, ""), &h.machine))
+		h.sum = s.hash(h.append(s.named(recordMachine, id, "")))
 		s.content.add(h.sum, +1)
 	}
-	s.mark(recordMachine, id, "")
+	s.markHost(h)
 }
 
 // putPlace counts a placement's record in, or out.
 func (s *Store) putPlace(e *entry, p *Placement, sign int) {
 	s.placements += sign
 	s.content.add(s.hash(p.append(s.named(recordPlace, e.unit.Name, p.Machine))), sign)
-	s.mark(recordPlace, e.unit.Name, p.Machine)
-	s.tellUnit(e.unit.Name)
+	s.markUnit(e, recordPlace, p.Machine)
+	s.tellUnit(e)
 }
 
 // putLeaving counts the record of a placement that has ended in, or out.
 func (s *Store) putLeaving(e *entry, l *Leaving, sign int) {
 	s.content.add(s.hash(l.append(s.named(recordLeaving, e.unit.Name, l.Machine))), sign)
-	s.mark(recordLeaving, e.unit.Name, l.Machine)
-	s.tellUnit(e.unit.Name)
+	s.markUnit(e, recordLeaving, l.Machine)
+	s.tellUnit(e)
 }
 
 // putState counts a state's record in, or out.
-func (s *Store) putState(st *State, sign int) {
+func (s *Store) putState(e *entry, st *State, sign int) {
 	s.content.add(s.hash(st.append(s.named(recordState, st.Unit, st.Machine))), sign)
-	s.mark(recordState, st.Unit, st.Machine)
+	s.markUnit(e, recordState, st.Machine)
 }
 
 // Digest is a fingerprint of the whole content: stores with equal content have
@@ -189,10 +256,10 @@ func (s *Store) Recompute() [16]byte {
 // DrainDirty returns what has changed since the last call, or since Load, bucket
 // after bucket: laid over the records drained before, it makes up Records.
 func (s *Store) DrainDirty() []Record {
-	if len(s.dirty.seen) == 0 {
+	if s.dirty.n == 0 {
 		return nil
 	}
-	list := make([]Record, 0, len(s.dirty.seen)+1)
+	list := make([]Record, 0, s.dirty.n+1)
 	for kind := range s.dirty.list {
 		for _, key := range s.dirty.list[kind] {
 			value, ok := s.value(key)
@@ -202,7 +269,7 @@ func (s *Store) DrainDirty() []Record {
 			list = append(list, Record{Bucket: buckets[kind], Key: key.bytes(), Value: value})
 		}
 	}
-	s.dirty = newDirty()
+	s.dirty.reset()
 	return append(list, s.metaRecord())
 }
 
@@ -228,7 +295,7 @@ func (s *Store) keys() iter.Seq[recordKey] {
 				return
 			}
 		}
-		for e := range s.all.from(0) {
+		for e := range s.entries() {
 			if !e.keys(yield) {
 				return
 			}
@@ -269,7 +336,7 @@ func (s *Store) value(key recordKey) ([]byte, bool) {
 	switch key.kind {
 	case recordMachine:
 		if h := s.machines[key.a]; h != nil {
-			return appendMachine(b, &h.machine), true
+			return h.append(b), true
 		}
 		return nil, false
 	case recordText:

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,12 +15,13 @@ import (
 // changed either.
 type Store struct {
 	units map[string]*entry
-	// live are the units in order of name, all those and the destroyed ones that
-	// machines may still run.
-	live, all index[*entry]
-	machines  map[string]*host
-	hosts     index[*host]
-	texts     map[unit.Hash]*text
+	// live are the units in order of name, dead the destroyed ones that machines may
+	// still run.
+	live, dead index[*entry]
+	machines   map[string]*host
+	hosts      index[*host]
+	texts      map[unit.Hash]*text
+	read       readTexts
 	// forgettable are machines without a session of which users have set nothing,
 	// the one that ended first in front.
 	forgettable []*host
@@ -44,7 +46,7 @@ type Store struct {
 func New() *Store {
 	return &Store{
 		units: make(map[string]*entry), machines: make(map[string]*host),
-		texts: make(map[unit.Hash]*text), dirty: newDirty(),
+		texts: make(map[unit.Hash]*text), read: make(readTexts), dirty: newDirty(),
 	}
 }
 
@@ -64,6 +66,9 @@ type entry struct {
 	sum     sum
 	stored  bool
 	touched bool
+	// unsaved is what of it is in Store.dirty; noted says that Store.news names it.
+	unsaved unsaved
+	noted   bool
 }
 
 func (e *entry) key() string { return e.unit.Name }
@@ -74,11 +79,16 @@ type host struct {
 	machine Machine
 	places  []*entry
 	leaves  []*entry
+	// told is the encoding of what the machine tells of itself and of its Patch: the
+	// rest changes with each order. It is nil when that isn't known.
+	told []byte
 	// listed says that it is in Store.forgettable.
 	listed  bool
 	sum     sum
 	stored  bool
 	touched bool
+	// unsaved says that Store.dirty has it, noted that Store.news names it.
+	unsaved, noted bool
 }
 
 func (h *host) key() string { return h.machine.ID }
@@ -104,6 +114,31 @@ func (s *Store) lookup(name string) *entry {
 		return e
 	}
 	return nil
+}
+
+// entries yields all units, the destroyed ones that leave too, in order of name.
+func (s *Store) entries() iter.Seq[*entry] {
+	if s.dead.n == 0 {
+		return s.live.from(0)
+	}
+	return func(yield func(*entry) bool) {
+		dead := slices.Collect(s.dead.from(0))
+		for e := range s.live.from(0) {
+			for ; len(dead) > 0 && dead[0].unit.Name < e.unit.Name; dead = dead[1:] {
+				if !yield(dead[0]) {
+					return
+				}
+			}
+			if !yield(e) {
+				return
+			}
+		}
+		for _, e := range dead {
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // place returns the position of machine in e's places.
@@ -158,7 +193,7 @@ func (s *Store) touchUnit(e *entry) {
 		e.touched = true
 		s.touchedUnits = append(s.touchedUnits, e)
 	}
-	s.tellUnit(e.unit.Name)
+	s.tellUnit(e)
 }
 
 // touchHost notes that a machine's record changes with this command.
@@ -176,7 +211,7 @@ func (s *Store) order(h *host) {
 		h.machine.Orders = s.env.Revision
 		s.touchHost(h)
 	}
-	s.tellMachine(h.machine.ID)
+	s.tellMachine(h)
 }
 
 // orderAll is order for every machine that a unit is placed on.
@@ -269,20 +304,20 @@ func (s *Store) setState(e *entry, st *State) {
 		if e.states[i].equal(st) {
 			return
 		}
-		s.putState(e.states[i], -1)
+		s.putState(e, e.states[i], -1)
 		e.states[i] = st
 	} else {
 		e.states = slices.Insert(e.states, i, st)
 		s.states++
 	}
-	s.putState(st, +1)
+	s.putState(e, st, +1)
 	s.tellState(st.Unit, st.Machine)
 }
 
 // cutState forgets the state at position i.
 func (s *Store) cutState(e *entry, i int) {
 	st := e.states[i]
-	s.putState(st, -1)
+	s.putState(e, st, -1)
 	e.states = slices.Delete(e.states, i, i+1)
 	s.states--
 	s.tellState(st.Unit, st.Machine)
@@ -297,7 +332,7 @@ func (st State) equal(o *State) bool {
 // forgetUnit drops a destroyed unit that no machine runs any more.
 func (s *Store) forgetUnit(e *entry) {
 	delete(s.units, e.unit.Name)
-	s.all.remove(e.unit.Name)
+	s.dead.remove(e.unit.Name)
 }
 
 // ref counts one more use of a text; content is needed only for a new one.
@@ -306,7 +341,7 @@ func (s *Store) ref(h unit.Hash, content string) *text {
 	if t == nil {
 		t = &text{text: content}
 		s.texts[h] = t
-		s.mark(recordText, string(h[:]), "")
+		s.markText(h)
 	}
 	t.refs++
 	return t
@@ -317,7 +352,7 @@ func (s *Store) unref(h unit.Hash) {
 	t := s.texts[h]
 	if t.refs--; t.refs == 0 {
 		delete(s.texts, h)
-		s.mark(recordText, string(h[:]), "")
+		s.markText(h)
 	}
 }
 
@@ -369,7 +404,7 @@ func (s *Store) forgetMachine(h *host) {
 	delete(s.machines, h.machine.ID)
 	s.hosts.remove(h.machine.ID)
 	s.touchHost(h)
-	s.tellMachine(h.machine.ID)
+	s.tellMachine(h)
 }
 
 // Env is what a command is applied in: its revision, the term of its entry and
