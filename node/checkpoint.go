@@ -19,7 +19,8 @@ func (n *Node) checkpoint() {
 // startCheckpoint writes what changed since the last one, unless one is under
 // way or a snapshot is being installed, which puts a newer state in its place.
 // What is written is data by then: the state goes on. The step that does it
-// costs time by what changed, which CheckpointEntries and CheckpointBytes bound.
+// costs time by what changed, which CheckpointEntries and CheckpointBytes bound; most
+// of it is encoded by the job.
 func (n *Node) startCheckpoint() {
 	index, term := n.state.Applied()
 	if n.fx.Halt != nil || n.checkpointing || n.core.Installing() || index <= n.checkpointed {
@@ -27,14 +28,10 @@ func (n *Node) startCheckpoint() {
 	}
 	n.checkpointing, n.grown = true, 0
 	conf, base := n.core.Conf(), n.checkpointed
-	sn, changes := n.state.Describe(conf), n.state.DrainDirty()
-	size := len(sn.Extra)
-	for i := range changes {
-		size += len(changes[i].Key) + len(changes[i].Value)
-	}
+	sn, changes := n.state.Describe(conf), n.state.Drain()
 	job := world.Job{
-		Lane: world.LaneCheckpoint, Name: "checkpoint", Bytes: size,
-		Run: func(fs world.FS) error { return n.store.Write(fs, base, sn, changes) },
+		Lane: world.LaneCheckpoint, Name: "checkpoint", Bytes: len(sn.Extra) + changes.Bytes(),
+		Run: func(fs world.FS) error { return n.store.Write(fs, base, sn, changes.Records()) },
 	}
 	n.submit(job, func(err error) {
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,8 +42,8 @@ type Run struct {
 // templateUnits are the units that share a text: instances of a template.
 const templateUnits = 1000
 
-// settleWait bounds waiting that isn't measured.
-const settleWait = 2 * time.Minute
+// settleWait bounds waiting for what has no reason not to come.
+const settleWait = 30 * time.Second
 
 // bench is a run under way.
 type bench struct {
@@ -225,7 +226,7 @@ func (b *bench) fill(ctx context.Context) error {
 		return n > b.Members/2, err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %s", err, b.describe())
 	}
 	to, err := use(b.cluster)
 	if err != nil {
@@ -278,6 +279,19 @@ func (b *bench) counters() (c control.Counters) {
 		_ = h.Look(func(n *node.Node) { c = n.View().Fleet.Counters })
 	}
 	return c
+}
+
+// describe says how things stand, for who waits in vain.
+func (b *bench) describe() string {
+	var words []string
+	for _, h := range b.cluster.Hosts() {
+		_ = h.Look(func(n *node.Node) {
+			v, s := n.View(), n.State().Fleet()
+			words = append(words, fmt.Sprintf("member %d: term %d, leads %t, applied %d, checkpoint %d, %d units, %d places, %+v",
+				v.ID, v.Role.Term, v.Fleet.Leads, v.Applied, v.Checkpointed, s.Units(), s.Placements(), v.Fleet.Counters))
+		})
+	}
+	return fmt.Sprintf("%d machines with sessions; %s", b.machines.sessions(), strings.Join(words, "; "))
 }
 
 // rest watches a cluster of which nobody asks anything.

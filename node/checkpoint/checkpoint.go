@@ -200,8 +200,9 @@ func put(tx *bbolt.Tx, base uint64, m Meta, changes []Record) error {
 	return meta.Put(metaKey, value)
 }
 
-// putRecords applies changes in order.
+// putRecords applies changes: of one key, the last counts.
 func putRecords(tx *bbolt.Tx, changes []Record) error {
+	changes = inOrder(changes)
 	data, err := tx.CreateBucketIfNotExists(dataBucket)
 	if err != nil {
 		return err

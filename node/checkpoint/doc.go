@@ -28,7 +28,8 @@
 //     verified.
 //   - Every length read from a file is bounded before it is used.
 //
-// checkpoint.go has the types and Write and Load, bolt.go and survey.go
+// checkpoint.go has the types and Write and Load, order.go the order in which records are
+// put, bolt.go and survey.go
 // the sessions with bbolt, format.go the bytes of snapshot files, snapshot.go Export, Verify and
 // Import, chunk.go the transfer in pieces, stream.go a state apart from any file
 // system, store.go what package node calls.

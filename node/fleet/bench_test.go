@@ -167,8 +167,10 @@ func (s *Store) markAgain(key recordKey) {
 		s.markText(unit.Hash([]byte(key.a)))
 	case recordMachine:
 		s.markHost(s.machines[key.a])
+	case recordUnit:
+		s.markUnit(s.units[key.a])
 	default:
-		s.markUnit(s.units[key.a], key.kind, key.b)
+		s.markOn(s.units[key.a], key.kind, key.b)
 	}
 }
 

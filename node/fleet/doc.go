@@ -51,5 +51,5 @@
 // check.go (bounds), codec.go (encoding of commands), apply.go, put.go, place.go,
 // machine.go and report.go (what commands do), store.go (the parts and what ties
 // them), needs.go (requirements), index.go, read.go (reads), changes.go (what the
-// leader follows), record.go and load.go (checkpoints and digest), errors.go.
+// leader follows), record.go, dirty.go and load.go (checkpoints and digest), errors.go.
 package fleet

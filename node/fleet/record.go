@@ -59,11 +59,15 @@ type recordKey struct {
 }
 
 // bytes is the key in its bucket.
-func (k recordKey) bytes() []byte {
+func (k recordKey) bytes() []byte { return k.append(nil) }
+
+// append appends it.
+func (k recordKey) append(b []byte) []byte {
+	b = append(b, k.a...)
 	if k.kind == recordPlace || k.kind == recordLeaving || k.kind == recordState {
-		return []byte(k.a + "\x00" + k.b)
+		b = append(append(b, 0), k.b...)
 	}
-	return []byte(k.a)
+	return b
 }
 
 // sum is a number modulo 2^128; see package keys, whose digest adds up alike.
@@ -94,93 +98,6 @@ func (s *Store) hash(record []byte) sum {
 	return sum{hi: binary.BigEndian.Uint64(h[:8]), lo: binary.BigEndian.Uint64(h[8:16])}
 }
 
-// dirty is what has changed since the last DrainDirty: of each kind in the order of
-// the first change. That needs no sorting, which would hold up the reactor where
-// thousands of units were started at once.
-//
-// Whether a key is in it is known to its unit or machine. Where a unit has changed on
-// more than one machine, seen knows of the others.
-type dirty struct {
-	seen  map[recordKey]struct{}
-	list  [recordKinds][]recordKey
-	n     int
-	units []*entry
-	hosts []*host
-}
-
-func newDirty() dirty { return dirty{seen: make(map[recordKey]struct{})} }
-
-// unsaved says which of a unit's records are in dirty, by bits of their kinds: its own,
-// and those on one machine, the first of which any is.
-type unsaved struct {
-	kinds   uint8
-	machine string
-}
-
-// add lists a key.
-func (d *dirty) add(key recordKey) {
-	d.list[key.kind] = append(d.list[key.kind], key)
-	d.n++
-}
-
-// addOnce lists a key unless it is there.
-func (d *dirty) addOnce(key recordKey) {
-	if _, ok := d.seen[key]; !ok {
-		d.seen[key] = struct{}{}
-		d.add(key)
-	}
-}
-
-// reset forgets everything.
-func (d *dirty) reset() {
-	for _, e := range d.units {
-		e.unsaved = unsaved{}
-	}
-	for _, h := range d.hosts {
-		h.unsaved = false
-	}
-	*d = newDirty()
-}
-
-// markText notes that a text's record is to go to the next checkpoint.
-func (s *Store) markText(h unit.Hash) {
-	s.mutated = true
-	s.dirty.addOnce(recordKey{recordText, string(h[:]), ""})
-}
-
-// markHost notes that of a machine.
-func (s *Store) markHost(h *host) {
-	s.mutated = true
-	if !h.unsaved {
-		h.unsaved = true
-		s.dirty.hosts = append(s.dirty.hosts, h)
-		s.dirty.add(recordKey{recordMachine, h.machine.ID, ""})
-	}
-}
-
-// markUnit notes that of a unit, or one of what it is on a machine.
-func (s *Store) markUnit(e *entry, kind recordKind, machine string) {
-	s.mutated = true
-	d, u, bit := &s.dirty, &e.unsaved, uint8(1)<<kind
-	key := recordKey{kind, e.unit.Name, machine}
-	if u.kinds == 0 {
-		d.units = append(d.units, e)
-	}
-	switch {
-	case kind == recordUnit || u.machine == machine || u.machine == "":
-		if u.kinds&bit != 0 {
-			return
-		}
-		if kind != recordUnit {
-			u.machine = machine
-		}
-		u.kinds |= bit
-		d.add(key)
-	default:
-		d.addOnce(key)
-	}
-}
-
 // resumUnit brings the sum of a unit's own record up to date.
 func (s *Store) resumUnit(e *entry) {
 	if e.stored {
@@ -190,7 +107,7 @@ func (s *Store) resumUnit(e *entry) {
 		e.sum = s.hash(appendUnit(s.named(recordUnit, e.unit.Name, ""), &e.unit))
 		s.content.add(e.sum, +1)
 	}
-	s.markUnit(e, recordUnit, "")
+	s.markUnit(e)
 }
 
 // resumHost brings the sum of a machine's record up to date.
@@ -210,21 +127,21 @@ func (s *Store) resumHost(h *host) {
 func (s *Store) putPlace(e *entry, p *Placement, sign int) {
 	s.placements += sign
 	s.content.add(s.hash(p.append(s.named(recordPlace, e.unit.Name, p.Machine))), sign)
-	s.markUnit(e, recordPlace, p.Machine)
+	s.markOn(e, recordPlace, p.Machine)
 	s.tellUnit(e)
 }
 
 // putLeaving counts the record of a placement that has ended in, or out.
 func (s *Store) putLeaving(e *entry, l *Leaving, sign int) {
 	s.content.add(s.hash(l.append(s.named(recordLeaving, e.unit.Name, l.Machine))), sign)
-	s.markUnit(e, recordLeaving, l.Machine)
+	s.markOn(e, recordLeaving, l.Machine)
 	s.tellUnit(e)
 }
 
 // putState counts a state's record in, or out.
 func (s *Store) putState(e *entry, st *State, sign int) {
 	s.content.add(s.hash(st.append(s.named(recordState, st.Unit, st.Machine))), sign)
-	s.markUnit(e, recordState, st.Machine)
+	s.markOn(e, recordState, st.Machine)
 }
 
 // Digest is a fingerprint of the whole content: stores with equal content have
@@ -251,26 +168,6 @@ func (s *Store) Recompute() [16]byte {
 		}
 	}
 	return digestOf(s.changed, content)
-}
-
-// DrainDirty returns what has changed since the last call, or since Load, bucket
-// after bucket: laid over the records drained before, it makes up Records.
-func (s *Store) DrainDirty() []Record {
-	if s.dirty.n == 0 {
-		return nil
-	}
-	list := make([]Record, 0, s.dirty.n+1)
-	for kind := range s.dirty.list {
-		for _, key := range s.dirty.list[kind] {
-			value, ok := s.value(key)
-			if !ok {
-				value = nil
-			}
-			list = append(list, Record{Bucket: buckets[kind], Key: key.bytes(), Value: value})
-		}
-	}
-	s.dirty.reset()
-	return append(list, s.metaRecord())
 }
 
 // Records returns the whole store, as for a snapshot. Load is the way back. A store

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"drydock/node/fleet"
@@ -30,6 +31,7 @@ func (s *State) applyFleet(c *fleet.Command, res *Result) {
 // withFleet appends the fleet's records to those of the keyspace, so that a
 // checkpoint writes bucket after bucket.
 func withFleet(list []keys.Record, units []fleet.Record) []keys.Record {
+	list = slices.Grow(list, len(units))
 	for _, r := range units {
 		list = append(list, keys.Record(r))
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"time"
 
+	"drydock/node/fleet"
 	"drydock/node/keys"
 	"drydock/node/wire"
 )
@@ -53,9 +54,34 @@ func (s *State) Describe(conf []byte) Snapshot {
 
 // DrainDirty returns the records that changed since the last call, for the next
 // checkpoint.
-func (s *State) DrainDirty() []keys.Record {
-	return withFleet(s.keys.DrainDirty(), s.fleet.DrainDirty())
+func (s *State) DrainDirty() []keys.Record { return s.Drain().Records() }
+
+// Drained is what DrainDirty returns, before it is encoded: it doesn't change with the
+// state, so that may be done elsewhere.
+type Drained struct {
+	keys  []keys.Record
+	fleet *fleet.Drained
+	bytes int
 }
+
+// Drain takes the records that changed since the last call.
+func (s *State) Drain() Drained {
+	d := Drained{keys: s.keys.DrainDirty(), fleet: s.fleet.Drain()}
+	for i := range d.keys {
+		d.bytes += len(d.keys[i].Key) + len(d.keys[i].Value)
+	}
+	d.bytes += d.fleet.Len() * fleetRecordBytes
+	return d
+}
+
+// fleetRecordBytes is about what a record of the fleet's takes.
+const fleetRecordBytes = 64
+
+// Records encodes what was drained.
+func (d Drained) Records() []keys.Record { return withFleet(d.keys, d.fleet.Records()) }
+
+// Bytes is about how much it will be.
+func (d Drained) Bytes() int { return d.bytes }
 
 // Records returns all records, as for a snapshot.
 func (s *State) Records() []keys.Record {
