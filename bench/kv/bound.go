@@ -36,7 +36,7 @@ func (r *Report) Bounds(c *CellResult, system string) []Bound {
 		return nil
 	}
 	var list []Bound
-	if floor, of := r.steps(c); c.Conns == 1 && floor > 0 {
+	if floor, of := r.Steps(c.Cell); c.Conns == 1 && floor > 0 {
 		list = append(list, Bound{Figure: s.P50, Floor: floor, Unit: "µs", Of: of})
 	}
 	if a := r.Floor.Answers; a != nil && a.ServerCPU > 0 && c.Conns > 1 {
@@ -45,8 +45,12 @@ func (r *Report) Bounds(c *CellResult, system string) []Bound {
 	return list
 }
 
-// steps is the time of what an operation can't be without, in microseconds.
-func (r *Report) steps(c *CellResult) (micros float64, of string) {
+// Steps is the time of what an operation of a cell can't be without, in microseconds,
+// and what that is; 0 for work that mixes several, and without floors.
+func (r *Report) Steps(c Cell) (micros float64, of string) {
+	if r.Floor == nil {
+		return 0, ""
+	}
 	trips, syncs := 1, 0
 	switch c.Work {
 	case "put", "cas", "append":

@@ -13,6 +13,7 @@
 package pairs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -104,9 +105,9 @@ func Apart(one, other []float64, seed uint64) (Ratio, error) {
 	r := Ratio{Median: Median(one) / Median(other), Pairs: min(len(one), len(other))}
 	rng := rand.New(rand.NewPCG(seed, uint64(len(one)+len(other))))
 	ratios := make([]float64, resamples)
-	room := make([]float64, max(len(one), len(other)))
+	a, b := newBag(one), newBag(other)
 	for i := range ratios {
-		ratios[i] = drawn(rng, one, room) / drawn(rng, other, room)
+		ratios[i] = a.median(rng) / b.median(rng)
 	}
 	r.Low, r.High = middling(ratios)
 	r.judge()
@@ -134,21 +135,63 @@ func middle(sorted []float64) float64 {
 func interval(readings []float64, seed uint64) (low, high float64) {
 	rng := rand.New(rand.NewPCG(seed, uint64(len(readings))))
 	medians := make([]float64, resamples)
-	room := make([]float64, len(readings))
+	b := newBag(readings)
 	for i := range medians {
-		medians[i] = drawn(rng, readings, room)
+		medians[i] = b.median(rng)
 	}
 	return middling(medians)
 }
 
-// drawn is the median of as many readings, drawn with replacement, as there are.
-func drawn(rng *rand.Rand, readings, room []float64) float64 {
-	room = room[:len(readings)]
-	for j := range room {
-		room[j] = readings[rng.IntN(len(readings))]
+// Interval encloses the median of readings with 95%; both ends are 0 of none.
+func Interval(readings []float64, seed uint64) (low, high float64) {
+	if len(readings) == 0 {
+		return 0, 0
 	}
-	slices.Sort(room)
-	return middle(room)
+	return interval(readings, seed)
+}
+
+// bag has readings that are drawn with replacement. They are sorted once; what is
+// counted is how often each rank was drawn.
+type bag struct {
+	sorted []float64
+	rank   []int // of each reading
+	drawn  []int // by rank
+}
+
+func newBag(readings []float64) *bag {
+	b := &bag{rank: make([]int, len(readings)), drawn: make([]int, len(readings))}
+	order := make([]int, len(readings))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(readings[i], readings[j]) })
+	for rank, i := range order {
+		b.rank[i] = rank
+		b.sorted = append(b.sorted, readings[i])
+	}
+	return b
+}
+
+// median is that of as many draws as there are readings.
+func (b *bag) median(rng *rand.Rand) float64 {
+	n := len(b.sorted)
+	clear(b.drawn)
+	for range n {
+		b.drawn[b.rank[rng.IntN(n)]]++
+	}
+	// The draws in the middle, counted from 1: one, or two if n is even.
+	first, second := (n+1)/2, n/2+1
+	low, seen := -1, 0
+	for rank, times := range b.drawn {
+		seen += times
+		if low < 0 && seen >= first {
+			low = rank
+		}
+		if seen >= second {
+			return (b.sorted[low] + b.sorted[rank]) / 2
+		}
+	}
+	return 0
 }
 
 // middling sorts and returns what encloses 95 of 100.

@@ -65,7 +65,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b.String())
-	f.Add(`{"schema":1,"kv":{"report":{"systems":[],"cells":[{"samples":[{}]}]}}}`)
+	f.Add(`{"schema":1,"kv":{"report":{"systems":[{"name":"a"},{"name":"b"}],"cells":[{"samples":[{}]}]}}}`)
 	f.Add(`{"schema":1,"consensus":{"rows":[{}]},"scheduler":{"rows":[{}],"replays":[{}],"durable":{}},"sim":{"rows":[{}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := Decode(strings.NewReader(text))
@@ -131,13 +131,21 @@ func TestCompareSame(t *testing.T) {
 	}
 }
 
+// smallFile is a sample with few figures.
+func smallFile(cost float64) *File {
+	f := sampleFile(cost)
+	f.KV.Report.Cells = append(f.KV.Report.Cells[:2], f.KV.Report.Cells[len(f.KV.Report.Cells)-1])
+	f.Consensus.Rows = f.Consensus.Rows[:2]
+	return f
+}
+
 // TestCompareRefuses: what differs in machine, settings or rate is not judged, unless
 // that is asked for; then it is marked, and no regression.
 func TestCompareRefuses(t *testing.T) {
-	old := sampleFile(1)
-	elsewhere := sampleFile(2)
+	old := smallFile(1)
+	elsewhere := smallFile(2)
 	elsewhere.Machine.CPU, elsewhere.Machine.Cores = "Another", 4
-	otherwise := sampleFile(2)
+	otherwise := smallFile(2)
 	otherwise.KV.Settings["value"] = "4096"
 	for _, tt := range []struct {
 		name string
@@ -170,7 +178,7 @@ func TestCompareRefuses(t *testing.T) {
 			t.Errorf("%s:\n%s", tt.name, out.String())
 		}
 	}
-	faster := sampleFile(1)
+	faster := smallFile(1)
 	for i := range faster.KV.Report.Cells {
 		faster.KV.Report.Cells[i].Asked *= 2
 	}
@@ -191,13 +199,13 @@ func TestCompareRefuses(t *testing.T) {
 
 // TestCompareDrift: the other system's figures say whether the machine is the same.
 func TestCompareDrift(t *testing.T) {
-	now := sampleFile(1)
+	now := smallFile(1)
 	for i := range now.KV.Report.Cells {
 		for k := range now.KV.Report.Cells[i].Samples {
 			now.KV.Report.Cells[i].Samples[k].ServerCPU *= 1.5
 		}
 	}
-	c, err := Compare(now, sampleFile(1), false)
+	c, err := Compare(now, smallFile(1), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +222,11 @@ func TestCompareDrift(t *testing.T) {
 }
 
 func TestFewRoundsDecideNothing(t *testing.T) {
-	f := sampleFile(2)
+	f := smallFile(2)
 	for i := range f.Consensus.Rows {
 		f.Consensus.Rows[i].Rounds = f.Consensus.Rows[i].Rounds[:pairs.Least-1]
 	}
-	c, err := Compare(f, sampleFile(1), false)
+	c, err := Compare(f, smallFile(1), false)
 	if err != nil {
 		t.Fatal(err)
 	}

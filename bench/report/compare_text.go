@@ -9,6 +9,9 @@ import (
 	"drydock/node/ui"
 )
 
+// outcomes in the order in which they are counted.
+var outcomes = []Outcome{Better, Worse, Same, Undecided, OneReading, NoneMissing, OtherRate, OtherWork, OtherPlace}
+
 // Write prints a comparison for people. All prints every figure, else only those that
 // changed and how many did not.
 func (c *Comparison) Write(env *ui.Env, all bool) {
@@ -42,7 +45,7 @@ func (c *Comparison) Write(env *ui.Env, all bool) {
 	}
 	t.Flush()
 	fmt.Fprint(out, "\n")
-	for _, o := range []Outcome{Better, Worse, Same, Undecided, OneReading, NoneMissing, OtherRate, OtherWork, OtherPlace} {
+	for _, o := range outcomes {
 		if counts[o] > 0 {
 			fmt.Fprintf(out, "%5d %s\n", counts[o], o)
 		}

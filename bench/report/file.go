@@ -171,8 +171,8 @@ func Decode(r io.Reader) (*File, error) {
 	if err := d.Decode(f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	if f.KV != nil && f.KV.Report == nil {
-		return nil, fmt.Errorf("%w: kv has no report", ErrFile)
+	if f.KV != nil && (f.KV.Report == nil || len(f.KV.Report.Systems) == 0) {
+		return nil, fmt.Errorf("%w: kv has no report, or one of no system", ErrFile)
 	}
 	return f, nil
 }
