@@ -31,6 +31,8 @@ type table struct {
 	Title string
 	Head  []string
 	Rows  [][]string
+	// Fold hides it until it is asked for; it has a title then.
+	Fold bool
 }
 
 // fact is a line about the run.

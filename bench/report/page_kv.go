@@ -22,8 +22,8 @@ func (f *File) kvSections() []section {
 	r := f.KV.Report
 	closed := section{
 		ID: "kv", Title: "The node as clients see it",
-		Lead: fmt.Sprintf("%s. Values of %d bytes over %d keys, %d rounds of %g s. Shorter is better in CPU time, longer in rates.",
-			against(r), r.Settings.ValueBytes, r.Settings.Keys, r.Settings.Pairs, r.Settings.Duration),
+		Lead: fmt.Sprintf("%s. Values of %d bytes over %d keys, %s of %g s. Shorter is better in CPU time, longer in rates.",
+			against(r), r.Settings.ValueBytes, r.Settings.Keys, plural(r.Settings.Pairs, "round"), r.Settings.Duration),
 		How:     kvHow,
 		Falsify: "work is left to a process that isn't counted or to the time after a round (longer rounds would cost more an operation), if the load generator is the limit (noted where it took over 90% of its threads), or if another seed's interval excludes this one's median.",
 		Marks:   kvMarks(r),
@@ -176,7 +176,7 @@ func ratioWords(r pairs.Ratio) string {
 
 // boundTable has each closed loop beside what bounds it.
 func boundTable(r *kv.Report) table {
-	t := table{Title: "Beside the floors", Head: []string{"cluster", "work", "connections", "figure", "floor", "times", "CPUs in use"}}
+	t := table{Title: "Each beside its floor", Fold: true, Head: []string{"cluster", "work", "connections", "figure", "floor", "times", "CPUs in use"}}
 	for i := range r.Cells {
 		c := &r.Cells[i]
 		if len(r.Systems) == 0 {
@@ -243,13 +243,11 @@ func loadPoints(r *kv.Report, members int, work, system string, m measure[kv.Sam
 		if c.Members != members || c.Work != work || c.Memory || (c.Load > 0) != open {
 			continue
 		}
-		latency, rate := kvReadings(c, system, m), kvReadings(c, system, kvMeasures[1])
-		if len(latency) == 0 {
-			m.calm = false
-			every := kvMeasures[1]
-			every.calm = false
-			latency, rate = kvReadings(c, system, m), kvReadings(c, system, every)
+		of, by := m, kvMeasures[1]
+		if len(kvReadings(c, system, of)) == 0 {
+			of.calm, by.calm = false, false // no round was calm: all are shown
 		}
+		latency, rate := kvReadings(c, system, of), kvReadings(c, system, by)
 		if len(latency) == 0 {
 			continue
 		}

@@ -59,6 +59,22 @@ func TestPageIsWhole(t *testing.T) {
 	}
 }
 
+// TestLoadPoints: where no round of a cell was calm, all are shown, at their rate.
+func TestLoadPoints(t *testing.T) {
+	r := sampleFile(1).KV.Report
+	for i := range r.Cells {
+		for k := range r.Cells[i].Samples {
+			if r.Cells[i].Load == 0.5 || r.Cells[i].Load == 0.9 {
+				r.Cells[i].Samples[k].Foreign = 0.9
+			}
+		}
+	}
+	list := loadPoints(r, 3, "put", "drydock", kvMeasures[2], true)
+	if len(list) != 3 || list[0].X != 4000 || list[1].X != 5600 || list[2].X != 7200 {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestPageEscapes: what a file says is no markup.
 func TestPageEscapes(t *testing.T) {
 	f := sampleFile(1)

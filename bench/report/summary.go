@@ -58,6 +58,7 @@ var kvHeadings = []struct {
 	{kv.Cell{Members: 3, Work: "put", Conns: 64, Memory: true}, []string{"server CPU"}},
 	{kv.Cell{Members: 3, Work: "linear-get", Conns: 64}, []string{"server CPU", "rate"}},
 	{kv.Cell{Members: 3, Work: "get", Conns: 64}, []string{"server CPU", "rate"}},
+	{kv.Cell{Members: 3, Work: "watch", Conns: 64}, []string{"server CPU"}},
 	{kv.Cell{Members: 3, Work: "put", Conns: 1}, []string{"p50"}},
 	{kv.Cell{Members: 1, Work: "put", Conns: 64}, []string{"server CPU", "rate"}},
 }
@@ -147,12 +148,25 @@ func (f *File) coreHeadlines() []Headline {
 	}
 	for i := range f.Consensus.Failovers {
 		o := &f.Consensus.Failovers[i]
+		if o.Members != headSize || o.Storage != f.Consensus.safest() {
+			continue
+		}
 		list = append(list, Headline{
 			Kind: KindConsensus, Name: fmt.Sprintf("%s of the leader, %s, %s, %s", o.Work, plural(o.Members, "member"), o.Storage, o.Links),
 			Unit: "ms without a write", Ours: o.Quantile(0.5),
 		})
 	}
 	return list
+}
+
+// safest is where members of failovers kept their files: on the disk, if any did.
+func (c *Consensus) safest() consensus.Storage {
+	for i := range c.Failovers {
+		if c.Failovers[i].Storage == consensus.Disk {
+			return consensus.Disk
+		}
+	}
+	return consensus.Memory
 }
 
 func (c *Consensus) row(want consensus.Case) *consensus.Row {
