@@ -32,7 +32,7 @@ func (r *schedulerReport) printSpeed() {
 	fmt.Fprintf(r.env.Stdout, "bench scheduler   %s, median (least - most); CPU time of this process\n", count(r.o.rounds, "round"))
 	fmt.Fprintf(r.env.Stdout, "exact   %d places on samples of %s are the reference solver's\n\n", places, count(len(shapes), "shape"))
 	t := ui.NewTable(r.env.Stdout)
-	t.Row("shape", "machines", "units", "placed/CPU s", "", "placed/s", "bytes/unit", "start p50 µs", "p99 µs", "loss p50 ms", "p99 ms", "units lost")
+	t.Row("shape", "machines", "units", "placed/CPU s", "", "placed/s", "bytes/unit", "start p50 µs", "p99 µs", "loss p50 ms", "p99 ms", "units lost", "at rest")
 	for i := range r.rows {
 		row := &r.rows[i]
 		median := func(of func(scheduler.Round) float64) string { return short(row.Over(of).Median) }
@@ -45,7 +45,8 @@ func (r *schedulerReport) printSpeed() {
 			median(func(o scheduler.Round) float64 { return o.Change.P99 }),
 			median(func(o scheduler.Round) float64 { return o.Loss.P50 / 1e3 }),
 			median(func(o scheduler.Round) float64 { return o.Loss.P99 / 1e3 }),
-			median(func(o scheduler.Round) float64 { return o.LossUnits }))
+			median(func(o scheduler.Round) float64 { return o.LossUnits }),
+			fmt.Sprintf("%.4f%%", 100*row.Over(func(o scheduler.Round) float64 { return o.Rest }).Median))
 	}
 	t.Flush()
 }

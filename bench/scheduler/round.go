@@ -45,6 +45,9 @@ type Round struct {
 	Loss      Times   `json:"loss"`
 	LossUnits float64 `json:"lossUnits"`
 	LossNanos float64 `json:"lossNanos"` // CPU time a unit that was moved
+	// Rest is the share of a core, 0 to 1, that the full cluster takes at rest: asked
+	// for decisions asks times a second, when there are none.
+	Rest float64 `json:"rest"`
 }
 
 // Times is a distribution.
@@ -76,6 +79,10 @@ const (
 	// changes and losses bound how many are measured in a round.
 	changes = 2000
 	losses  = 100
+	// asks is how often a second a leader at rest is taken to ask for decisions: more
+	// often than any does. asked is how often the benchmark does, to have a time.
+	asks  = 1000
+	asked = 100_000
 )
 
 // watch is a stopwatch of the process's CPU time and of the clock.
@@ -96,6 +103,9 @@ func (w watch) stop() (cpu, wall time.Duration, err error) {
 
 // errUnplaced is of a unit that has no place though there is room.
 var errUnplaced = errors.New("a unit has no place")
+
+// errRestless is of a cluster that moves units though nothing has changed.
+var errRestless = errors.New("a cluster at rest moves units")
 
 // subject is a cluster under measurement.
 type subject struct {
@@ -157,7 +167,26 @@ func measure(c Case, enough int) (r Round, err error) {
 	if err = b.change(&r); err == nil {
 		err = b.lose(&r)
 	}
+	if err == nil {
+		err = b.rest(&r)
+	}
 	return r, err
+}
+
+// rest asks for decisions when there are none.
+func (b *subject) rest(r *Round) error {
+	w, err := startWatch()
+	if err != nil {
+		return err
+	}
+	for range asked {
+		if moves, more := b.s.Solve(0); len(moves) > 0 || more {
+			return fmt.Errorf("%w: %s", errRestless, b.c)
+		}
+	}
+	cpu, _, err := w.stop()
+	r.Rest = cpu.Seconds() / asked * asks
+	return err
 }
 
 // fill places all units in the empty cluster.

@@ -22,10 +22,19 @@ func TestEveryShape(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v", c, err)
 			}
-			if r.FillCPU <= 0 || r.BytesPerUnit < 50 || r.Change.N == 0 || r.Change.P50 <= 0 || r.Loss.N != losses || r.LossUnits < 9 {
+			if r.FillCPU <= 0 || r.BytesPerUnit < 50 || r.Change.N == 0 || r.Change.P50 <= 0 || r.Loss.N != losses || r.LossUnits < 9 || r.Rest <= 0 {
 				t.Errorf("%s: %+v", c, r)
 			}
 		}
+	}
+}
+
+// TestRestless: a cluster in which something is left to decide isn't at rest.
+func TestRestless(t *testing.T) {
+	b := newSubject(Case{Plain, 100, 100}, false)
+	b.s.SetUnit(b.present[0])
+	if err := b.rest(&Round{}); !errors.Is(err, errRestless) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -107,29 +107,86 @@ func fill(b *testing.B, l load, machines, n int) {
 		b.StopTimer()
 		s := cluster(machines)
 		b.StartTimer()
+		var moves []scheduler.Move
 		for i, u := range list {
 			s.SetUnit(u)
 			if i%512 == 511 {
-				s.Solve(0)
+				moves, _ = s.Append(moves[:0], 0)
 			}
 		}
-		s.Solve(0)
+		s.Append(moves[:0], 0)
 		done += n
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(done), "ns/unit")
 	b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "units/s")
 }
 
+// full returns a cluster of 1000 machines with 100 units each, and these.
+func full(l load) (*scheduler.Scheduler, []scheduler.Unit) {
+	s, list := cluster(1000), units(l, 100_000)
+	for _, u := range list {
+		s.SetUnit(u)
+	}
+	s.Solve(0)
+	return s, list
+}
+
+// BenchmarkChange ends a unit of a full cluster and starts it again, as a user would.
+func BenchmarkChange(b *testing.B) {
+	for _, l := range loads {
+		b.Run(l.name, func(b *testing.B) {
+			s, list := full(l)
+			var moves []scheduler.Move
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				u := list[i*7919%len(list)]
+				s.RemoveUnit(u.Name)
+				moves, _ = s.Append(moves[:0], 0)
+				s.SetUnit(u)
+				moves, _ = s.Append(moves[:0], 0)
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkTold tells of a unit as it is known, and asks where it is, as a leader
+// does for whatever changes in the state.
+func BenchmarkTold(b *testing.B) {
+	for _, l := range loads {
+		b.Run(l.name, func(b *testing.B) {
+			s, list := full(l)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				u := list[i*7919%len(list)]
+				s.SetUnit(u)
+				s.Append(nil, 0)
+				if s.Where(u.Name) == "" {
+					b.Fatal(u.Name, " has no place")
+				}
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkRest asks a full cluster for decisions when there are none.
+func BenchmarkRest(b *testing.B) {
+	s, _ := full(loads[0])
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Solve(0)
+	}
+}
+
 // BenchmarkLoss loses a machine of a full cluster, and has it back.
 func BenchmarkLoss(b *testing.B) {
 	for _, l := range loads {
 		b.Run(l.name, func(b *testing.B) {
-			const machines, n = 1000, 100_000
-			s := cluster(machines)
-			for _, u := range units(l, n) {
-				s.SetUnit(u)
-			}
-			s.Solve(0)
+			const machines = 1000
+			s, _ := full(l)
 			i := 0
 			for b.Loop() {
 				id := fmt.Sprintf("%08x", i%machines)

@@ -217,12 +217,14 @@ type spread struct {
 	refs  int
 	group *pattern
 	key   string
+	at    int // the key's number
 	// counts are those above zero, by value.
 	counts []valueCount
 }
 
 type valueCount struct {
 	value string
+	of    *set // the machines with the value, some of the group's among them
 	n     int
 }
 
@@ -235,7 +237,7 @@ func (s *Scheduler) spreadOf(group *pattern, key string) *spread {
 		}
 	}
 	s.settle()
-	sp := &spread{refs: 1, group: group, key: key}
+	sp := &spread{refs: 1, group: group, key: key, at: s.labelNumber(key)}
 	for p := range group.units.each {
 		sp.recount(&s.machines[s.order[p]], int(group.units.count(p)))
 	}
@@ -264,13 +266,18 @@ func (sp *spread) count(value string) int {
 
 // recount adds by to the units that a group has on machines with the value of m.
 func (sp *spread) recount(m *machine, by int) {
-	value, ok := m.metadata[sp.key]
-	if !ok {
+	if sp.at >= len(m.values) || m.values[sp.at] == nil {
 		return
 	}
-	i, known := sp.find(value)
-	if !known {
-		sp.counts = slices.Insert(sp.counts, i, valueCount{value: value})
+	i, of := -1, m.values[sp.at]
+	if len(sp.counts) <= fewMax {
+		i = slices.IndexFunc(sp.counts, func(c valueCount) bool { return c.of == of })
+	}
+	if i < 0 {
+		value, known := m.metadata[sp.key], false
+		if i, known = sp.find(value); !known {
+			sp.counts = slices.Insert(sp.counts, i, valueCount{value: value, of: of})
+		}
 	}
 	if sp.counts[i].n += by; sp.counts[i].n == 0 {
 		sp.counts = slices.Delete(sp.counts, i, i+1)
@@ -291,38 +298,54 @@ func (sp *spread) above(n int) int {
 // anyCount stands for every count above zero.
 const anyCount = 0
 
-// with returns the machines whose value has n units of the group, or any, in scratch
-// unless there is one value. It costs as much as the group has values.
-func (s *Scheduler) with(sp *spread, n int, scratch *set) *set {
-	label := s.labels[sp.key]
-	var only *set
-	values := 0
-	for _, c := range sp.counts {
-		if of := label.value(c.value); (n == anyCount || c.n == n) && of != nil {
-			only = of
-			values++
+// pad is room for what a search by a key of Spread makes up.
+type pad struct {
+	set
+	of []*set
+}
+
+// with sets p.of to the machines of each value that has n units of the group, or any.
+// Their number is machines.
+func (p *pad) with(sp *spread, n int) (machines int) {
+	p.of = p.of[:0]
+	for i := range sp.counts {
+		if c := &sp.counts[i]; n == anyCount || c.n == n {
+			p.of = append(p.of, c.of)
+			machines += c.of.n
 		}
 	}
-	if values == 1 {
-		return only
+	return machines
+}
+
+// unite returns the sets of p.of as one, for so many positions.
+func (p *pad) unite(positions int) *set {
+	if len(p.of) == 1 {
+		return p.of[0]
 	}
-	scratch.become(len(s.order))
-	if values == 0 {
-		return scratch
+	p.become(positions)
+	for _, one := range p.of {
+		p.set.unite(one)
 	}
-	for _, c := range sp.counts {
-		if of := label.value(c.value); (n == anyCount || c.n == n) && of != nil {
-			scratch.unite(of)
-		}
-	}
-	return scratch
+	return &p.set
 }
 
 // label is the machines that are up and have a metadata key, and of these the
 // machines with each value.
 type label struct {
 	set
+	at     int // its key's number
 	values map[string]*set
+}
+
+// labelNumber returns the number of a metadata key, which it keeps for good.
+func (s *Scheduler) labelNumber(key string) int {
+	at, ok := s.labelNumbers[key]
+	if !ok {
+		at = len(s.labelAt)
+		s.labelNumbers[key] = at
+		s.labelAt = append(s.labelAt, s.labels[key])
+	}
+	return at
 }
 
 // value returns the machines with a value, nil if there are none.

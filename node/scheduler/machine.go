@@ -26,8 +26,10 @@ type Machine struct {
 type machine struct {
 	id       string
 	metadata map[string]string
-	pos      int32
-	up       bool
+	// values are the machines with its value of each metadata key, by number.
+	values []*set
+	pos    int32
+	up     bool
 	// closed machines take no new units; drained ones are emptied.
 	closed bool
 	// improved machines may let waiting units in; they are in Scheduler.improved.
@@ -220,8 +222,8 @@ func (s *Scheduler) label(slot int32, metadata map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(m.metadata)) {
 		of := s.labels[key]
 		if of == nil {
-			of = &label{values: make(map[string]*set)}
-			s.labels[key] = of
+			of = &label{at: s.labelNumber(key), values: make(map[string]*set)}
+			s.labels[key], s.labelAt[of.at] = of, of
 		}
 		value := m.metadata[key]
 		if of.values[value] == nil {
@@ -229,6 +231,10 @@ func (s *Scheduler) label(slot int32, metadata map[string]string) {
 		}
 		of.values[value].add(m.pos)
 		of.add(m.pos)
+		for len(m.values) <= of.at {
+			m.values = append(m.values, nil)
+		}
+		m.values[of.at] = of.values[value]
 	}
 	for _, sel := range s.selectorList {
 		if sel.allows(m) {
@@ -254,8 +260,10 @@ func (s *Scheduler) unlabel(slot int32) {
 		}
 		if of.n == 0 {
 			delete(s.labels, key)
+			s.labelAt[of.at] = nil
 		}
 	}
+	m.values = nil
 }
 
 // relabel changes a machine's metadata, if it is another; the units there count

@@ -32,6 +32,8 @@ type pattern struct {
 	active, down int
 	// spreads count its units by values of metadata.
 	spreads []*spread
+	// alone is the profile of names that match nothing else, nil if there is none.
+	alone *profile
 }
 
 func (p *pattern) matches(name string) bool {
@@ -222,8 +224,12 @@ type profile struct {
 
 // profileOf returns the profile for a set of patterns in order of their numbers.
 func (s *Scheduler) profileOf(patterns []*pattern) *profile {
-	if len(patterns) == 0 {
+	switch {
+	case len(patterns) == 0:
 		return s.profiles[0]
+	case len(patterns) == 1 && patterns[0].alone != nil:
+		patterns[0].alone.refs++
+		return patterns[0].alone
 	}
 	s.key = s.key[:0]
 	for _, p := range patterns {
@@ -236,6 +242,9 @@ func (s *Scheduler) profileOf(patterns []*pattern) *profile {
 	f := &profile{refs: 1, key: string(s.key), patterns: slices.Clone(patterns)}
 	f.at, s.freeProfiles = number(&s.profiles, f, s.freeProfiles)
 	s.profileByKey[f.key] = f
+	if len(patterns) == 1 {
+		patterns[0].alone = f
+	}
 	return f
 }
 
@@ -246,6 +255,9 @@ func (s *Scheduler) dropProfile(f *profile) {
 	f.refs--
 	if f.refs == 0 {
 		delete(s.profileByKey, f.key)
+		if len(f.patterns) == 1 {
+			f.patterns[0].alone = nil
+		}
 		s.profiles[f.at] = nil
 		s.freeProfiles = append(s.freeProfiles, f.at)
 	}

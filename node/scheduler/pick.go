@@ -1,6 +1,9 @@
 package scheduler
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // query is a search for the machine of one unit: members of all of include, of
 // none of exclude, for which check says nothing against it.
@@ -17,8 +20,10 @@ type query struct {
 	lacks []string
 	// floor is a load that no machine of the first include is below.
 	floor *selector
-	// scratch has a set for each key of Spread.
-	scratch []set
+	// unions are bitmaps; a machine must be in one of each list.
+	unions [][]*set
+	// pads are room for the search by each key of Spread.
+	pads []pad
 }
 
 func (q *query) without(s *set) {
@@ -39,7 +44,9 @@ func (s *Scheduler) pick(i int32) int32 {
 	r := s.unit(i)
 	c := s.class(r)
 	q := &s.query
-	*q = query{unit: i, include: q.include[:0], exclude: q.exclude[:0], few: q.few[:0], lacks: q.lacks[:0], scratch: q.scratch, demand: c.demand}
+	// Not as one value: moving so many pointers costs more than the search.
+	q.unit, q.demand, q.floor = i, c.demand, nil
+	q.include, q.exclude, q.few, q.lacks, q.unions = q.include[:0], q.exclude[:0], q.few[:0], q.lacks[:0], q.unions[:0]
 	if c.selector != nil {
 		q.include = append(q.include, &c.selector.set)
 		q.floor = c.selector
@@ -102,20 +109,20 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 	}
 	sp := keys[0]
 	limit := s.class(s.unit(q.unit)).needs.SpreadLimit
-	if label := s.labels[sp.key]; label != nil {
-		for len(q.scratch) < len(keys) {
-			q.scratch = append(q.scratch, set{})
+	if label := s.labelAt[sp.at]; label != nil {
+		for len(q.pads) < len(keys) {
+			q.pads = append(q.pads, pad{})
 		}
-		scratch := &q.scratch[len(keys)-1]
+		p := &q.pads[len(keys)-1]
 		// None of the group: machines with the key but for those with some.
 		exclude, few := len(q.exclude), len(q.few)
 		found := none
-		if some := s.exclude(q, sp, label, scratch); some < label.n {
+		if some := s.exclude(q, sp, p); some < label.n {
 			found = s.spreadAmong(q, &label.set, keys[1:])
 		}
 		q.exclude, q.few = q.exclude[:exclude], q.few[:few]
 		for n := sp.above(0); found == none && n > 0 && (limit == 0 || n < limit); n = sp.above(n) {
-			found = s.spreadAmong(q, s.with(sp, n, scratch), keys[1:])
+			found = s.spreadWithin(q, p, p.with(sp, n), keys[1:])
 		}
 		if found != none {
 			return found
@@ -129,19 +136,32 @@ func (s *Scheduler) spreadOut(q *query, keys []*spread) int32 {
 
 // exclude has q leave out the machines whose value has units of the group, and
 // returns how many these are.
-func (s *Scheduler) exclude(q *query, sp *spread, label *label, scratch *set) (machines int) {
-	if len(sp.counts) > fewMax {
-		in := s.with(sp, anyCount, scratch)
-		q.without(in)
-		return in.n
+func (s *Scheduler) exclude(q *query, sp *spread, p *pad) (machines int) {
+	machines = p.with(sp, anyCount)
+	if len(p.of) > fewMax {
+		q.without(p.unite(len(s.order)))
+		return machines
 	}
-	for _, c := range sp.counts {
-		if of := label.value(c.value); of != nil {
-			q.without(of)
-			machines += of.n
-		}
+	for _, of := range p.of {
+		q.without(of)
 	}
 	return machines
+}
+
+// unionMax is how many sets are united anew for each 64 machines that a search meets,
+// rather than whole.
+const unionMax = 8
+
+// spreadWithin searches among the machines of p.of by the keys that are left.
+func (s *Scheduler) spreadWithin(q *query, p *pad, machines int, keys []*spread) int32 {
+	listed := slices.ContainsFunc(p.of, func(of *set) bool { return of.words == nil })
+	if len(p.of) == 1 || len(p.of) > unionMax || listed || s.sparse(machines) {
+		return s.spreadAmong(q, p.unite(len(s.order)), keys)
+	}
+	q.unions = append(q.unions, p.of)
+	found := s.spreadOut(q, keys)
+	q.unions = q.unions[:len(q.unions)-1]
+	return found
 }
 
 // spreadAmong searches among some machines by the keys that are left.
@@ -168,15 +188,14 @@ func (s *Scheduler) search(q *query) int32 {
 		}
 		listed = listed || in.words == nil
 	}
-	if smallest >= 0 && (listed || s.sparse(q.include[smallest])) {
+	if smallest >= 0 && (listed || s.sparse(q.include[smallest].n)) {
 		return s.searchMembers(q, smallest)
 	}
 	return s.searchLevels(q)
 }
 
-// sparse says whether it costs less to look at a set's members than at the
-// levels.
-func (s *Scheduler) sparse(in *set) bool { return in.n*16 < len(s.order) }
+// sparse says whether it costs less to look at so many machines than at the levels.
+func (s *Scheduler) sparse(machines int) bool { return machines*16 < len(s.order) }
 
 // searchMembers looks at every member of one set.
 func (s *Scheduler) searchMembers(q *query, smallest int) int32 {
@@ -189,6 +208,11 @@ members:
 		}
 		for i, in := range q.include {
 			if i != smallest && !in.has(pos) {
+				continue members
+			}
+		}
+		for _, of := range q.unions {
+			if !slices.ContainsFunc(of, func(one *set) bool { return one.has(pos) }) {
 				continue members
 			}
 		}
@@ -232,6 +256,9 @@ func (s *Scheduler) searchLevels(q *query) int32 {
 						raise = false
 					}
 				}
+				for _, of := range q.unions {
+					w &= united(of, i)
+				}
 				for _, ex := range q.exclude {
 					if w == 0 {
 						break
@@ -249,6 +276,16 @@ func (s *Scheduler) searchLevels(q *query) int32 {
 		}
 	}
 	return none
+}
+
+// united returns word i of some bitmaps together.
+func united(of []*set, i int) (w uint64) {
+	for _, one := range of {
+		if i < len(one.words) {
+			w |= one.words[i]
+		}
+	}
+	return w
 }
 
 // admits looks at what bitmaps don't say about one machine.

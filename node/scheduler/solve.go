@@ -19,6 +19,8 @@ type Scheduler struct {
 	closed          set
 	levels          levels
 	labels          map[string]*label
+	labelNumbers    map[string]int
+	labelAt         []*label // by number of their key, nil where no machine has it
 	selectors       map[string]*selector
 	selectorList    []*selector
 	resources       map[string]int
@@ -76,7 +78,7 @@ type Scheduler struct {
 func New() *Scheduler {
 	s := &Scheduler{
 		machineByID: make(map[string]int32), machinesByShort: make(map[string][]int32),
-		labels: make(map[string]*label), selectors: make(map[string]*selector),
+		labels: make(map[string]*label), labelNumbers: make(map[string]int), selectors: make(map[string]*selector),
 		resources: make(map[string]int), demands: make(map[string]*demand),
 		byName: newTable(), globalOf: make(map[int32]*global), troubleOf: make(map[int32]*trouble),
 		classByKey: make(map[string]*class), classByNeeds: make(map[*unit.Requirements]*class),
@@ -276,7 +278,7 @@ func (s *Scheduler) enqueue(i int32) {
 		return
 	}
 	r.queued = true
-	q := s.queueOf(s.class(r).needs.Priority)
+	q := s.class(r).queue
 	if n := len(q.fresh); n == q.head || q.fresh[n-1].seq < r.seq {
 		q.fresh = append(q.fresh, turn{i, r.seq})
 		return
@@ -297,7 +299,7 @@ func (s *Scheduler) dequeue() int32 {
 			r.queued = false
 			switch {
 			case !r.active || r.slot != none || r.wait != none || s.class(r).needs.Global:
-			case s.class(r).needs.Priority != q.priority:
+			case s.class(r).queue != q:
 				s.enqueue(i)
 				return s.dequeue() // the other queue may have had its turn
 			default:

@@ -3,9 +3,9 @@ package scheduler
 import "hash/maphash"
 
 // table finds units by name. It is many small open tables, so that none takes long
-// to grow; a slot is eight bytes without a pointer, and the names are looked at only
-// where their hashes agree. Like a map's, its hash is another in every process, and
-// nothing shows its order.
+// to grow, without a pointer, and the names are looked at only where their hashes
+// agree. Like a map's, its hash is another in every process, and nothing shows its
+// order.
 type table struct {
 	seed   maphash.Seed
 	shards [shards]shard
@@ -13,19 +13,24 @@ type table struct {
 
 const shards = 256
 
-// shard is a power of two of slots, at most two thirds of them taken.
+// shard has a power of two of places, at most two thirds of them taken.
 type shard struct {
+	n int
+	// marks are 0 at free places and else have seven bits of a hash: all marks of a
+	// million names fit into a processor's cache, so that a name which isn't there is
+	// missed without waiting for memory.
+	marks []uint8
 	slots []slot
-	n     int
 }
 
-// slot holds a unit's number plus one, 0 if it is free, and half of its name's hash,
-// whose lowest bits say where in the shard it belongs: there, or in the next free
-// place after.
+// slot holds a unit's number and half of its name's hash, whose lowest bits say where
+// in the shard it belongs: there, or in the next free place after.
 type slot struct {
 	hash uint32
 	unit int32
 }
+
+func (one slot) mark() uint8 { return uint8(one.hash>>25) | 0x80 }
 
 func newTable() table { return table{seed: maphash.MakeSeed()} }
 
@@ -36,14 +41,17 @@ func (t *table) hash(name string) uint64 { return maphash.String(t.seed, name) }
 func (s *Scheduler) lookup(name string) (int32, bool) { return s.find(s.byName.hash(name), name) }
 
 func (s *Scheduler) find(hash uint64, name string) (int32, bool) {
-	of, half := &s.byName.shards[hash%shards], uint32(hash>>32)
-	mask := uint32(len(of.slots) - 1)
+	of, want := &s.byName.shards[hash%shards], slot{hash: uint32(hash >> 32)}
 	if of.n == 0 {
 		return none, false
 	}
-	for k := half & mask; of.slots[k].unit != 0; k = (k + 1) & mask {
-		if of.slots[k].hash == half && s.name(of.slots[k].unit-1) == name {
-			return of.slots[k].unit - 1, true
+	mark, mask := want.mark(), uint32(len(of.marks)-1)
+	for k := want.hash & mask; of.marks[k] != 0; k = (k + 1) & mask {
+		if of.marks[k] != mark {
+			continue
+		}
+		if at := of.slots[k]; at.hash == want.hash && s.name(at.unit) == name {
+			return at.unit, true
 		}
 	}
 	return none, false
@@ -53,43 +61,44 @@ func (s *Scheduler) find(hash uint64, name string) (int32, bool) {
 func (t *table) add(hash uint64, unit int32) {
 	of := &t.shards[hash%shards]
 	if 3*(of.n+1) > 2*len(of.slots) {
-		old := of.slots
-		of.slots = make([]slot, max(8, 2*len(old)))
-		for _, one := range old {
-			if one.unit != 0 {
-				of.put(one)
+		was := *of
+		places := max(8, 2*len(was.slots))
+		of.marks, of.slots = make([]uint8, places), make([]slot, places)
+		for k, mark := range was.marks {
+			if mark != 0 {
+				of.put(was.slots[k])
 			}
 		}
 	}
-	of.put(slot{uint32(hash >> 32), unit + 1})
+	of.put(slot{uint32(hash >> 32), unit})
 	of.n++
 }
 
 func (of *shard) put(one slot) {
-	mask := uint32(len(of.slots) - 1)
+	mask := uint32(len(of.marks) - 1)
 	k := one.hash & mask
-	for of.slots[k].unit != 0 {
+	for of.marks[k] != 0 {
 		k = (k + 1) & mask
 	}
-	of.slots[k] = one
+	of.marks[k], of.slots[k] = one.mark(), one
 }
 
 // remove takes out a unit that is there. Those behind it that would no longer be
 // found move up.
 func (t *table) remove(hash uint64, unit int32) {
 	of := &t.shards[hash%shards]
-	mask := uint32(len(of.slots) - 1)
+	mask := uint32(len(of.marks) - 1)
 	k := uint32(hash>>32) & mask
-	for of.slots[k].unit != unit+1 {
+	for of.slots[k].unit != unit || of.marks[k] == 0 {
 		k = (k + 1) & mask
 	}
-	for next := (k + 1) & mask; of.slots[next].unit != 0; next = (next + 1) & mask {
+	for next := (k + 1) & mask; of.marks[next] != 0; next = (next + 1) & mask {
 		// It may move to k if that is no further back than where it belongs.
 		if (next-of.slots[next].hash)&mask >= (next-k)&mask {
-			of.slots[k] = of.slots[next]
+			of.marks[k], of.slots[k] = of.marks[next], of.slots[next]
 			k = next
 		}
 	}
-	of.slots[k] = slot{}
+	of.marks[k] = 0
 	of.n--
 }
