@@ -136,7 +136,7 @@ func ratioText(r pairs.Ratio, loud float64) string {
 	case r.Verdict == pairs.Same:
 		return text + " no difference"
 	case r.Verdict == pairs.Undecided:
-		return text + fmt.Sprintf(" undecided, %d of %d pairs", r.Pairs, pairs.Least)
+		return fmt.Sprintf("%.2fx undecided, %d of %d pairs", r.Median, r.Pairs, pairs.Least)
 	}
 	return text
 }

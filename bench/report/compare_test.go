@@ -61,7 +61,7 @@ func TestDecodeRefuses(t *testing.T) {
 // FuzzDecode: what is read can be compared, summed up and drawn, or is refused.
 func FuzzDecode(f *testing.F) {
 	var b bytes.Buffer
-	if err := sampleFile(1).Encode(&b); err != nil {
+	if err := smallFile(1).Encode(&b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.String())
@@ -114,7 +114,7 @@ func TestCompare(t *testing.T) {
 }
 
 func TestCompareSame(t *testing.T) {
-	c, err := Compare(sampleFile(1), sampleFile(1), false)
+	c, err := Compare(smallFile(1), smallFile(1), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestCompareSame(t *testing.T) {
 	if c.OnlyNew+c.OnlyOld > 0 || len(c.Regressions(0)) > 0 {
 		t.Errorf("%+v", c)
 	}
-	if faster, err := Compare(sampleFile(0.5), sampleFile(1), false); err != nil || len(faster.Regressions(0)) > 0 {
+	if faster, err := Compare(smallFile(0.5), smallFile(1), false); err != nil || len(faster.Regressions(0)) > 0 {
 		t.Errorf("what got better is a regression: %v, %+v", err, faster.Regressions(0)[:1])
 	}
 }

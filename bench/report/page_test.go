@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 
 // TestPageIsWhole: it needs nothing from elsewhere, runs nothing, and is well-formed.
 func TestPageIsWhole(t *testing.T) {
-	c, err := Compare(sampleFile(1.2), sampleFile(1), false)
+	c, err := Compare(smallFile(1.2), smallFile(1), false)
 	if err != nil {
 		t.Fatal(err)
 	}
