@@ -52,7 +52,12 @@ func Decode(r *Request) (Call, *Response) {
 // hasControl reports whether s holds a control character, which no request
 // line may and no Location must.
 func hasControl(s string) bool {
-	return strings.IndexFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) >= 0
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 // cleanPath is the path that a server of Go leads an unclean one to: without
@@ -120,29 +125,29 @@ type params struct {
 // parse checks the parameters in etcd's order, on every method alike.
 func (p *params) parse(f *form, method string) *keys.Error {
 	p.value, p.prevValue = f.get(paramValue), f.get(paramPrevValue)
-	c := check{form: f}
-	p.prevIndex = c.number(paramPrevIndex, keys.CodeIndexNaN)
-	p.waitIndex = c.number(paramWaitIndex, keys.CodeIndexNaN)
-	p.recursive = c.flag(paramRecursive, true)
-	p.sorted = c.flag(paramSorted, true)
-	p.wait = c.flag(paramWait, true)
-	p.dir = c.flag(paramDir, true)
-	p.quorum = c.flag(paramQuorum, true)
-	p.stream = c.flag(paramStream, true)
+	var c check
+	p.prevIndex = c.number(f, paramPrevIndex, keys.CodeIndexNaN)
+	p.waitIndex = c.number(f, paramWaitIndex, keys.CodeIndexNaN)
+	p.recursive = c.flag(f, paramRecursive, true)
+	p.sorted = c.flag(f, paramSorted, true)
+	p.wait = c.flag(f, paramWait, true)
+	p.dir = c.flag(f, paramDir, true)
+	p.quorum = c.flag(f, paramQuorum, true)
+	p.stream = c.flag(f, paramStream, true)
 	if p.wait && method != "GET" {
 		c.fail(keys.CodeInvalidField, `"wait" can only be used with GET requests`)
 	}
 	if f.has(paramPrevValue) && p.prevValue == "" {
 		c.fail(keys.CodePrevValueNeeded, `"prevValue" cannot be empty`)
 	}
-	p.noValue = c.flag(paramNoValue, true)
+	p.noValue = c.flag(f, paramNoValue, true)
 	if f.get(paramTTL) != "" {
 		p.hasTTL = true
-		p.ttl = c.number(paramTTL, keys.CodeTTLNaN)
+		p.ttl = c.number(f, paramTTL, keys.CodeTTLNaN)
 	}
 	p.hasPrevExist = f.has(paramPrevExist)
-	p.prevExist = c.flag(paramPrevExist, false)
-	p.refresh = c.flag(paramRefresh, false)
+	p.prevExist = c.flag(f, paramPrevExist, false)
+	p.refresh = c.flag(f, paramRefresh, false)
 	if p.refresh && p.value != "" {
 		c.fail(keys.CodeRefreshValue, "A value was provided on a refresh")
 	}
@@ -153,10 +158,7 @@ func (p *params) parse(f *form, method string) *keys.Error {
 }
 
 // check reads parameters and keeps the first failure.
-type check struct {
-	form  *form
-	first *keys.Error
-}
+type check struct{ first *keys.Error }
 
 func (c *check) fail(code int, cause string) {
 	if c.first == nil {
@@ -164,11 +166,11 @@ func (c *check) fail(code int, cause string) {
 	}
 }
 
-func (c *check) number(p param, code int) uint64 {
-	if !c.form.has(p) {
+func (c *check) number(f *form, p param, code int) uint64 {
+	if !f.has(p) {
 		return 0
 	}
-	n, err := strconv.ParseUint(c.form.get(p), 10, 64)
+	n, err := strconv.ParseUint(f.get(p), 10, 64)
 	if err != nil {
 		c.fail(code, fmt.Sprintf("invalid value for %q", paramNames[p]))
 	}
@@ -176,11 +178,11 @@ func (c *check) number(p param, code int) uint64 {
 }
 
 // flag reads a boolean. Etcd quotes the names of most but not all of them.
-func (c *check) flag(p param, quoted bool) bool {
-	if !c.form.has(p) {
+func (c *check) flag(f *form, p param, quoted bool) bool {
+	if !f.has(p) {
 		return false
 	}
-	v, err := strconv.ParseBool(c.form.get(p))
+	v, err := strconv.ParseBool(f.get(p))
 	if err != nil {
 		name := paramNames[p]
 		if quoted {

@@ -72,12 +72,14 @@ func (f *form) readBody(contentType string, body []byte) error {
 	if contentType == "" {
 		return nil
 	}
-	media, err := mediaType(contentType)
-	if err != nil {
-		return err
-	}
-	if media != formType {
-		return nil
+	if contentType != formType { // most are nothing but that
+		media, err := mediaType(contentType)
+		if err != nil {
+			return err
+		}
+		if media != formType {
+			return nil
+		}
 	}
 	if len(body) > MaxFormBytes {
 		return errTooLarge
@@ -164,11 +166,11 @@ func (f *form) addPair(pair string) error {
 		return nil
 	}
 	rawName, rawValue, _ := strings.Cut(pair, "=")
-	name, err := url.QueryUnescape(rawName)
+	name, err := unescape(rawName)
 	if err != nil {
 		return err
 	}
-	value, err := url.QueryUnescape(rawValue)
+	value, err := unescape(rawValue)
 	if err != nil {
 		return err
 	}
@@ -178,4 +180,12 @@ func (f *form) addPair(pair string) error {
 		}
 	}
 	return nil
+}
+
+// unescape is url.QueryUnescape, which looks at each byte, also of what has no escapes.
+func unescape(s string) (string, error) {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s, nil
+	}
+	return url.QueryUnescape(s)
 }

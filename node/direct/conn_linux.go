@@ -37,6 +37,7 @@ type conn struct {
 	used       bool // a request has come
 	posted     bool // the last one was a POST
 	closed     bool
+	gone       bool   // nobody waits for the answer; guarded by the shard's mutex
 	in         []byte // what was read and not used
 	out        []byte // what was not taken yet of an answer
 	deadline   time.Time
@@ -44,10 +45,12 @@ type conn struct {
 
 // Answer implements host.Asker: the shard gets a copy, and is told of all together.
 func (c *conn) Answer(a *node.Answer) host.Flusher {
-	c.x.Answer = *a
 	s := c.shard
 	s.mu.Lock()
-	s.mail.answered = append(s.mail.answered, c)
+	if !c.gone {
+		c.x.Answer = *a
+		s.mail.answered = append(s.mail.answered, c)
+	}
 	s.mu.Unlock()
 	return s
 }
@@ -266,6 +269,9 @@ func (s *shard) sent(c *conn) {
 func (s *shard) abandon(c *conn, why string) {
 	if c.state == asked {
 		s.post() // it may be among those that were not handed over yet
+		s.mu.Lock()
+		c.gone = true // an answer may be on its way
+		s.mu.Unlock()
 		s.s.o.Host.Cancel(c.token)
 		c.x.Answer = node.Answer{Token: c.token, Status: consensus.Unknown, Reason: "no answer: " + why}
 		s.finish(c)

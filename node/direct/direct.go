@@ -63,10 +63,17 @@ type Handler interface {
 	TooSlow(reader bool)
 }
 
+// Host is what package direct needs of a *host.Host.
+type Host interface {
+	// Post hands calls over; Cancel says that nobody waits for one any more.
+	Post(list []host.Asked)
+	Cancel(token uint64)
+}
+
 // Options are what a Server is given.
 type Options struct {
 	// Host carries the calls out.
-	Host *host.Host
+	Host Host
 	// Handler judges requests and writes answers.
 	Handler Handler
 	// HandOver takes a connection that is for net/http: its first reads return what

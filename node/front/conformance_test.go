@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"drydock/node/front"
 )
 
 // restartVariable tells a copy of the test program, run by the replay, whom to ask
@@ -121,7 +123,8 @@ func TestRecordedConversations(t *testing.T) {
 		// Auth has cases of its own, where its users are.
 		"others": {"-skip-tags", "quirk,auth,ttl,watch,clients"},
 	} {
-		p.begin(t, name, append(args, "-endpoint", cluster(t, 1, nil)[0].url)...)
+		p.begin(t, name, append(args, "-endpoint", serve(t, front.Options{}).url)...)
+		p.begin(t, name+" by net/http", append(args, "-endpoint", serve(t, front.Options{OnlyNetHTTP: true}).url)...)
 	}
 	p.finish(t)
 }

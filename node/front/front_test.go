@@ -94,8 +94,12 @@ func TestRoutes(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	x := cluster(t, 1, nil)[0]
-	s := served{member: x}
+	eachWay(t, testMetrics)
+}
+
+func testMetrics(t *testing.T, serve server) {
+	s := serve(t, front.Options{})
+	x := s.member
 	s.put(t, "a", "1")
 	ask(t, "GET", x.url+"/v2/keys/a", "")
 	ask(t, "GET", x.url+"/v2/keys/none", "")
@@ -227,6 +231,10 @@ func TestPanicsAreAnswered(t *testing.T) {
 
 func TestShutdownWaitsForRequests(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testShutdownWaitsForRequests)
+}
+
+func testShutdownWaitsForRequests(t *testing.T, serve server) {
 	x := serve(t, front.Options{})
 	c, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
 	x.awaitFigure(t, "etcd_server_proposals_pending", "1")
@@ -252,6 +260,10 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 
 func TestShutdownCutsOffInTheEnd(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testShutdownCutsOffInTheEnd)
+}
+
+func testShutdownCutsOffInTheEnd(t *testing.T, serve server) {
 	x := serve(t, front.Options{})
 	_, r := x.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
 	x.awaitFigure(t, "etcd_server_proposals_pending", "1")

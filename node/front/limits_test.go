@@ -96,6 +96,10 @@ func refusals(limit string) string { return fmt.Sprintf("drydock_http_refused_to
 
 func TestLimitsOfOneRequest(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testLimitsOfOneRequest)
+}
+
+func testLimitsOfOneRequest(t *testing.T, serve server) {
 	s := serve(t, front.Options{Limits: front.Limits{
 		TargetBytes: 1000, HeaderBytes: 2000, FormBytes: 3000, BodyTime: 50 * time.Millisecond,
 	}})
@@ -142,6 +146,10 @@ func TestLimitsOfOneRequest(t *testing.T) {
 
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testConnectionsAreBounded)
+}
+
+func testConnectionsAreBounded(t *testing.T, serve server) {
 	s := serve(t, front.Options{Limits: front.Limits{Connections: 2, HeaderTime: 100 * time.Millisecond}})
 	const get = "GET /version HTTP/1.1\r\nHost: h\r\n\r\n"
 	first, r := s.dial(t, get)
@@ -170,6 +178,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testRequestsAreBounded)
+}
+
+func testRequestsAreBounded(t *testing.T, serve server) {
 	s := serve(t, front.Options{Limits: front.Limits{Requests: 1}})
 	// A request whose body has not come yet is being carried out.
 	slow, _ := s.dial(t, "PUT /v2/keys/a HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nval")
@@ -240,6 +252,10 @@ func TestMountsAreBounded(t *testing.T) {
 
 func TestBodiesTogetherAreBounded(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testBodiesTogetherAreBounded)
+}
+
+func testBodiesTogetherAreBounded(t *testing.T, serve server) {
 	s := serve(t, front.Options{Limits: front.Limits{BodyBytes: 1000}})
 	form := "value=" + strings.Repeat("x", 1000)
 	if code, body := ask(t, "PUT", s.url+"/v2/keys/a", form); code != 500 || !strings.Contains(body, "too many requests") {
