@@ -19,8 +19,8 @@ func (n *Node) checkpoint() {
 // startCheckpoint writes what changed since the last one, unless one is under
 // way or a snapshot is being installed, which puts a newer state in its place.
 // What is written is data by then: the state goes on. The step that does it
-// costs time by what changed, which CheckpointEntries and CheckpointBytes bound; most
-// of it is encoded by the job.
+// costs time by what changed, which CheckpointEntries and CheckpointBytes bound; of
+// units most was taken before.
 func (n *Node) startCheckpoint() {
 	index, term := n.state.Applied()
 	if n.fx.Halt != nil || n.checkpointing || n.core.Installing() || index <= n.checkpointed {

@@ -24,8 +24,13 @@ const (
 // errNoHost says that the file system can't hold a bbolt file.
 var errNoHost = errors.New("the file system can not hold a bbolt file")
 
-// session opens the bbolt file called name, runs fn on it and closes it.
-func session(fs world.FS, name string, readOnly bool, fn func(*bbolt.DB) error) (err error) {
+// manyBytes are changes for which a file is mapped with room: as it grows beyond its
+// mapping bbolt copies all that a transaction has put, and does so at each doubling.
+const manyBytes = 16 << 20
+
+// session opens the bbolt file called name, runs fn on it and closes it. Room is about
+// how many bytes fn will put.
+func session(fs world.FS, name string, readOnly bool, room int, fn func(*bbolt.DB) error) (err error) {
 	host, ok := fs.(Host)
 	if !ok {
 		return errNoHost
@@ -36,14 +41,20 @@ func session(fs world.FS, name string, readOnly bool, fn func(*bbolt.DB) error) 
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	var file *os.File
-	opts := &bbolt.Options{
+	opts := &bbolt.Options{}
+	*opts = bbolt.Options{
 		Timeout: lockTimeout, PageSize: pageBytes, ReadOnly: readOnly, NoStatistics: true,
 		// The array's file is a function of the transactions; the map's is not.
 		FreelistType: bbolt.FreelistArrayType,
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := openFile(path, flag, mode)
-			if err == nil && readOnly {
+			switch {
+			case err != nil:
+			case readOnly:
 				err = surveyFile(f)
+			case room >= manyBytes:
+				// Pages may be half empty, and old ones stay. It is address space, no more.
+				opts.InitialMmapSize = int(sizeOf(f)) + 4*room
 			}
 			if err != nil {
 				return nil, err
@@ -69,6 +80,15 @@ func session(fs world.FS, name string, readOnly bool, fn func(*bbolt.DB) error) 
 		err = errors.Join(err, db.Close())
 	}
 	return err
+}
+
+// sizeOf returns a file's size, 0 if the system doesn't tell.
+func sizeOf(f *os.File) int64 {
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // surveyFile checks the pages of f; see surveyor. On an error f is closed.

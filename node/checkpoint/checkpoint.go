@@ -111,10 +111,12 @@ func Advance(fs world.FS, base uint64, m Meta, changes []Record) error {
 
 // write is Write, or Advance if base is not 0.
 func write(fs world.FS, base uint64, m Meta, changes []Record) error {
+	room := 0
 	for i := range changes {
 		if err := changes[i].check(); err != nil {
 			return err
 		}
+		room += len(changes[i].Key) + len(changes[i].Value)
 	}
 	exists, err := prepare(fs)
 	if err != nil {
@@ -129,9 +131,9 @@ func write(fs world.FS, base uint64, m Meta, changes []Record) error {
 		// A process that died between adopt's two steps left a name that is not
 		// durable, and only this shows it: what follows relies on it.
 		if err = fs.SyncDir(Dir); err == nil {
-			err = session(fs, stateName, false, update)
+			err = session(fs, stateName, false, room, update)
 		}
-	} else if err = session(fs, newName, false, update); err == nil {
+	} else if err = session(fs, newName, false, room, update); err == nil {
 		err = adopt(fs)
 	}
 	if err != nil {
@@ -252,7 +254,7 @@ func view(disk world.FS, fn func(Meta, *bbolt.Tx) error) error {
 	if !slices.Contains(names, stateName[len(Dir)+1:]) {
 		return ErrNoCheckpoint
 	}
-	return session(disk, stateName, true, func(db *bbolt.DB) error {
+	return session(disk, stateName, true, 0, func(db *bbolt.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {
 			m, err := readMeta(tx)
 			if err != nil {

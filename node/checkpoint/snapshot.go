@@ -152,7 +152,7 @@ func replace(fs world.FS, path string) (Meta, error) {
 		}
 	}
 	var m Meta
-	err = session(fs, newName, false, func(db *bbolt.DB) error {
+	err = session(fs, newName, false, 0, func(db *bbolt.DB) error {
 		b := builder{db: db}
 		err := readFile(fs, path, func(got Meta) error {
 			m = got

@@ -125,6 +125,8 @@ type Control struct {
 	// dirty are units whose place is to be compared with the scheduler's.
 	dirty  queue
 	pushes []*session
+	orders []fleet.Order    // what order sends, used again
+	moves  []scheduler.Move // what was decided, likewise
 	// late are sessions whose orders wait though they may be sent; see hasten.
 	late []*session
 	// pushesLeft says that some of them wait for the next Run for no other reason.
@@ -133,6 +135,7 @@ type Control struct {
 	taking     *takeover
 	changed    queue // units to tell the scheduler of, during a takeover
 	busy       bool  // the scheduler has work left
+	unlooked   bool  // there are units that are dirty, for no other reason than the bound
 	// rebalancing says that a timer for it runs.
 	rebalancing bool
 
@@ -231,7 +234,9 @@ func (c *Control) send(machine string, f *link.Frame) {
 const (
 	// decisions of the scheduler, units that are read in a takeover, and moves
 	// of one proposal: twice as many, of a global unit, must still be one command.
-	maxDecisions, maxRead, maxMoves = 512, 256, fleet.MaxMoves / 2
+	maxDecisions, maxRead, maxMoves = 512, 1024, fleet.MaxMoves / 2
+	// maxCompared are units whose place is compared with the scheduler's.
+	maxCompared = 4096
 	// changed units that the scheduler is told of, and machines that get orders.
 	maxFollowed, maxPushes = 1024, 256
 )
@@ -255,7 +260,7 @@ func (c *Control) Run(now time.Duration) *Output {
 	c.push()
 	c.propose()
 	c.beginRound()
-	c.out.More = c.taking != nil || c.busy || len(c.changed.list) > 0 || c.pushesLeft
+	c.out.More = c.taking != nil || c.busy || c.unlooked || len(c.changed.list) > 0 || c.pushesLeft
 	return c.hand()
 }
 

@@ -102,7 +102,8 @@ func TestTakeoverInSteps(t *testing.T) {
 	for n := range 5 {
 		w.join(n + 1)
 	}
-	for i := range 3000 {
+	const units = 8000
+	for i := range units {
 		w.put(fmt.Sprintf("u%d.service", i), text(), fleet.Launched)
 	}
 	w.turn()
@@ -125,7 +126,7 @@ func TestTakeoverInSteps(t *testing.T) {
 			t.Errorf("why: %s", w.ctl.Why("u1.service"))
 		}
 	}
-	if steps < 3000/256 || acked > 1 {
+	if steps < units/1024 || acked > 1 {
 		t.Errorf("%d steps, the beat acknowledged after %d", steps, acked)
 	}
 	if w.revision != revision {

@@ -23,8 +23,8 @@ const (
 // waits for its next orders longer the longer its last ones were: perOrder for each unit
 // of them, beyond a few, and orderedWithin at most.
 const (
-	perOrder, orderedWithin = 20 * time.Millisecond, time.Second
-	fewOrders               = 16
+	perOrder, orderedWithin = 50 * time.Millisecond, 2 * time.Second
+	fewOrders               = 4
 )
 
 // wantPush has a machine's orders sent: by this or the next Run, unless they wait.
@@ -92,7 +92,8 @@ func (c *Control) push() {
 
 // order sends a machine its orders, whole.
 func (c *Control) order(s *session) {
-	list, version := c.store.OrdersFor(s.machine)
+	list, version := c.store.AppendOrders(c.orders[:0], s.machine)
+	c.orders = list
 	starts := 0
 	parts := max(1, (len(list)+partUnits-1)/partUnits)
 	for part := range parts {
@@ -116,7 +117,7 @@ func (c *Control) order(s *session) {
 		c.count.Pushes++
 	}
 	// A unit that another machine may still run comes later, by its earlier Gen.
-	if len(c.store.PlacedOn(s.machine)) <= starts {
+	if c.store.PlacedNumber(s.machine) <= starts {
 		s.base = max(s.base, version)
 	}
 	s.pushedAt, s.size = c.now, len(list)

@@ -93,18 +93,22 @@ func (c *Control) followUnit(name string) {
 
 // place has the scheduler decide, and proposes what it decided.
 func (c *Control) place() {
+	c.unlooked = false
 	if c.busy {
-		moves, more := c.sched.Solve(maxDecisions)
-		c.busy = more
-		for _, m := range moves {
-			c.decided(&m)
+		c.moves, c.busy = c.sched.Append(c.moves[:0], maxDecisions)
+		for i := range c.moves {
+			c.decided(&c.moves[i])
 		}
 		for _, m := range c.sched.GlobalMoves() {
 			c.decided(&m)
 		}
 	}
-	for len(c.dirty.list) > 0 && c.flights.placing < maxPlacing {
-		if !c.proposeMoves() {
+	for left := maxCompared; len(c.dirty.list) > 0 && c.flights.placing < maxPlacing; {
+		if left <= 0 {
+			c.unlooked = true
+			return
+		}
+		if !c.proposeMoves(&left) {
 			return
 		}
 	}
@@ -124,11 +128,12 @@ func (c *Control) decided(m *scheduler.Move) {
 }
 
 // proposeMoves proposes moves of the units that are dirty, as many as go into one
-// command. It returns false if there was none to propose.
-func (c *Control) proposeMoves() bool {
-	p := &fleet.Place{Term: c.term}
+// command, and looks at left units at most, which it counts down. It returns false if
+// there is nothing more to look at.
+func (c *Control) proposeMoves(left *int) bool {
+	p := &fleet.Place{Term: c.term, Moves: make([]fleet.Move, 0, min(len(c.dirty.list), maxMoves))}
 	f := &flight{kind: placing, command: &fleet.Command{Place: p}}
-	for len(p.Moves) < maxMoves {
+	for ; len(p.Moves) < maxMoves && *left > 0; *left-- {
 		name, ok := c.dirty.take()
 		if !ok {
 			break
@@ -143,7 +148,7 @@ func (c *Control) proposeMoves() bool {
 		}
 	}
 	if len(p.Moves) == 0 {
-		return false
+		return len(c.dirty.list) > 0
 	}
 	c.flights.placing++
 	c.count.Moves += uint64(len(p.Moves))

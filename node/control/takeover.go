@@ -1,9 +1,6 @@
 package control
 
 import (
-	"cmp"
-	"slices"
-
 	"drydock/node/fleet"
 	"drydock/node/scheduler"
 	"drydock/node/unit"
@@ -13,15 +10,53 @@ import (
 // decided; sessions are kept from the first moment on.
 type takeover struct {
 	machines []string
-	units    []asked
-	listed   bool
-	last     string // the unit that was read last, while they are listed
+	// units is a heap: to put a million in order at once would take longer than the
+	// other members wait for this one.
+	units  []asked
+	listed bool
+	last   string // the unit that was read last, while they are listed
 }
 
 // asked is a unit that is to have a place, in the order in which that was asked.
 type asked struct {
 	at   uint64
 	name string
+}
+
+func (a asked) before(b asked) bool { return a.at < b.at || a.at == b.at && a.name < b.name }
+
+// push adds a unit.
+func (t *takeover) push(a asked) {
+	i := len(t.units)
+	t.units = append(t.units, a)
+	for i > 0 && a.before(t.units[(i-1)/2]) {
+		t.units[i] = t.units[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	t.units[i] = a
+}
+
+// pop takes the unit that was asked for first.
+func (t *takeover) pop() asked {
+	first, n := t.units[0], len(t.units)-1
+	a := t.units[n]
+	t.units[n] = asked{}
+	t.units = t.units[:n]
+	i := 0
+	for child := 1; child < n; child = 2*i + 1 {
+		if child+1 < n && t.units[child+1].before(t.units[child]) {
+			child++
+		}
+		if !t.units[child].before(a) {
+			break
+		}
+		t.units[i] = t.units[child]
+		i = child
+	}
+	if n > 0 {
+		t.units[i] = a
+	}
+	return first
 }
 
 // beginTakeover enters the sessions that the state has. They are as if they had
@@ -70,21 +105,18 @@ func (c *Control) takeOver() {
 		c.tellMachine(id, &m, c.table.byID[id])
 	}
 	if n > 0 && !t.listed {
-		c.listUnits(32 * n) // reading a unit's record costs little beside its text
+		c.listUnits(4 * n) // reading a unit's record costs little beside its text
 		return
 	}
 	for ; n > 0 && len(t.units) > 0; n-- {
-		name := t.units[0].name
-		t.units = t.units[1:]
-		c.resume(name)
+		c.resume(t.pop().name)
 	}
 	if t.listed && len(t.units) == 0 && len(t.machines) == 0 {
 		c.taking, c.busy = nil, true
 	}
 }
 
-// listUnits reads the next units that are to have a place, and puts them in order
-// when all are read.
+// listUnits reads the next units that are to have a place.
 func (c *Control) listUnits(n int) {
 	t := c.taking
 	for u := range c.store.UnitsAfter(t.last) {
@@ -93,11 +125,10 @@ func (c *Control) listUnits(n int) {
 		}
 		t.last = u.Name
 		if schedulable(&u) {
-			t.units = append(t.units, asked{u.Asked, u.Name})
+			t.push(asked{u.Asked, u.Name})
 		}
 	}
 	t.listed = true
-	slices.SortFunc(t.units, func(a, b asked) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.name, b.name)) })
 }
 
 // schedulable says whether a unit is to have a place: it is active, and no template.

@@ -213,9 +213,16 @@ func (p *Place) append(b []byte) []byte {
 	return b
 }
 
+// leastMove is the length of the shortest move.
+const leastMove = 6
+
 func readPlace(r *wire.Reader) *Place {
 	p := &Place{Term: r.Uint("place.term")}
-	for n := r.Count("place.moves", MaxMoves); n > 0 && r.Err() == nil; n-- {
+	n := r.Count("place.moves", MaxMoves)
+	if n > 0 {
+		p.Moves = make([]Move, 0, min(n, r.Len()/leastMove))
+	}
+	for ; n > 0 && r.Err() == nil; n-- {
 		m := Move{Unit: r.String("move.unit", unit.MaxName), Changed: r.Uint("move.changed")}
 		m.From, m.To = r.String("move.from", MaxWordBytes), r.String("move.to", MaxWordBytes)
 		m.Session, m.Why = r.Uint("move.session"), r.String("move.why", MaxValueBytes)

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"encoding/binary"
+
 	"drydock/node/unit"
 )
 
@@ -8,16 +10,23 @@ import (
 // first change.
 //
 // Whether something is in it is known to its unit or machine. Where a unit has changed
-// on more than one machine, seen knows of the others.
+// on more than one machine, seen knows of the others. Each thing in a queue has one
+// such mark, which goes when the thing is taken.
 type dirty struct {
 	hosts []*host
-	units []*entry
+	units queue[*entry]
 	// on are placements, leavings and states, by kind.
-	on    [recordState + 1][]onMachine
+	on    [recordState + 1]queue[onMachine]
 	texts []unit.Hash
 	seen  map[recordKey]struct{}
-	n     int
+	// taken is what was drained before it was asked for.
+	taken Drained
 }
+
+// maxUnsaved is how many records of units wait to be drained at most: what is beyond is
+// drained with each command, the oldest first, so that a checkpoint finds as good as
+// everything ready, however much has changed. What changes again is drained again.
+const maxUnsaved = 1 << 15
 
 // onMachine is what is a unit's on a machine.
 type onMachine struct {
@@ -32,7 +41,32 @@ type unsaved struct {
 	machine string
 }
 
+// onKinds are the bits of what is on a machine.
+const onKinds = 1<<recordPlace | 1<<recordLeaving | 1<<recordState
+
 func newDirty() dirty { return dirty{seen: make(map[recordKey]struct{})} }
+
+// queue is a list that is taken from the front.
+type queue[T any] struct {
+	list []T
+	head int
+}
+
+func (q *queue[T]) len() int { return len(q.list) - q.head }
+
+func (q *queue[T]) add(v T) { q.list = append(q.list, v) }
+
+func (q *queue[T]) take() T {
+	var none T
+	v := q.list[q.head]
+	q.list[q.head] = none
+	if q.head++; q.head >= 1024 && q.head > len(q.list)/2 {
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
+	}
+	return v
+}
 
 // first notes a key that neither a unit nor a machine knows of, and says whether it is
 // new.
@@ -44,48 +78,64 @@ func (d *dirty) first(key recordKey) bool {
 	return true
 }
 
-// reset forgets everything.
-func (d *dirty) reset() {
-	for _, h := range d.hosts {
-		h.unsaved = false
+// none says whether nothing has changed.
+func (d *dirty) none() bool {
+	return len(d.hosts)+d.pending()+len(d.texts)+d.taken.number() == 0
+}
+
+// pending is how many records of units wait.
+func (d *dirty) pending() int {
+	n := d.units.len()
+	for kind := range d.on {
+		n += d.on[kind].len()
 	}
-	for _, e := range d.units {
-		e.unsaved = unsaved{}
+	return n
+}
+
+// takeUnit takes the next unit.
+func (d *dirty) takeUnit() *entry {
+	e := d.units.take()
+	e.unsaved.kinds &^= 1 << recordUnit
+	return e
+}
+
+// takeOn takes what comes next of a kind.
+func (d *dirty) takeOn(kind recordKind) onMachine {
+	o := d.on[kind].take()
+	u, bit := &o.e.unsaved, uint8(1)<<kind
+	if u.machine != o.machine || u.kinds&bit == 0 {
+		delete(d.seen, recordKey{kind, o.e.unit.Name, o.machine})
+		return o
 	}
-	for _, list := range d.on {
-		for _, o := range list {
-			o.e.unsaved = unsaved{}
-		}
+	if u.kinds &^= bit; u.kinds&onKinds == 0 {
+		u.machine = ""
 	}
-	*d = newDirty()
+	return o
 }
 
 // markText notes that a text's record is to go to the next checkpoint.
 func (s *Store) markText(h unit.Hash) {
 	s.mutated = true
-	if s.dirty.first(recordKey{recordText, string(h[:]), ""}) {
+	if !s.loading && s.dirty.first(recordKey{recordText, string(h[:]), ""}) {
 		s.dirty.texts = append(s.dirty.texts, h)
-		s.dirty.n++
 	}
 }
 
 // markHost notes that of a machine.
 func (s *Store) markHost(h *host) {
 	s.mutated = true
-	if !h.unsaved {
+	if !s.loading && !h.unsaved {
 		h.unsaved = true
 		s.dirty.hosts = append(s.dirty.hosts, h)
-		s.dirty.n++
 	}
 }
 
 // markUnit notes that of a unit.
 func (s *Store) markUnit(e *entry) {
 	s.mutated = true
-	if bit := uint8(1) << recordUnit; e.unsaved.kinds&bit == 0 {
+	if bit := uint8(1) << recordUnit; !s.loading && e.unsaved.kinds&bit == 0 {
 		e.unsaved.kinds |= bit
-		s.dirty.units = append(s.dirty.units, e)
-		s.dirty.n++
+		s.dirty.units.add(e)
 	}
 }
 
@@ -94,6 +144,8 @@ func (s *Store) markOn(e *entry, kind recordKind, machine string) {
 	s.mutated = true
 	d, u, bit := &s.dirty, &e.unsaved, uint8(1)<<kind
 	switch {
+	case s.loading:
+		return
 	case u.machine == machine || u.machine == "":
 		if u.kinds&bit != 0 {
 			return
@@ -103,80 +155,148 @@ func (s *Store) markOn(e *entry, kind recordKind, machine string) {
 	case !d.first(recordKey{kind, e.unit.Name, machine}):
 		return
 	}
-	d.on[kind] = append(d.on[kind], onMachine{e, machine})
-	d.n++
+	d.on[kind].add(onMachine{e, machine})
 }
 
 // Drained is what has changed, as it was when it was drained: what the store does
-// later doesn't touch it. Encoding it costs several times what draining does, and can be
-// done elsewhere.
+// later doesn't touch it.
 type Drained struct {
-	hosts  []Record
-	on     [recordState + 1][]drainedOn
-	texts  []drainedText
-	units  []drainedUnit
-	meta   Record
-	number int
+	machines, texts []Record
+	// units are units' records, by kind, on are those of what they are on machines.
+	units recordLog
+	on    [recordState + 1]recordLog
+	meta  []Record // one, or none
 }
 
-// drainedUnit is a unit's record, of a unit without its places; drainedOn one of what it
-// is on a machine. Gone ones are to be deleted.
-type drainedUnit struct {
-	unit Unit
-	gone bool
+// recordLog holds small records in few pieces, one behind the other: the length of the
+// key and the key, and, unless the record is to be deleted, the length of the value and
+// the value, each length in four bytes; gone stands for no value.
+type recordLog struct {
+	chunks [][]byte
+	n      int
 }
 
-type drainedOn struct {
-	unit, machine string
-	// place is a placement, or, without its Hash, what is leaving; a state has state.
-	place         Placement
-	state         *State
-	leaving, gone bool
+const (
+	// chunkBytes is how much is set aside at a time, smallBytes what most records are
+	// within.
+	chunkBytes, smallBytes = 64 << 10, 512
+	gone                   = 1<<32 - 1
+)
+
+// add adds a record. A nil value is one to delete.
+func (l *recordLog) add(key recordKey, value func([]byte) []byte) {
+	last := len(l.chunks) - 1
+	if last < 0 || cap(l.chunks[last])-len(l.chunks[last]) < smallBytes {
+		l.chunks = append(l.chunks, make([]byte, 0, chunkBytes))
+		last++
+	}
+	b := sized(l.chunks[last], key.append)
+	if value != nil {
+		b = sized(b, value)
+	} else {
+		b = binary.BigEndian.AppendUint32(b, gone)
+	}
+	l.chunks[last] = b
+	l.n++
 }
 
-type drainedText struct {
-	hash unit.Hash
-	text string
-	gone bool
+// sized appends what fill appends, with its length in front.
+func sized(b []byte, fill func([]byte) []byte) []byte {
+	at := len(b)
+	b = fill(append(b, 0, 0, 0, 0))
+	binary.BigEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	return b
+}
+
+// records appends the records of a bucket to list.
+func (l *recordLog) records(list []Record, kind recordKind) []Record {
+	for _, b := range l.chunks {
+		for len(b) > 0 {
+			r := Record{Bucket: buckets[kind]}
+			n := binary.BigEndian.Uint32(b) + 4
+			r.Key, b = b[4:n:n], b[n:]
+			if n = binary.BigEndian.Uint32(b); n == gone {
+				b = b[4:]
+			} else {
+				n += 4
+				r.Value, b = b[4:n:n], b[n:]
+			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// drainSome drains the oldest changes of units until few enough are left.
+func (s *Store) drainSome(left int) {
+	d := &s.dirty
+	for n := d.pending() - left; n > 0; n-- {
+		most, kind := d.units.len(), recordUnit
+		for k := range d.on {
+			if d.on[k].len() > most {
+				most, kind = d.on[k].len(), recordKind(k)
+			}
+		}
+		if kind != recordUnit {
+			s.drainOn(kind, d.takeOn(kind))
+			continue
+		}
+		e := s.present(d.takeUnit())
+		value := func(b []byte) []byte { return appendUnit(b, &e.unit) }
+		if e.dead {
+			value = nil
+		}
+		d.taken.units.add(recordKey{recordUnit, e.unit.Name, ""}, value)
+	}
+}
+
+// drainOn drains what a unit is on a machine.
+func (s *Store) drainOn(kind recordKind, o onMachine) {
+	e := s.present(o.e)
+	var value func([]byte) []byte
+	switch kind {
+	case recordPlace:
+		if i, ok := e.place(o.machine); ok {
+			value = e.unit.Places[i].append
+		}
+	case recordLeaving:
+		if i, ok := e.leave(o.machine); ok {
+			value = e.unit.Leaving[i].append
+		}
+	default:
+		if i, ok := e.state(o.machine); ok {
+			value = e.states[i].append
+		}
+	}
+	s.dirty.taken.on[kind].add(recordKey{kind, e.unit.Name, o.machine}, value)
 }
 
 // Drain returns what has changed since the last call, or since Load.
 func (s *Store) Drain() *Drained {
-	d := &Drained{number: s.dirty.n}
-	if d.number == 0 {
-		return d
+	if s.dirty.none() {
+		return &Drained{}
 	}
-	d.number++
+	s.drainSome(0)
+	d := s.dirty.taken
 	for _, h := range s.dirty.hosts {
-		value, ok := s.value(recordKey{recordMachine, h.machine.ID, ""})
-		if !ok {
-			value = nil
-		}
-		d.hosts = append(d.hosts, Record{Bucket: buckets[recordMachine], Key: []byte(h.machine.ID), Value: value})
-	}
-	for kind, list := range s.dirty.on {
-		d.on[kind] = make([]drainedOn, 0, len(list))
-		for _, o := range list {
-			d.on[kind] = append(d.on[kind], s.drainOn(recordKind(kind), o))
-		}
+		h.unsaved = false
+		d.machines = append(d.machines, s.record(recordKey{recordMachine, h.machine.ID, ""}))
 	}
 	for _, h := range s.dirty.texts {
-		t := drainedText{hash: h, gone: s.texts[h] == nil}
-		if !t.gone {
-			t.text = s.texts[h].text
-		}
-		d.texts = append(d.texts, t)
+		d.texts = append(d.texts, s.record(recordKey{recordText, string(h[:]), ""}))
 	}
-	d.units = make([]drainedUnit, 0, len(s.dirty.units))
-	for _, e := range s.dirty.units {
-		e = s.present(e)
-		u := e.unit
-		u.Places, u.Leaving = nil, nil
-		d.units = append(d.units, drainedUnit{u, e.dead})
+	d.meta = []Record{s.metaRecord()}
+	s.dirty = newDirty()
+	return &d
+}
+
+// record returns a record as it is now, without a value if there is none.
+func (s *Store) record(key recordKey) Record {
+	r := Record{Bucket: buckets[key.kind], Key: key.append(nil)}
+	if value, ok := s.value(key); ok {
+		r.Value = value
 	}
-	d.meta = s.metaRecord()
-	s.dirty.reset()
-	return d
+	return r
 }
 
 // present returns the entry that has e's name by now: e itself, unless it was forgotten
@@ -190,97 +310,32 @@ func (s *Store) present(e *entry) *entry {
 	return e
 }
 
-func (s *Store) drainOn(kind recordKind, o onMachine) drainedOn {
-	e := s.present(o.e)
-	d := drainedOn{unit: e.unit.Name, machine: o.machine}
-	switch kind {
-	case recordPlace:
-		if i, ok := e.place(o.machine); ok {
-			d.place = e.unit.Places[i]
-			return d
-		}
-	case recordLeaving:
-		if i, ok := e.leave(o.machine); ok {
-			l := &e.unit.Leaving[i]
-			d.leaving, d.place.Session, d.place.Gen = true, l.Session, l.Gen
-			return d
-		}
-	default:
-		if i, ok := e.state(o.machine); ok {
-			d.state = e.states[i]
-			return d
-		}
+// number is how many records of units there are.
+func (d *Drained) number() int {
+	n := d.units.n
+	for kind := range d.on {
+		n += d.on[kind].n
 	}
-	d.gone = true
-	return d
+	return n
 }
 
 // Len returns how many records there are.
-func (d *Drained) Len() int { return d.number }
+func (d *Drained) Len() int { return len(d.machines) + d.number() + len(d.texts) + len(d.meta) }
 
-// slab holds small pieces one behind the other.
-type slab []byte
-
-// slabBytes is how much is set aside at a time, pieceBytes what most pieces are within.
-const slabBytes, pieceBytes = 64 << 10, 512
-
-// add returns what fill appends.
-func (b *slab) add(fill func([]byte) []byte) []byte {
-	if cap(*b)-len(*b) < pieceBytes {
-		*b = make([]byte, 0, slabBytes)
-	}
-	at := len(*b)
-	*b = fill(*b)
-	return (*b)[at:len(*b):len(*b)]
-}
-
-// Records encodes what was drained, bucket after bucket: laid over the records drained
-// before, it makes up Store.Records.
+// Records lists what was drained, bucket after bucket: laid over the records drained
+// before, it makes up Store.Records. Of one key, the last counts.
 func (d *Drained) Records() []Record {
-	if d.number == 0 {
+	if d.Len() == 0 {
 		return nil
 	}
-	var b slab
-	list := append(make([]Record, 0, d.number), d.hosts...)
-	for kind := recordPlace; kind <= recordState; kind++ {
-		for i := range d.on[kind] {
-			o := &d.on[kind][i]
-			r := Record{Bucket: buckets[kind], Key: b.add(recordKey{kind, o.unit, o.machine}.append)}
-			if !o.gone {
-				r.Value = b.add(o.append)
-			}
-			list = append(list, r)
-		}
+	list := append(make([]Record, 0, d.Len()), d.machines...)
+	for kind := range d.on {
+		list = d.on[kind].records(list, recordKind(kind))
 	}
-	for i := range d.texts {
-		t := &d.texts[i]
-		r := Record{Bucket: buckets[recordText], Key: t.hash[:]}
-		if !t.gone {
-			r.Value = []byte(t.text)
-		}
-		list = append(list, r)
-	}
-	for i := range d.units {
-		u := &d.units[i]
-		r := Record{Bucket: buckets[recordUnit], Key: b.add(recordKey{recordUnit, u.unit.Name, ""}.append)}
-		if !u.gone {
-			r.Value = b.add(func(b []byte) []byte { return appendUnit(b, &u.unit) })
-		}
-		list = append(list, r)
-	}
-	return append(list, d.meta)
+	list = append(list, d.texts...)
+	list = d.units.records(list, recordUnit)
+	return append(list, d.meta...)
 }
 
-// append appends the record's value, of one that isn't gone.
-func (o *drainedOn) append(b []byte) []byte {
-	switch {
-	case o.state != nil:
-		return o.state.append(b)
-	case o.leaving:
-		return (&Leaving{Session: o.place.Session, Gen: o.place.Gen}).append(b)
-	}
-	return o.place.append(b)
-}
-
-// DrainDirty drains and encodes.
+// DrainDirty drains and lists.
 func (s *Store) DrainDirty() []Record { return s.Drain().Records() }

@@ -100,7 +100,11 @@ type heldRecord struct {
 }
 
 // NewLoader returns a loader that has seen no record.
-func NewLoader() *Loader { return &Loader{s: New()} }
+func NewLoader() *Loader {
+	l := &Loader{s: New()}
+	l.s.loading = true
+	return l
+}
 
 // Take takes a record. What Records can't have written is refused, with bucket and
 // key in the error, which matches ErrCorrupt.
@@ -179,7 +183,7 @@ func (l *Loader) Done() (*Store, error) {
 	if got := s.Digest(); !s.Empty() && got != l.digest {
 		return nil, fmt.Errorf("%w: bucket %q, key %q: digest %x, of the content %x", ErrCorrupt, buckets[recordMeta], metaKey, l.digest, got)
 	}
-	s.dirty.reset()
+	s.loading = false
 	s.mutated = false
 	return s, nil
 }

@@ -156,14 +156,17 @@ func (s *Store) grant(w *wish) {
 		return
 	}
 	if newText {
-		if t := s.ref(w.hash, w.text); t.needs == nil && w.plain {
+		t := s.ref(w.hash, w.text)
+		if t.needs == nil && w.plain {
 			t.needs = w.needs
 		}
 		if !fresh {
 			s.unref(u.Hash)
 		}
 		u.Hash = w.hash
-		e.remember(w.hash, w.needs)
+		if t.needs == nil {
+			e.remember(w.hash, w.needs)
+		}
 		if u.Global != w.needs.Global {
 			// What it is now has nothing to do with where it was.
 			s.endPlaces(e)

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"drydock/node/unit"
@@ -104,6 +105,15 @@ func (s *Store) PlacedOn(machine string) []string {
 		list[i] = e.unit.Name
 	}
 	return list
+}
+
+// PlacedNumber is how many they are.
+func (s *Store) PlacedNumber(machine string) int {
+	h := s.machines[machine]
+	if h == nil {
+		return 0
+	}
+	return len(h.places)
 }
 
 // State returns what a machine has reported of a unit.
@@ -209,11 +219,17 @@ type Order struct {
 // is not in it yet. The list is shorter than its version had it once machines have
 // said that they are rid of units; otherwise it changes only with the version.
 func (s *Store) OrdersFor(machine string) (list []Order, version uint64) {
+	return s.AppendOrders(nil, machine)
+}
+
+// AppendOrders is OrdersFor into a list of the caller's.
+func (s *Store) AppendOrders(list []Order, machine string) ([]Order, uint64) {
 	h := s.machines[machine]
 	if h == nil || h.machine.Session == 0 {
-		return nil, 0
+		return list, 0
 	}
 	places, leaves := h.places, h.leaves
+	list = slices.Grow(list, len(places)+len(leaves))
 	for len(places)+len(leaves) > 0 {
 		if len(leaves) == 0 || len(places) > 0 && strings.Compare(places[0].unit.Name, leaves[0].unit.Name) < 0 {
 			e := places[0]

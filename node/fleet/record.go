@@ -58,10 +58,7 @@ type recordKey struct {
 	a, b string
 }
 
-// bytes is the key in its bucket.
-func (k recordKey) bytes() []byte { return k.append(nil) }
-
-// append appends it.
+// append appends the key in its bucket.
 func (k recordKey) append(b []byte) []byte {
 	b = append(b, k.a...)
 	if k.kind == recordPlace || k.kind == recordLeaving || k.kind == recordState {
@@ -179,7 +176,7 @@ func (s *Store) Records() []Record {
 	var list []Record
 	for key := range s.keys() {
 		value, _ := s.value(key)
-		list = append(list, Record{Bucket: buckets[key.kind], Key: key.bytes(), Value: value})
+		list = append(list, Record{Bucket: buckets[key.kind], Key: key.append(nil), Value: value})
 	}
 	return append(list, s.metaRecord())
 }

@@ -32,6 +32,7 @@ type Store struct {
 
 	content sum
 	dirty   dirty
+	loading bool     // from a checkpoint, which has everything
 	news    *Changes // nil while nobody wants it
 	// env is that of the command that is applied; units and hosts are what it has
 	// touched, mutated says that it changed anything at all.
@@ -369,6 +370,7 @@ func (s *Store) settle() {
 	clear(s.touchedUnits)
 	clear(s.touchedHosts)
 	s.touchedUnits, s.touchedHosts = s.touchedUnits[:0], s.touchedHosts[:0]
+	s.drainSome(maxUnsaved)
 	if s.mutated {
 		s.changed, s.mutated = s.env.Revision, false
 	}

@@ -91,10 +91,17 @@ func (f *Frame) message() (kind, body) {
 	return which, found
 }
 
+// orderBytes is about what an order takes.
+const orderBytes = 64
+
 // Encode returns the frame's bytes.
 func (f *Frame) Encode() []byte {
 	k, m := f.message()
-	b := append(make([]byte, 0, 96), magic, version, byte(k))
+	size := 96
+	if f.Orders != nil {
+		size += len(f.Orders.Units) * orderBytes
+	}
+	b := append(make([]byte, 0, size), magic, version, byte(k))
 	b = binary.BigEndian.AppendUint64(b, f.Cluster)
 	b = wire.AppendString(b, f.Machine)
 	b = m.append(b)

@@ -73,6 +73,9 @@ func (r reader) redirect() *Redirect {
 	}
 }
 
+// leastOrder is the length of the shortest order.
+const leastOrder = 5 + len(unit.Hash{})
+
 func (r reader) orders() *Orders {
 	o := &Orders{Session: r.Uint("orders.session"), Term: r.Uint("orders.term"), Version: r.Uint("orders.version")}
 	part, parts := r.Uint("orders.part"), r.Uint("orders.parts")
@@ -85,6 +88,9 @@ func (r reader) orders() *Orders {
 	}
 	o.Part, o.Parts, o.Total = int(part), int(parts), int(total)
 	n := r.Count("orders.units", MaxUnits)
+	if n > 0 {
+		o.Units = make([]Order, 0, min(n, r.Len()/leastOrder))
+	}
 	for ; n > 0 && r.Err() == nil; n-- {
 		u := Order{Unit: r.String("order.unit", MaxNameBytes), Gen: r.Uint("order.gen"), Hash: r.hash("order.hash")}
 		u.Desired = fleet.Desired(r.Byte("order.desired"))

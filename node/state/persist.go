@@ -56,7 +56,7 @@ func (s *State) Describe(conf []byte) Snapshot {
 // checkpoint.
 func (s *State) DrainDirty() []keys.Record { return s.Drain().Records() }
 
-// Drained is what DrainDirty returns, before it is encoded: it doesn't change with the
+// Drained is what DrainDirty returns, before it is listed: it doesn't change with the
 // state, so that may be done elsewhere.
 type Drained struct {
 	keys  []keys.Record
@@ -77,7 +77,7 @@ func (s *State) Drain() Drained {
 // fleetRecordBytes is about what a record of the fleet's takes.
 const fleetRecordBytes = 64
 
-// Records encodes what was drained.
+// Records lists what was drained.
 func (d Drained) Records() []keys.Record { return withFleet(d.keys, d.fleet.Records()) }
 
 // Bytes is about how much it will be.
