@@ -255,14 +255,17 @@ func (s *session) print(file *report.File, compared *report.Comparison) error {
 		}
 		return nil
 	}
-	for i, p := range s.parts {
-		if i > 0 {
-			fmt.Fprint(s.env.Stdout, "\n\n")
+	ran := file.Has()
+	for _, p := range s.parts {
+		if !slices.Contains(ran, p.kind) {
+			continue
 		}
 		p.text()
+		if s.whole {
+			fmt.Fprint(s.env.Stdout, "\n\n")
+		}
 	}
 	if s.whole {
-		fmt.Fprint(s.env.Stdout, "\n\n")
 		file.WriteSummary(s.env)
 	}
 	return nil
