@@ -116,6 +116,10 @@ func (c *Config) Normalize() error {
 		c.DataDir = c.Name + ".drydock"
 	}
 	c.DataDir = filepath.Clean(c.DataDir)
+	leaseGiven := c.given("machine-lease")
+	if !leaseGiven {
+		c.MachineLease = max(c.MachineLease, 4*c.ElectionTimeout)
+	}
 	switch {
 	case c.Name == "" || len(c.Name) > 256 || strings.ContainsAny(c.Name, "=,/\n"):
 		return c.errorf("name", "%q is no name: up to 256 bytes without '=', ',' and '/'", c.Name)
@@ -141,7 +145,7 @@ func (c *Config) Normalize() error {
 		return c.errorf("election-timeout", "%v is above 50s", c.ElectionTimeout)
 	case c.MachineLease < 4*c.ElectionTimeout:
 		return c.errorf("machine-lease", "%v is below four election timeouts of %v: units would stop for a change of leaders", c.MachineLease, c.ElectionTimeout)
-	case c.MachineLease > time.Minute:
+	case leaseGiven && c.MachineLease > time.Minute:
 		return c.errorf("machine-lease", "%v is above 1m", c.MachineLease)
 	case c.BcryptCost < 4 || c.BcryptCost > 31:
 		return c.errorf("bcrypt-cost", "%d is outside of 4 to 31", c.BcryptCost)

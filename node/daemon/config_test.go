@@ -64,6 +64,24 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// The default lease follows the election timeout; one that was given is kept.
+func TestMachineLeaseFollowsTheElectionTimeout(t *testing.T) {
+	for _, tc := range []struct {
+		flags map[string]string
+		want  time.Duration
+	}{
+		{nil, 3 * time.Second},
+		{map[string]string{"election-timeout": "1s"}, 4 * time.Second},
+		{map[string]string{"election-timeout": "20s"}, 80 * time.Second},
+		{map[string]string{"election-timeout": "1s", "machine-lease": "5s"}, 5 * time.Second},
+	} {
+		c, err := Load(tc.flags, env())
+		if err != nil || c.MachineLease != tc.want {
+			t.Errorf("%v: lease %v, %v, want %v", tc.flags, c.MachineLease, err, tc.want)
+		}
+	}
+}
+
 // TestOldAddresses takes the flags as the manuals of 2014 give them.
 func TestOldAddresses(t *testing.T) {
 	for _, tc := range []struct {
@@ -116,6 +134,7 @@ func TestBadConfiguration(t *testing.T) {
 		{map[string]string{"log-format": "xml"}, nil, `--log-format: "xml"`},
 		{map[string]string{"machine-id": "n1"}, nil, `--machine-id: "n1" is not 32 hexadecimal digits`},
 		{map[string]string{"machine-lease": "0.9s"}, nil, `--machine-lease: 900ms is below four election timeouts`},
+		{map[string]string{"machine-lease": "3s", "election-timeout": "1s"}, nil, `--machine-lease: 3s is below four election timeouts`},
 		{map[string]string{"machine-lease": "2m"}, nil, `--machine-lease: 2m0s is above 1m`},
 		{map[string]string{"public-ip": "here"}, nil, `--public-ip: "here" is not an address`},
 		{map[string]string{"metadata": "a"}, nil, `--metadata: "a" is not key=value`},

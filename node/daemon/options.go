@@ -87,7 +87,7 @@ func Options() []Option {
 
 		duration(groupTiming, "heartbeat-interval", 50*time.Millisecond, "how often a leader speaks up", func(c *Config) *time.Duration { return &c.HeartbeatInterval }, "peer-heartbeat-interval"),
 		duration(groupTiming, "election-timeout", 250*time.Millisecond, "how long without a leader until an election", func(c *Config) *time.Duration { return &c.ElectionTimeout }, "peer-election-timeout"),
-		duration(groupTiming, "machine-lease", 3*time.Second, "how long a machine that is cut off goes on; its units run elsewhere soon after. The same on every member", func(c *Config) *time.Duration { return &c.MachineLease }),
+		duration(groupTiming, "machine-lease", 3*time.Second, "how long a machine that is cut off goes on; its units run elsewhere soon after. The same on every member; if not given, at least four election timeouts", func(c *Config) *time.Duration { return &c.MachineLease }),
 		number(groupTiming, "snapshot-count", 10000, "entries of the log between two checkpoints", func(c *Config) *uint64 { return &c.SnapshotCount }),
 	}
 	list = append(list, tlsOptions()...)
