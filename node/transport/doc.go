@@ -27,7 +27,8 @@
 //
 // Invariants:
 //
-//   - Send never blocks. Every queue is bounded in frames and bytes. A full bulk
+//   - Send never blocks: it writes what a socket takes at once, and leaves the rest to
+//     the stream's goroutine. Every queue is bounded in frames and bytes. A full bulk
 //     lane drops the newest, so that what is queued stays without gaps and is of
 //     use to the receiver; a full urgent lane drops the oldest, which the newer
 //     ones supersede. While a member can't be reached its frames are dropped at
@@ -48,7 +49,8 @@
 // that is known to be removed is refused.
 //
 // Files: transport.go (address book, sending, end), peer.go and stream.go (a
-// member and a stream to it), link.go (a connection that goes out), dial.go,
+// member and a stream to it), link.go (a connection that goes out), direct.go (who
+// sends writes, where it needn't wait), dial.go,
 // accept.go and handshake.go (how a connection comes to be), record.go (what flows
 // over it), envelope.go (what is read of a frame), queue.go, pace.go, stats.go,
 // server.go (the HTTP server of a peer port), socket.go.

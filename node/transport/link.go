@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,9 +25,17 @@ type link struct {
 	err    error         // why; set before
 	heard  chan struct{} // closed when listen has ended
 
+	raw syscall.RawConn // of tcp
+
+	// turn is held by who writes: the stream's goroutine, or who sends.
+	turn     sync.Mutex
 	bufs     net.Buffers
 	pinged   time.Time
-	unpinged int // bytes since
+	unpinged int       // bytes since
+	deadline time.Time // of writes
+	short    *batch    // of who sends, and its bytes
+	joined   []byte
+	rest     []byte // of joined, what the connection didn't take at once
 }
 
 // newLink makes a link of a connection whose handshake is done.
@@ -38,6 +47,10 @@ func newLink(conn net.Conn, in *bufio.Reader, url string, w welcome) *link {
 	}
 	if l.tcp, _ = conn.(*net.TCPConn); l.tcp == nil {
 		l.out = bufio.NewWriterSize(conn, 32<<10)
+		return l
+	}
+	if raw, err := l.tcp.SyscallConn(); err == nil {
+		l.raw, l.short = raw, newBatch(directBytes)
 	}
 	return l
 }
@@ -59,11 +72,14 @@ func (l *link) close() {
 }
 
 // write sends a batch. Both a failure of the link and the peer's end cut it short.
+// The caller has the link's turn.
 func (l *link) write(ctx context.Context, b *batch, t *timing) error {
-	err := l.conn.SetWriteDeadline(time.Now().Add(t.stall))
+	limit := t.stall
 	if ctx.Err() != nil {
-		err = l.conn.SetWriteDeadline(time.Now().Add(t.farewell))
+		limit = t.farewell
 	}
+	l.deadline = time.Now().Add(limit)
+	err := l.conn.SetWriteDeadline(l.deadline)
 	// In this order: fail closes broken, and then sets a deadline in the past.
 	select {
 	case <-l.broken:
@@ -85,6 +101,15 @@ func (l *link) write(ctx context.Context, b *batch, t *timing) error {
 
 func (l *link) push(b *batch) error {
 	if l.tcp != nil {
+		if len(l.rest) > 0 {
+			if _, err := l.tcp.Write(l.rest); err != nil {
+				return err
+			}
+			l.rest = nil
+		}
+		if len(b.pieces) == 0 {
+			return nil
+		}
 		l.bufs = b.pieces
 		_, err := l.bufs.WriteTo(l.tcp)
 		return err

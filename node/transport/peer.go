@@ -120,6 +120,9 @@ func (p *peer) send(frame []byte) {
 	if dropped, full := s.q.put(it, where == laneUrgent); full {
 		p.drop(&p.lost.full, 1, dropped.appends)
 	}
+	if !s.direct() {
+		s.q.wake()
+	}
 }
 
 // drop counts frames that were dropped.

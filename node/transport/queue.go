@@ -64,8 +64,9 @@ type queue struct {
 
 func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
 
-// put adds a frame. It returns one that was dropped, if one was: the frame
-// itself from a full bulk lane, the oldest of a full urgent lane.
+// put adds a frame, and leaves it to the caller to wake who takes it. It returns
+// one that was dropped, if one was: the frame itself from a full bulk lane, the
+// oldest of a full urgent lane.
 func (q *queue) put(it item, urgent bool) (dropped item, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,7 +81,6 @@ func (q *queue) put(it item, urgent bool) (dropped item, full bool) {
 		dropped, full = f.pop(), true
 	}
 	f.push(it)
-	q.wake()
 	return dropped, full
 }
 

@@ -199,7 +199,7 @@ func (s *stream) pump(l *link) error {
 		case <-s.p.ctx.Done():
 			return s.farewell(l, b)
 		case <-quiet.C:
-			if left := t.t.ping - time.Since(l.pinged); left > 0 {
+			if left := t.t.ping - l.sincePing(); left > 0 {
 				quiet.Reset(left)
 				continue
 			}
@@ -233,6 +233,18 @@ func (s *stream) flush(l *link, b *batch, ping bool) error {
 
 // writeBatch writes what one batch takes from the queue, if anything.
 func (s *stream) writeBatch(l *link, b *batch, ping bool) (wrote bool, err error) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	s.fill(l, b, ping)
+	if len(b.pieces) == 0 && len(l.rest) == 0 {
+		return false, nil
+	}
+	return true, s.write(l, b)
+}
+
+// fill takes what is queued into b, and adds a ping if one is wanted or nearly due.
+// The caller has the link's turn.
+func (s *stream) fill(l *link, b *batch, ping bool) {
 	b.reset()
 	s.q.take(b)
 	now := time.Now()
@@ -242,10 +254,6 @@ func (s *stream) writeBatch(l *link, b *batch, ping bool) (wrote bool, err error
 		b.ping(s.p.t.stamp())
 		l.unpinged, l.pinged = 0, now
 	}
-	if len(b.pieces) == 0 {
-		return false, nil
-	}
-	return true, s.write(l, b)
 }
 
 // write sends a batch and counts it.
@@ -306,7 +314,10 @@ func (s *stream) farewell(l *link, b *batch) error {
 	}
 	b.reset()
 	b.pieces = append(b.pieces, appendBye(nil, s.p.why))
-	if l.write(s.p.ctx, b, &s.p.t.t) != nil {
+	l.turn.Lock()
+	failed := l.write(s.p.ctx, b, &s.p.t.t)
+	l.turn.Unlock()
+	if failed != nil {
 		return err
 	}
 	// The other side hangs up when it has read that far.
