@@ -71,7 +71,7 @@ func (n *Node) obey(out *control.Output) {
 		n.fx.ToMachines = append(n.fx.ToMachines, ToMachine{Machine: s.Machine, Frame: s.Frame})
 	}
 	if out.More {
-		n.fx.Timer = n.at.Mono
+		n.more = true
 	}
 }
 

@@ -34,6 +34,18 @@ func (n *Node) persist(a *consensus.Append) {
 	})
 }
 
+// Finish returns the jobs that are worth doing before the node is left to itself:
+// no Step follows. It is for an orderly end; a crash does without.
+func (n *Node) Finish() *Effects {
+	n.fx.reset()
+	if n.fx.Halt == nil {
+		if a := n.core.Finish(); a != nil {
+			n.persist(a)
+		}
+	}
+	return &n.fx
+}
+
 func logBatch(a *consensus.Append) *wal.Batch {
 	b := &wal.Batch{Hard: (*wal.HardState)(a.Hard)}
 	if len(a.Entries) > 0 {

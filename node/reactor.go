@@ -31,7 +31,8 @@ type Node struct {
 	calls   map[uint64]*api.Call   // linearizable reads and watches by token
 	jobs    map[uint64]func(error) // what to do when a job is done
 	nextJob uint64
-	spent   int // bytes of entries that this step has applied
+	spent   int  // bytes of entries that this step has applied
+	more    bool // another step is wanted at once
 
 	watchers  watchTable
 	transfers []*transfer
@@ -70,7 +71,7 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	if at.Mono < n.at.Mono {
 		panic(fmt.Sprintf("node: monotonic clock went from %v back to %v", n.at.Mono, at.Mono))
 	}
-	n.at, n.spent = at, 0
+	n.at, n.spent, n.more = at, 0, false
 	n.core.SetTime(at.Mono)
 	for _, in := range inputs {
 		n.handle(in)
@@ -86,6 +87,7 @@ func (n *Node) Step(at world.Instant, inputs ...Input) *Effects {
 	n.reportFleet()
 	n.greet()
 	n.observe()
+	n.schedule()
 	if n.fx.Halt != nil {
 		n.fx.silence()
 	}
@@ -130,7 +132,7 @@ func (n *Node) handle(in Input) {
 func (n *Node) turn() {
 	for n.fx.Halt == nil {
 		if n.spent >= maxStepBytes {
-			n.fx.Timer = n.at.Mono
+			n.more = true
 			break
 		}
 		out := n.core.Ready()
@@ -158,7 +160,17 @@ func (n *Node) tick() {
 	n.core.Tick(n.at.Mono, int(min(elapsed, maxTicks)))
 	n.tickTransfers()
 	n.tickAsks()
+}
+
+// schedule says when the next Tick is wanted.
+func (n *Node) schedule() {
 	n.fx.Timer = n.lastTick + n.cfg.Tick
+	if at, ok := n.core.Due(); ok {
+		n.fx.Timer = min(n.fx.Timer, at)
+	}
+	if n.more {
+		n.fx.Timer = n.at.Mono
+	}
 }
 
 // receive takes a frame. A bad one is dropped: peers repeat what matters.

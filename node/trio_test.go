@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,10 +105,15 @@ func (m *member) carryOut(fx *node.Effects) {
 	m.timer = fx.Timer
 }
 
-// work steps the members until they have nothing at hand.
+// work steps the members until they have nothing at hand, and would not have if a
+// moment passed: what they keep for the next batch goes out.
 func (c *trio) work() {
 	for busy := true; busy; {
 		busy = false
+		soon := slices.MinFunc(c.nodes, func(a, b *member) int { return cmp.Compare(a.timer, b.timer) }).timer
+		if soon > c.now && soon <= c.now+2*time.Millisecond {
+			c.now, busy = soon, true
+		}
 		for _, m := range c.nodes {
 			if m.timer <= c.now {
 				m.inbox = append(m.inbox, node.Tick{})

@@ -120,6 +120,9 @@ func (a *audit) report(r *Result) {
 	for _, m := range a.w.machines {
 		if m.alive() && m.node != nil {
 			a.scan(m)
+			// What is committed it writes a moment later than it knows it.
+			applied, _ := m.node.State().Applied()
+			a.logs[m.index].commit = max(a.logs[m.index].commit, applied)
 		}
 	}
 	commit, byIndex := uint64(0), make(map[uint64]*wal.Entry)

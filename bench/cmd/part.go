@@ -255,17 +255,14 @@ func (s *session) print(file *report.File, compared *report.Comparison) error {
 		}
 		return nil
 	}
-	ran := file.Has()
-	for _, p := range s.parts {
-		if !slices.Contains(ran, p.kind) {
-			continue
-		}
-		p.text()
-		if s.whole {
+	for i, p := range s.parts {
+		if i > 0 {
 			fmt.Fprint(s.env.Stdout, "\n\n")
 		}
+		p.text()
 	}
 	if s.whole {
+		fmt.Fprint(s.env.Stdout, "\n\n")
 		file.WriteSummary(s.env)
 	}
 	return nil

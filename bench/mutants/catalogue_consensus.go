@@ -40,6 +40,12 @@ var consensusMutants = []mutant{
 		}},
 	},
 	{
+		Name: "vote-waits-for-entries", Area: areaConsensus, Checker: "one-leader-per-term",
+		Fault: "a new term or vote waits for entries to be written with, as a commit index does",
+		Hints: []string{"vote-crash"},
+		Edits: []edit{{"node/consensus/late.go", "if a.MustSync || a.Snapshot != nil {", "if len(a.Entries) > 0 || a.Snapshot != nil {"}},
+	},
+	{
 		Name: "empty-append-overtakes", Area: areaConsensus, Checker: promiseInvariants,
 		Fault: "the answer to an append without entries does not wait for the batches before it",
 		Hints: []string{"power-loss", "vote-crash", "heavy-tail"},

@@ -63,7 +63,6 @@ var placeMeasures = []measure[scheduler.Round]{
 	{"one more unit, p99", "µs", false, false, func(r scheduler.Round) float64 { return r.Change.P99 }},
 	{"a machine lost, p50", "µs", false, false, func(r scheduler.Round) float64 { return r.Loss.P50 }},
 	{"a machine lost, p99", "µs", false, false, func(r scheduler.Round) float64 { return r.Loss.P99 }},
-	{"at rest", "% of a core", false, false, func(r scheduler.Round) float64 { return 100 * r.Rest }},
 }
 
 // shapeName names a case of bench scheduler.

@@ -184,7 +184,7 @@ func sampleScheduler(cost float64) *Scheduler {
 			for _, v := range rounds(3, 400*cost*(1+float64(i))) {
 				r.Rounds = append(r.Rounds, scheduler.Round{
 					FillCPU: 1e9 / v, FillWall: 0.9e9 / v, UnitNanos: v, BytesPerUnit: 230, Change: scheduler.Times{P50: 1, P99: 3, N: 100},
-					Rest: 0.0001, Loss: scheduler.Times{P50: 90, P99: 200, N: 100}, LossUnits: 100, ChangeNanos: 900, LossNanos: 800,
+					Loss: scheduler.Times{P50: 90, P99: 200, N: 100}, LossUnits: 100, ChangeNanos: 900, LossNanos: 800,
 				})
 			}
 			s.Rows = append(s.Rows, r)

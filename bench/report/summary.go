@@ -239,7 +239,6 @@ func (s *Scheduler) headlines() []Headline {
 			Kind: KindScheduler, Name: fmt.Sprintf("%s, a machine lost with %.0f", name, median(func(r scheduler.Round) float64 { return r.LossUnits })),
 			Unit: "ms until all have places, p50", Ours: median(func(r scheduler.Round) float64 { return r.Loss.P50 / 1e3 }),
 		},
-		{Kind: KindScheduler, Name: name, Unit: "% of a core at rest", Ours: 100 * median(func(r scheduler.Round) float64 { return r.Rest })},
 	}, s.durableHeadlines()...)
 }
 
@@ -283,7 +282,7 @@ func (s *Sim) headlines() []Headline {
 // WriteSummary prints the headlines.
 func (f *File) WriteSummary(env *ui.Env) {
 	lines := f.Headlines()
-	if len(lines)+len(f.Broken) == 0 {
+	if len(lines) == 0 {
 		return
 	}
 	out := env.Stdout
@@ -291,9 +290,7 @@ func (f *File) WriteSummary(env *ui.Env) {
 	fmt.Fprintf(out, "drydock %s on %s, %s, pressure on its CPUs %.0f%% before and %.0f%% after\n",
 		f.Product, f.Machine.CPU, plural(f.Machine.Cores, "core"), f.Machine.Before.CPU10, f.Machine.After.CPU10)
 	t := ui.NewTable(out)
-	if len(lines) > 0 {
-		t.Row("what", "unit", "drydock", "other", "ratio", "floor")
-	}
+	t.Row("what", "unit", "drydock", "other", "ratio", "floor")
 	name := ""
 	for _, l := range lines {
 		label := l.Name

@@ -25,7 +25,7 @@ type Config struct {
 	// starts after one to two times ElectionTicks without a leader.
 	HeartbeatTicks, ElectionTicks int
 	// MaxAppends bounds unfinished batches on the disk (default 4). New
-	// commands wait while half of them are under way, which is what packs them.
+	// commands wait while half of them are under way; see pace for what packs them.
 	MaxAppends int
 	// MaxBatchBytes bounds one entry (default 1 MiB) unless a single command
 	// is larger.
@@ -99,7 +99,10 @@ type Core struct {
 	spare          Output // what the last one gave
 
 	props  proposals
+	pace   pace
+	held   held
 	reads  reads
+	late   lateCommit
 	member membership
 }
 
@@ -169,6 +172,7 @@ func (c *Core) Tick(now time.Duration, n int) {
 	for range n {
 		c.raw.Tick()
 	}
+	c.writeLate()
 	c.expireProposals()
 	c.expireReads()
 }

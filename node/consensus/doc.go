@@ -28,6 +28,7 @@
 //   - Refused is said only of a command that was handed to nobody.
 //   - The package reads no clock: time comes with Tick.
 //
-// Files: core.go (configuration and start), propose.go, forward.go, ready.go,
+// Files: core.go (configuration and start), propose.go, pace.go (when a batch
+// begins), late.go (what is kept for the next batch), forward.go, ready.go,
 // readindex.go, member.go, snapshot.go (flow control), outcome.go.
 package consensus

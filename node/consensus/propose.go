@@ -177,7 +177,7 @@ func (c *Core) flush() {
 		c.forward()
 		return
 	}
-	for c.props.waiting+len(c.props.incoming) > 0 && c.batchesInFlight() < max(1, c.cfg.MaxAppends/2) {
+	for c.props.waiting+len(c.props.incoming) > 0 && c.mayPropose() {
 		if !c.proposeBatch() {
 			return
 		}
@@ -232,6 +232,11 @@ func (c *Core) proposeBatch() bool {
 		return false // stays queued; refused by raft means not in the log
 	}
 	p.othersFirst = !p.othersFirst
+	foreign := 0
+	for i := range p.incoming[:others] {
+		foreign += len(p.incoming[i].seqs)
+	}
+	c.pace.proposed(len(p.picked)+foreign, foreign > 0, c.now)
 	c.markPicked()
 	c.dropIncoming(others)
 	c.pump()

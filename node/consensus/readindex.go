@@ -34,6 +34,7 @@ type reads struct {
 	askedAt   time.Duration
 	patience  time.Duration // how long the latest round may take
 	confirmed []readGroup
+	gather    gathering
 	counter   uint64
 	count     int
 }
@@ -55,6 +56,9 @@ func (c *Core) flushReads() {
 	r := &c.reads
 	late := len(r.asked) > 0 && c.now-r.askedAt >= r.patience
 	if (len(r.waiting) == 0 && !late) || (len(r.asked) > 0 && !late) || c.lead == 0 || c.hasty() {
+		return
+	}
+	if !late && !r.gather.complete(len(r.waiting), c.now, gatherReads) {
 		return
 	}
 	// A leader that is slower than expected must not be asked ever faster.
@@ -95,10 +99,13 @@ func (c *Core) confirmRead(rs raft.ReadState) {
 		if !bytes.Equal(r.asked[i].ctx[:], rs.RequestCtx) {
 			continue
 		}
+		served := 0
 		for _, g := range r.asked[:i+1] {
 			g.index = rs.Index
 			r.confirmed = append(r.confirmed, g)
+			served += len(g.reads)
 		}
+		r.gather.saw(served + len(r.waiting))
 		r.asked = append(r.asked[:0], r.asked[i+1:]...)
 		return
 	}

@@ -63,6 +63,7 @@ func (c *Core) Ready() Output {
 	c.flushReads()
 	c.flush()
 	c.pump()
+	c.release()
 	c.spare.reset()
 	c.out, c.spare = c.spare, c.out
 	return c.spare
@@ -90,6 +91,8 @@ func (c *Core) take() {
 	if rd.SoftState != nil {
 		c.lead, c.role = world.MemberID(rd.SoftState.Lead), rd.SoftState.RaftState
 		c.props.resendAt = 0 // what the former leader was sent goes to this one
+		c.pace.reset()
+		c.held.messages = nil
 	}
 	if rd.HardState != nil {
 		c.term = rd.HardState.GetTerm()
@@ -108,12 +111,13 @@ func (c *Core) route(m *raftpb.Message, mustSync bool) {
 	switch {
 	case m.GetTo() == raft.LocalAppendThread:
 		a := &Append{Entries: m.GetEntries(), MustSync: mustSync, responses: m.GetResponses()}
-		if m.Term != nil {
-			a.Hard = &HardState{Term: m.GetTerm(), Vote: m.GetVote(), Commit: m.GetCommit()}
-		}
 		if s := m.GetSnapshot(); s != nil && !raft.IsEmptySnap(s) {
 			a.Snapshot = s.GetMetadata()
 			c.member.installing++
+		}
+		c.attachHard(a, m)
+		if n := len(a.Entries); n > 0 && c.IsLeader() {
+			c.pace.tookOff(a.Entries[n-1].GetIndex())
 		}
 		c.appends = append(c.appends, a)
 		if a.Empty() {
@@ -126,6 +130,7 @@ func (c *Core) route(m *raftpb.Message, mustSync bool) {
 		c.applyResponses = append(c.applyResponses, m.GetResponses()...)
 	case m.GetType() == raftpb.MsgSnap:
 		c.out.SnapshotsTo = append(c.out.SnapshotsTo, world.MemberID(m.GetTo()))
+	case c.hold(m):
 	default:
 		c.out.Messages = append(c.out.Messages, Message{To: world.MemberID(m.GetTo()), Raft: m})
 	}
@@ -187,6 +192,7 @@ func (c *Core) respond(m *raftpb.Message) {
 // index.
 func (c *Core) Applied(index uint64) {
 	c.applied = index
+	c.pace.landed(index, c.waitingCommands())
 	for _, m := range c.applyResponses {
 		_ = c.raw.Step(m)
 	}

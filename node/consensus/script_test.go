@@ -32,7 +32,9 @@ type env struct {
 	out   strings.Builder
 	quiet bool
 	token uint64
-	ends  map[uint64][]consensus.Status // of requests and changes, by token
+	// frames counts messages, whether they arrive or not.
+	frames int
+	ends   map[uint64][]consensus.Status // of requests and changes, by token
 }
 
 // end notes how a request ended.
@@ -47,8 +49,10 @@ type member struct {
 	id     world.MemberID
 	core   *consensus.Core
 	state  *state.State
-	disk   []*consensus.Append // handed out, not persisted
-	manual bool                // the script persists
+	lone   []consensus.HardState // what was written without entries
+	hard   consensus.HardState   // what was written last
+	disk   []*consensus.Append   // handed out, not persisted
+	manual bool                  // the script persists
 }
 
 type packet struct {
@@ -92,6 +96,15 @@ func (e *env) turn(m *member) {
 		o := m.core.Ready()
 		if o.Idle() {
 			break
+		}
+		e.frames += len(o.Messages)
+		for _, a := range o.Appends {
+			if len(a.Entries) == 0 {
+				m.lone = append(m.lone, *a.Hard)
+			}
+			if a.Hard != nil {
+				m.hard = *a.Hard
+			}
 		}
 		for _, msg := range o.Messages {
 			e.queue = append(e.queue, packet{from: m.id, m: msg})
@@ -164,8 +177,29 @@ func (e *env) apply(m *member, list []*raftpb.Entry) {
 	}
 }
 
-// settle turns members and delivers messages until nothing moves.
+// settle turns members and delivers messages until nothing moves, and nothing would
+// if a moment passed: it lets pass what members wait for by themselves.
 func (e *env) settle() {
+	for {
+		e.settleNow()
+		at, waits := time.Duration(0), false
+		for _, id := range e.order {
+			if due, ok := e.cores[id].core.Due(); ok && (!waits || due < at) {
+				at, waits = due, true
+			}
+		}
+		if !waits {
+			return
+		}
+		e.now = max(e.now, at)
+		for _, id := range e.order {
+			e.cores[id].core.SetTime(e.now)
+		}
+	}
+}
+
+// settleNow is settle without letting time pass.
+func (e *env) settleNow() {
 	for range 200 {
 		for _, id := range e.order {
 			e.turn(e.cores[id])

@@ -85,7 +85,7 @@ func Start(disk world.FS, o Options) (*Host, error) {
 	h.users.begin(n)
 	h.fleet.follow(n.State().Fleet())
 	h.lanes = startLanes(disk, h.jobDone, &h.meters.syncs)
-	l := &loop{h: h, node: n, timer: newTimer(), waiting: make(map[uint64]waiting), rest: rest{tell: o.OnRest}}
+	l := &loop{h: h, node: n, timer: newTimer(), armed: unarmed, waiting: make(map[uint64]waiting), rest: rest{tell: o.OnRest}}
 	go l.run()
 	return h, nil
 }

@@ -16,6 +16,7 @@ import (
 	"drydock/node/consensus"
 	"drydock/node/host"
 	"drydock/node/state"
+	"drydock/node/wal"
 	"drydock/node/world"
 )
 
@@ -97,6 +98,37 @@ func TestWritesSurviveRestart(t *testing.T) {
 		if err := h.Look(func(*node.Node) {}); !errors.Is(err, host.ErrStopped) {
 			t.Fatalf("Look at a stopped host: %v", err)
 		}
+	}
+}
+
+// Who reads the log of a member that was stopped finds all that it acknowledged
+// to be committed.
+func TestStopWritesWhatIsCommitted(t *testing.T) {
+	dir := t.TempDir()
+	h, stop := start(t, dir)
+	for i := range 5 {
+		if a := h.Do(t.Context(), call(t, "PUT", "/v2/keys/a", fmt.Sprintf("value=%d", i))); a.Status != consensus.Done {
+			t.Fatalf("write %d: %+v", i, a)
+		}
+	}
+	stop()
+	disk, err := host.OpenDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	var last, commit uint64
+	_, err = wal.Scan(disk, wal.Position{}, func(r wal.Record) error {
+		for i := range r.Batch.Entries {
+			last = r.Batch.Entries[i].Index
+		}
+		if hard := r.Batch.Hard; hard != nil {
+			commit = hard.Commit
+		}
+		return nil
+	})
+	if err != nil || last == 0 || commit != last {
+		t.Errorf("entries up to %d, committed up to %d: %v", last, commit, err)
 	}
 }
 

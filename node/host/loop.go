@@ -75,6 +75,9 @@ func (l *loop) run() {
 			return
 		}
 		if !l.gather() {
+			for _, s := range l.node.Finish().Jobs {
+				l.h.lanes.submit(s)
+			}
 			l.end(ErrStopped)
 			return
 		}
@@ -109,7 +112,9 @@ func (l *loop) gather() bool {
 		case <-l.h.posts.ready:
 		case <-l.timer.C:
 			l.armed = unarmed
-			l.batch = append(l.batch, node.Tick{})
+			if l.h.clock.now().Mono >= l.due {
+				l.batch = append(l.batch, node.Tick{})
+			}
 		case <-l.h.stop:
 			return false
 		}
@@ -204,8 +209,9 @@ func (l *loop) carryOut(fx *node.Effects) {
 	}
 }
 
-// arm sets the timer. Setting it anew wakes the runtime's poller, so it is left
-// alone while it is right: most steps leave it as it is.
+// arm sets the timer. Setting it costs a system call, and most steps move its time
+// a little, so it is left alone while it is early enough: it is armed anew when it
+// has fired.
 //
 // A follower's tick only counts time, and may as well wait for the leader's next
 // heartbeat, which is about to come: that spares a follower at rest every other
@@ -216,7 +222,7 @@ func (l *loop) arm(due time.Duration) {
 	if l.follows && due > now {
 		at += l.h.slack
 	}
-	if at != l.armed {
+	if l.armed == unarmed || at < l.armed {
 		l.armed = at
 		l.timer.Reset(max(at-now, 0))
 	}
