@@ -12,9 +12,10 @@ import (
 // reference solver.
 var ErrDiffers = errors.New("the scheduler and the reference solver differ")
 
-// The sample that is compared: larger ones take the reference minutes.
+// The sample that is compared: larger ones take the reference minutes; with fewer
+// machines all sets would be short lists, and no bitmap be compared.
 const (
-	sampleMachines = 40
+	sampleMachines = 80
 	sampleUnits    = 400
 )
 
