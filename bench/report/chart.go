@@ -67,11 +67,17 @@ type axis struct {
 	log        bool
 }
 
+// Values beyond these are no measurements; an axis leaves them at its ends.
+const (
+	least = 1e-9
+	most  = 1e15
+)
+
 // newAxis spans some values. A linear one begins at 0, a logarithmic one, which is for
 // values above 0, at a power of ten or half of one.
 func newAxis(values []float64, start, end float64, log bool) axis {
 	a := axis{start: start, end: end, log: log}
-	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) || v < 0 || log && v == 0 })
+	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || v > most || v < 0 || log && v < least })
 	if len(values) == 0 {
 		values = []float64{1}
 	}
@@ -94,10 +100,10 @@ func (a axis) at(v float64) float64 {
 }
 
 // ticks are round values on the axis, about as many as there is room for.
-func (a axis) ticks(most int) []float64 {
+func (a axis) ticks(about int) []float64 {
 	var list []float64
 	if a.log {
-		for _, steps := range [][]float64{{1, 2, 5}, {1, 3}, {1}} {
+		for _, steps := range [][]float64{{1, 2, 3, 4, 5, 6, 8}, {1, 2, 5}, {1, 3}, {1}} {
 			list = list[:0]
 			for e := math.Floor(math.Log10(a.from)); e <= math.Log10(a.to); e++ {
 				for _, s := range steps {
@@ -106,20 +112,20 @@ func (a axis) ticks(most int) []float64 {
 					}
 				}
 			}
-			if len(list) <= most {
+			if len(list) <= about {
 				break
 			}
 		}
 		return list
 	}
-	step := math.Pow(10, math.Floor(math.Log10(a.to/float64(most))))
+	step := math.Pow(10, math.Floor(math.Log10(a.to/float64(about))))
 	for _, s := range []float64{1, 2, 5, 10} {
-		if a.to/(step*s) <= float64(most) {
+		if a.to/(step*s) <= float64(about) {
 			step *= s
 			break
 		}
 	}
-	for i := range most + 1 {
+	for i := range about + 1 {
 		if v := float64(i) * step; v <= a.to {
 			list = append(list, v)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 )
@@ -99,8 +100,9 @@ func TestAxis(t *testing.T) {
 		{[]float64{1, 512}, true, "1 3 10 30 100 300"},
 		{[]float64{100, 100000}, true, "100 300 1000 3000 10k 30k 100k"},
 		{nil, false, "0 0.2 0.4 0.6 0.8 1"},
-		{nil, true, "1"},
-		{[]float64{0, -1}, true, "1"},
+		{nil, true, "0.8 1"},
+		{[]float64{0, -1}, true, "0.8 1"},
+		{[]float64{math.Inf(1), 1e308, math.NaN(), 1e-300, 2, 3}, true, "2 3"},
 	} {
 		a := newAxis(tt.values, 10, 110, tt.log)
 		var words []string
