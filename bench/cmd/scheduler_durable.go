@@ -45,7 +45,7 @@ func (o *durableOptions) run() (*fleetload.Run, error) {
 	storage := words(&errs, "storage", []string{o.storage}, consensus.Disk, consensus.Memory)
 	numbers(&errs, "durable-machines", []int{o.machines}, 1, 100_000)
 	numbers(&errs, "durable-units", []int{o.units}, 1, 1_000_000)
-	numbers(&errs, "submitters", []int{o.submitters}, 1, 8000)
+	numbers(&errs, "submitters", []int{o.submitters}, 1, 4000)
 	numbers(&errs, "increments", []int{o.increments}, 1, 10_000)
 	numbers(&errs, "losses", []int{o.losses}, 1, 1000)
 	if o.rest < 100*time.Millisecond || o.rest > time.Hour {

@@ -13,8 +13,8 @@ type Cluster struct{ cl *cluster }
 
 // Open founds and starts members: on the disk below dir, which Close empties again, or
 // in memory. They have agreed on a first write when it returns.
-func Open(ctx context.Context, members int, storage Storage, links Links, dir string) (*Cluster, error) {
-	r := &Run{Dir: dir}
+func Open(ctx context.Context, members int, storage Storage, links Links, dir string, t Timers) (*Cluster, error) {
+	r := &Run{Dir: dir, Timers: t}
 	cl, err := r.startCluster(ctx, Case{System: Own, Work: Write, Members: members, Storage: storage, Links: links})
 	if err != nil {
 		return nil, fmt.Errorf("cluster of %d members: %w", members, err)

@@ -14,8 +14,7 @@
 //
 // Then, in the full cluster: single units, from the command until its place is
 // committed (increments); a machine's goodbye, until its units' new places are
-// committed (losses); and nothing at all, with the machines'
-// beats and without (rest). When the members have stopped, the leader's side alone is
+// committed (losses); and nothing at all, with the machines' beats and without (rest). When the members have stopped, the leader's side alone is
 // driven on what one of them had applied: so the time of decisions is told apart from
 // that of logs.
 //
