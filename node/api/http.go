@@ -3,6 +3,8 @@ package api
 import (
 	"strconv"
 	"strings"
+
+	"drydock/node/keys"
 )
 
 // Frame is what an answer as bytes has beside what it says.
@@ -57,6 +59,30 @@ func (r *Response) Append(b []byte, f *Frame) []byte {
 	}
 	return f.end(r.Body)
 }
+
+// AppendWatchHead appends the head of a watch's answer as HTTP/1.1 sends it, in chunks
+// of which there will be one.
+func AppendWatchHead(b []byte, f *Frame, m Meta) []byte {
+	f.begin(b, 200)
+	doneFields(&f.lines, m.EtcdIndex, &m)
+	if f.Close {
+		f.lines.text("Connection", "close")
+	}
+	f.lines.text("Transfer-Encoding", "chunked")
+	b = append(f.lines.b, "\r\n"...)
+	f.lines.b = nil // the caller's
+	return b
+}
+
+// AppendWatchEvent appends an event as a chunk.
+func AppendWatchEvent(b []byte, f *Frame, ev *keys.Event) []byte {
+	f.body = appendEvent(f.body[:0], ev, ev.At)
+	b = append(strconv.AppendUint(b, uint64(len(f.body)), 16), "\r\n"...)
+	return append(append(b, f.body...), "\r\n"...)
+}
+
+// AppendWatchEnd appends what ends an answer in chunks.
+func AppendWatchEnd(b []byte) []byte { return append(b, "0\r\n\r\n"...) }
 
 func (f *Frame) begin(b []byte, status int) {
 	b = append(b, "HTTP/1.1 "...)

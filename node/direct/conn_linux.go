@@ -19,6 +19,7 @@ type state uint8
 const (
 	idle state = iota
 	asked
+	watching // the head of a watch's answer is written, or will be
 	encoding // another goroutine has the exchange
 )
 
@@ -36,6 +37,7 @@ type conn struct {
 	hung       bool // the other side has ended its direction
 	used       bool // a request has come
 	posted     bool // the last one was a POST
+	last       bool // it ends when its answer is out
 	closed     bool
 	gone       bool   // nobody waits for the answer; guarded by the shard's mutex
 	in         []byte // what was read and not used
@@ -50,6 +52,17 @@ func (c *conn) Answer(a *node.Answer) host.Flusher {
 	if !c.gone {
 		c.x.Answer = *a
 		s.mail.answered = append(s.mail.answered, c)
+	}
+	s.mu.Unlock()
+	return s
+}
+
+// News implements host.Watcher.
+func (c *conn) News(n *node.WatchNews) host.Flusher {
+	s := c.shard
+	s.mu.Lock()
+	if !c.gone {
+		s.mail.news = append(s.mail.news, news{c, *n})
 	}
 	s.mu.Unlock()
 	return s
@@ -191,6 +204,10 @@ func (s *shard) answered(c *conn) {
 	if c.closed {
 		return // its client was gone before
 	}
+	if c.state == watching {
+		s.unwatch(c) // the node has stopped
+		return
+	}
 	if h := s.s.o.Handler; h.Heavy(&c.x) {
 		c.state = encoding
 		frame, now := s.frame, s.now
@@ -208,10 +225,61 @@ func (s *shard) answered(c *conn) {
 	s.advance(c)
 }
 
+// told is told what a connection's watch has to tell.
+func (s *shard) told(c *conn, list []news) {
+	if c.closed || (c.state != asked && c.state != watching) {
+		return // it was ended before
+	}
+	out, over := s.out[:0], false
+	for i := range list {
+		if n := &list[i].n; n.Err != nil && !c.x.Told {
+			c.x.Answer = node.Answer{Status: consensus.Done, Err: n.Err, Meta: n.Meta, Now: n.Now}
+			s.finish(c)
+			s.advance(c)
+			return
+		}
+		if out, over = s.s.o.Handler.Tell(&c.x, &list[i].n, out, &s.frame); over {
+			break
+		}
+	}
+	s.out = out
+	if c.state = watching; over {
+		c.state = idle
+	}
+	s.send(c, out)
+	switch {
+	case c.closed:
+	case over:
+		s.advance(c)
+	case s.quits:
+		s.unwatch(c)
+	}
+}
+
+// unwatch ends a watch, and the connection with it, since more may be on its way from
+// the node: clients ask again, elsewhere.
+func (s *shard) unwatch(c *conn) {
+	s.disown(c)
+	s.out, _ = s.s.o.Handler.Tell(&c.x, nil, s.out[:0], &s.frame)
+	c.state, c.last = idle, true
+	s.send(c, s.out)
+}
+
+// disown lets go of a connection's request: nobody waits for the answer, which may be
+// on its way.
+func (s *shard) disown(c *conn) {
+	s.post() // it may be among those that were not handed over yet
+	s.mu.Lock()
+	c.gone = true
+	s.mu.Unlock()
+	s.s.o.Host.Cancel(c.token)
+}
+
 func (s *shard) encoded(e encoded) {
 	if e.c.closed {
 		return
 	}
+	e.c.state = idle
 	s.send(e.c, e.bytes)
 	s.advance(e.c)
 }
@@ -219,6 +287,7 @@ func (s *shard) encoded(e encoded) {
 // finish writes the answer to a connection's request.
 func (s *shard) finish(c *conn) {
 	s.out = s.s.o.Handler.Finish(&c.x, s.out[:0], &s.frame, s.now)
+	c.state = idle
 	s.send(c, s.out)
 	if cap(s.out) > maxKeptOut {
 		s.out = nil
@@ -227,13 +296,17 @@ func (s *shard) finish(c *conn) {
 
 // send writes an answer, and keeps what the socket doesn't take.
 func (s *shard) send(c *conn, b []byte) {
-	c.state = idle
-	n, err := write(c.fd, b)
+	n := 0
+	if len(c.out) == 0 {
+		var err error
+		if n, err = write(c.fd, b); err != nil {
+			s.close(c)
+			return
+		}
+	}
 	switch {
-	case err != nil:
-		s.close(c)
 	case n < len(b):
-		c.out = append([]byte(nil), b[n:]...)
+		c.out = append(c.out, b[n:]...)
 		s.bound(c, s.s.o.WriteTime+time.Duration(len(b)/s.s.o.MinRate)*time.Second)
 	default:
 		s.sent(c)
@@ -258,7 +331,11 @@ func (s *shard) flush(c *conn) bool {
 
 // sent is told that an answer is out.
 func (s *shard) sent(c *conn) {
-	if s.ending {
+	if c.state == watching {
+		c.deadline = time.Time{}
+		return
+	}
+	if s.ending || c.last {
 		s.close(c)
 		return
 	}
@@ -268,11 +345,7 @@ func (s *shard) sent(c *conn) {
 // abandon ends a connection; if its request is open, nobody waits for it any more.
 func (s *shard) abandon(c *conn, why string) {
 	if c.state == asked {
-		s.post() // it may be among those that were not handed over yet
-		s.mu.Lock()
-		c.gone = true // an answer may be on its way
-		s.mu.Unlock()
-		s.s.o.Host.Cancel(c.token)
+		s.disown(c)
 		c.x.Answer = node.Answer{Token: c.token, Status: consensus.Unknown, Reason: "no answer: " + why}
 		s.finish(c)
 		if c.closed {
@@ -284,6 +357,10 @@ func (s *shard) abandon(c *conn, why string) {
 
 // close closes a connection.
 func (s *shard) close(c *conn) {
+	if c.state == watching {
+		s.disown(c)
+		_, _ = s.s.o.Handler.Tell(&c.x, nil, nil, &s.frame)
+	}
 	s.forget(c)
 	_ = unix.Close(c.fd)
 	s.s.o.Closed(c.owner)

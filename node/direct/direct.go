@@ -41,8 +41,9 @@ type Exchange struct {
 	Refusal *api.Response
 	// BodyBytes is for the Handler's own account.
 	BodyBytes int64
-
-	conn *conn
+	// Counted says that the exchange counts among the requests that are carried out;
+	// Told that the head of a watch's answer is out.
+	Counted, Told bool
 }
 
 // Handler says what is to be done with requests. Its methods are called by the
@@ -55,6 +56,10 @@ type Handler interface {
 	// called once for each exchange that began by Ask or Reply, also for those whose
 	// client is gone. Now is when the answer was there.
 	Finish(x *Exchange, b []byte, f *api.Frame, now time.Time) []byte
+	// Tell appends what a watch has to tell, and says whether the answer is complete with
+	// that; nil news end it, since its client is gone or the server stops. The first is
+	// the head; a watch that could not begin is answered by Finish.
+	Tell(x *Exchange, n *node.WatchNews, b []byte, f *api.Frame) (out []byte, over bool)
 	// Heavy says whether Finish may take long, and had better have a goroutine of its
 	// own.
 	Heavy(x *Exchange) bool

@@ -18,6 +18,8 @@
 //     buffer of bounded size.
 //   - A request is answered here or handed over, never both: what is handed over
 //     begins with the first byte that was not answered.
+//   - A watch of one event is served here, too: its head at once, then the event. A
+//     stream is handed over.
 //   - A client that doesn't read holds one answer, for WriteTime at most.
 //   - An idle connection holds no buffer, and no timer of its own.
 //   - A connection's state is touched by its shard's goroutine alone.

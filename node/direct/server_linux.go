@@ -68,6 +68,13 @@ func (s *Server) Adopt(c *net.TCPConn, owner any) error {
 	return nil
 }
 
+// EndWatches ends the watches that there are, and those to come.
+func (s *Server) EndWatches() {
+	for _, x := range s.shards {
+		x.order(quit)
+	}
+}
+
 // Drain takes no more connections and lets go of those that there are: idle ones are
 // closed, those whose request is not complete are handed over, others closed after
 // their answer. It returns when the first two have been done.

@@ -73,6 +73,19 @@ func (f *fake) Finish(x *Exchange, b []byte, frame *api.Frame, _ time.Time) []by
 	return resp.Append(b, frame)
 }
 
+func (f *fake) Tell(x *Exchange, n *node.WatchNews, b []byte, frame *api.Frame) ([]byte, bool) {
+	switch {
+	case n == nil:
+		f.finished <- x.Target + " is over"
+		return api.AppendWatchEnd(b), true
+	case n.Head:
+		x.Told = true
+		return api.AppendWatchHead(b, frame, n.Meta), false
+	}
+	f.finished <- x.Target + " is told"
+	return api.AppendWatchEnd(append(append(b, "4\r\n"...), "news\r\n"...)), true
+}
+
 func (f *fake) Heavy(*Exchange) bool { return f.heavy }
 
 func (f *fake) TooSlow(reader bool) {
@@ -281,6 +294,25 @@ func TestClientsThatGo(t *testing.T) {
 	reply(next(t, f.asked), "")
 	if b, err := io.ReadAll(c.r); err != nil || !strings.Contains(string(b), "ask3 ") {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestClientsThatGoWhileTheirAnswersCome is for the race detector: every request is
+// finished once, whoever is first.
+func TestClientsThatGoWhileTheirAnswersCome(t *testing.T) {
+	const times = 300
+	f := start(t, func(f *fake, _ *Options) {
+		f.finished, f.cancelled, f.gone = make(chan string, times), make(chan uint64, times), make(chan any, times)
+	})
+	for range times {
+		c := f.dial(ask("ask1"))
+		a := next(t, f.asked)
+		go reply(a, "")
+		c.Close()
+		next(t, f.gone)
+	}
+	if n := len(f.finished); n != times {
+		t.Errorf("%d requests were finished, of %d", n, times)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"net"
 )
 
-type conn struct{}
-
 // Server would serve connections.
 type Server struct{}
 
@@ -17,6 +15,9 @@ func New(Options) (*Server, error) { return nil, ErrUnsupported }
 
 // Adopt returns ErrUnsupported.
 func (*Server) Adopt(*net.TCPConn, any) error { return ErrUnsupported }
+
+// EndWatches does nothing.
+func (*Server) EndWatches() {}
 
 // Drain does nothing.
 func (*Server) Drain() {}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"drydock/node"
 	"drydock/node/api"
 	"drydock/node/host"
 )
@@ -40,6 +41,7 @@ type shard struct {
 	now    time.Time
 	due    time.Time // when deadlines are to be looked at; zero for never
 	armed  time.Time // the poller's deadline
+	quits  bool      // watches end at once
 	ending bool
 }
 
@@ -47,18 +49,21 @@ type shard struct {
 type mail struct {
 	adopted  []adopted
 	answered []*conn
+	news     []news
 	encoded  []encoded
 	orders   []order
 }
 
 func (m *mail) empty() bool {
-	return len(m.adopted)+len(m.answered)+len(m.encoded)+len(m.orders) == 0
+	return len(m.adopted)+len(m.answered)+len(m.news)+len(m.encoded)+len(m.orders) == 0
 }
 
 func (m *mail) clear() {
 	clear(m.adopted)
 	clear(m.answered)
+	clear(m.news)
 	clear(m.encoded)
+	m.news = m.news[:0]
 	m.adopted, m.answered, m.encoded, m.orders = m.adopted[:0], m.answered[:0], m.encoded[:0], m.orders[:0]
 }
 
@@ -67,6 +72,12 @@ type adopted struct {
 	fd     int
 	owner  any
 	remote net.Addr
+}
+
+// news is something of a watch.
+type news struct {
+	c *conn
+	n node.WatchNews
 }
 
 // encoded is an answer that was written by a goroutine of its own.
@@ -79,7 +90,8 @@ type encoded struct {
 type order uint8
 
 const (
-	drain order = iota
+	quit order = iota // end the watches
+	drain
 	cut
 )
 
@@ -178,7 +190,7 @@ func (s *shard) Flush() {
 func (s *shard) order(o order) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.draining = true
+	s.draining = s.draining || o != quit
 	s.mail.orders = append(s.mail.orders, o)
 	s.wakeLocked()
 }
@@ -216,6 +228,14 @@ func (s *shard) deliver() {
 	for _, c := range s.took.answered {
 		s.answered(c)
 	}
+	for list := s.took.news; len(list) > 0; {
+		n := 1
+		for n < len(list) && list[n].c == list[0].c {
+			n++
+		}
+		s.told(list[0].c, list[:n])
+		list = list[n:]
+	}
 	for _, e := range s.took.encoded {
 		s.encoded(e)
 	}
@@ -225,11 +245,15 @@ func (s *shard) deliver() {
 }
 
 func (s *shard) obey(o order) {
+	s.quits = true
 	for _, c := range s.conns {
 		switch {
 		case c == nil:
 		case o == cut:
 			s.abandon(c, "the server stops")
+		case c.state == watching:
+			s.unwatch(c)
+		case o == quit:
 		case c.state != idle || len(c.out) > 0:
 			// It is closed when its answer is out.
 		case c.part == headed:
@@ -238,7 +262,7 @@ func (s *shard) obey(o order) {
 			s.close(c)
 		}
 	}
-	if !s.ending {
+	if !s.ending && o != quit {
 		s.ending, s.frame.Close = true, true
 		close(s.drained)
 	}

@@ -12,9 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"drydock/node"
 	"drydock/node/api"
 	"drydock/node/consensus"
 	"drydock/node/direct"
+	"drydock/node/host"
 )
 
 // directly serves the plain requests of the keyspace through package direct. It does
@@ -33,7 +35,7 @@ func (d *directly) Begin(x *direct.Exchange, r *direct.Request) (v direct.Verdic
 			x.Refusal, v = internalError(), direct.Reply
 		}
 	}()
-	x.Target, x.BodyBytes = string(r.Target), int64(len(r.Body))
+	x.Target, x.BodyBytes, x.Counted, x.Told = string(r.Target), int64(len(r.Body)), true, false
 	requests, bodies := f.inFlight.Add(1), f.bodies.Add(x.BodyBytes) // leave takes them back
 	switch {
 	case !f.open(), len(r.Body) > 0 && !mayBeForm(string(r.ContentType)):
@@ -60,8 +62,11 @@ func (d *directly) Begin(x *direct.Exchange, r *direct.Request) (v direct.Verdic
 	switch {
 	case x.Refusal == nil && x.Call.Kind != api.Watch:
 		return direct.Ask
+	case x.Refusal == nil && !x.Call.Stream && f.closing.Err() == nil:
+		d.leave(x)
+		return direct.Ask
 	case x.Refusal == nil, x.Refusal.Status == http.StatusMovedPermanently:
-		return d.handOver(x) // a watch, or no path of the keyspace
+		return d.handOver(x) // no single event, or no path of the keyspace
 	case x.Refusal.Status == http.StatusBadRequest && tooLongKey(pathOf(x.Target)):
 		f.meter.refuse(limitPath)
 	}
@@ -74,11 +79,13 @@ func (d *directly) handOver(x *direct.Exchange) direct.Verdict {
 	return direct.HandOver
 }
 
+// leave counts a request out, once.
 func (d *directly) leave(x *direct.Exchange) {
-	d.f.inFlight.Add(-1)
-	d.f.bodies.Add(-x.BodyBytes)
-	x.BodyBytes = 0
-	x.Call = api.Call{} // which may hold a large value
+	if x.Counted {
+		x.Counted = false
+		d.f.inFlight.Add(-1)
+		d.f.bodies.Add(-x.BodyBytes)
+	}
 }
 
 // pathOf is the path of a target.
@@ -97,7 +104,12 @@ func (d *directly) Finish(x *direct.Exchange, b []byte, frame *api.Frame, now ti
 		}
 		d.leave(x)
 		f.finishDirect(x, status, now)
+		x.Call, x.Answer = api.Call{}, node.Answer{} // which may hold large values
 	}()
+	if x.Call.Kind == api.Watch && x.Refusal == nil && x.Answer.Status != consensus.Done {
+		resp := f.watchRefusal(&x.Call, &host.Refusal{Answer: x.Answer})
+		x.Refusal = &resp
+	}
 	if x.Refusal != nil {
 		out, status = x.Refusal.Append(b, frame), x.Refusal.Status
 		return out
@@ -111,11 +123,42 @@ func (d *directly) Finish(x *direct.Exchange, b []byte, frame *api.Frame, now ti
 // finishDirect does what comes after every answer.
 func (f *Front) finishDirect(x *direct.Exchange, status int, now time.Time) {
 	took := now.Sub(x.Began)
-	f.meter.servedKeys(x.Method, status, took.Seconds())
+	f.meter.servedKeys(x.Method, status, took.Seconds(), x.Call.Kind == api.Watch)
 	if f.log.Enabled(context.Background(), slog.LevelDebug) {
 		f.log.Debug("answered", "method", x.Method, "path", pathOf(x.Target), "status", status,
 			"took", took, "from", x.Remote.String())
 	}
+}
+
+// Tell implements direct.Handler.
+func (d *directly) Tell(x *direct.Exchange, n *node.WatchNews, b []byte, frame *api.Frame) (out []byte, over bool) {
+	f, over := d.f, n == nil || n.Last
+	defer func() {
+		if bug := recover(); bug != nil {
+			f.bug(x.Method, x.Target, bug)
+			out, over = b, true
+		}
+		if over && x.Told {
+			f.meter.watches.Dec()
+			f.finishDirect(x, http.StatusOK, time.Now())
+			x.Call, x.Told = api.Call{}, false
+		}
+	}()
+	switch {
+	case n == nil, n.Err != nil:
+		// A body without an event means "ask again".
+	case n.Head:
+		x.Told = true
+		f.meter.watches.Inc()
+		return api.AppendWatchHead(b, frame, n.Meta), over
+	default:
+		b = api.AppendWatchEvent(b, frame, n.Event)
+		f.meter.events.Inc()
+	}
+	if over {
+		b = api.AppendWatchEnd(b)
+	}
+	return b, over
 }
 
 // heavyNodes is how many children an answer shows that takes long to be written.
@@ -189,6 +232,7 @@ func (f *Front) serveDirectly(other *handoff) *direct.Server {
 		}
 		return nil
 	}
+	context.AfterFunc(f.closing, s.EndWatches)
 	return s
 }
 

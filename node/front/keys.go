@@ -166,6 +166,12 @@ func (f *Front) watchFailed(w *writer, call *api.Call, err error) {
 	if w.status != 0 {
 		return
 	}
+	resp := f.watchRefusal(call, err)
+	w.answer(&resp)
+}
+
+// watchRefusal is the answer to a watch that could not begin.
+func (f *Front) watchRefusal(call *api.Call, err error) api.Response {
 	why, meta := err.Error(), api.Meta{ClusterID: f.cluster}
 	var refusal *host.Refusal
 	if errors.As(err, &refusal) {
@@ -183,8 +189,7 @@ func (f *Front) watchFailed(w *writer, call *api.Call, err error) {
 		why = "etcdserver: server stopped"
 	}
 	f.meter.failed(call.Kind, consensus.Refused)
-	resp := api.EncodeFailure(call, api.Refused, why, meta)
-	w.answer(&resp)
+	return api.EncodeFailure(call, api.Refused, why, meta)
 }
 
 // intake reads the body of one request and accounts for it.

@@ -24,7 +24,12 @@ type served struct {
 
 func serve(t testing.TB, o front.Options) *served {
 	t.Helper()
-	x := cluster(t, 1, func(x *member) { x.options = o })[0]
+	return cluster(t, 1, func(x *member) { x.options = o })[0].serve(t)
+}
+
+// serve puts the front's own server before a member.
+func (x *member) serve(t testing.TB) *served {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -134,7 +134,8 @@ func (m *metrics) newKind(method string, status int) *kindMetrics {
 }
 
 // servedKeys counts an answer of the direct way, as served does those of the other.
-func (m *metrics) servedKeys(method string, status int, took float64) {
+// The time that a long one took says nothing.
+func (m *metrics) servedKeys(method string, status int, took float64, long bool) {
 	place := &m.kinds[slices.Index(directMethods[:], method)][status]
 	x := place.Load()
 	if x == nil {
@@ -143,10 +144,13 @@ func (m *metrics) servedKeys(method string, status int, took float64) {
 	}
 	x.requests.Inc()
 	x.received.Inc()
-	x.durations.Observe(took)
-	if x.failed != nil {
+	if !long {
+		x.durations.Observe(took)
+	}
+	switch {
+	case x.failed != nil:
 		x.failed.Inc()
-	} else {
+	case !long:
 		x.took.Observe(took)
 	}
 }

@@ -35,6 +35,10 @@ func (s *served) watchers(t *testing.T) int {
 
 func TestWatchAnswersAtOnceAndEndsWithItsClient(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testWatchAnswersAtOnceAndEndsWithItsClient)
+}
+
+func testWatchAnswersAtOnceAndEndsWithItsClient(t *testing.T, serve server) {
 	s := serve(t, front.Options{})
 	for name, request := range map[string]string{
 		"long poll":       "GET /v2/keys/w?wait=true HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -63,6 +67,10 @@ func TestWatchAnswersAtOnceAndEndsWithItsClient(t *testing.T) {
 
 func TestStreamDeliversOneByOne(t *testing.T) {
 	t.Parallel()
+	eachWay(t, testStreamDeliversOneByOne)
+}
+
+func testStreamDeliversOneByOne(t *testing.T, serve server) {
 	s := serve(t, front.Options{})
 	_, r := s.dial(t, "GET /v2/keys/w?wait=true&stream=true HTTP/1.1\r\nHost: h\r\n\r\n")
 	resp, err := http.ReadResponse(r, nil)
@@ -139,24 +147,70 @@ func TestLaggingStreamEnds(t *testing.T) {
 
 func TestWatchesAreBounded(t *testing.T) {
 	t.Parallel()
-	x := cluster(t, 1, func(x *member) { x.cfg.MaxWatches = 1 })[0]
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "GET", x.url+"/v2/keys/w?wait=true", nil)
-	if err != nil {
+	for _, only := range []bool{false, true} {
+		s := cluster(t, 1, func(x *member) { x.cfg.MaxWatches, x.options.OnlyNetHTTP = 1, only })[0].serve(t)
+		const poll = "GET /v2/keys/w?wait=true HTTP/1.1\r\nHost: h\r\n\r\n"
+		_, r := s.dial(t, poll)
+		if _, err := r.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		_, r = s.dial(t, poll)
+		if resp, body := answer(t, r, "GET"); resp.StatusCode != 500 || !strings.Contains(body, "too many watches") {
+			t.Errorf("%d %s", resp.StatusCode, body)
+		}
+		if got := s.figure(t, refusals("watches")); got != "1" {
+			t.Errorf("counted %s", got)
+		}
+		if got := s.figure(t, `drydock_operations_not_done_total{kind="watch",outcome="refused"}`); got != "1" {
+			t.Errorf("counted %s as refused", got)
+		}
+	}
+}
+
+// TestLongPoll is told of one event, in the past or to come, and asks on.
+func TestLongPoll(t *testing.T) {
+	t.Parallel()
+	eachWay(t, testLongPoll)
+}
+
+func testLongPoll(t *testing.T, serve server) {
+	s := serve(t, front.Options{})
+	const poll = "GET /v2/keys/w?wait=true HTTP/1.1\r\nHost: h\r\n\r\n"
+	c, r := s.dial(t, poll)
+	if _, err := r.Peek(1); err != nil { // the head is there before anything happens
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
+	s.awaitFigure(t, "drydock_http_watches", "1")
+	s.put(t, "w", "1")
+	for _, next := range []string{strings.Replace(poll, "=true", "=true&waitIndex=1", 1), poll} {
+		resp, body := answer(t, r, "GET")
+		if want := `{"action":"set","node":{"key":"/w","value":"1","modifiedIndex":1,"createdIndex":1}}` + "\n"; body != want {
+			t.Fatalf("%s, want %s", body, want)
+		}
+		if h := resp.Header; resp.StatusCode != 200 || h.Get("X-Etcd-Index") == "" || h.Get("X-Raft-Term") == "" || h.Get("Content-Type") != "application/json" {
+			t.Errorf("%d %v", resp.StatusCode, h)
+		}
+		if _, err := io.WriteString(c, next); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer resp.Body.Close()
-	code, body := ask(t, "GET", x.url+"/v2/keys/w?wait=true", "")
-	if code != 500 || !strings.Contains(body, "too many watches") {
-		t.Errorf("%d %s", code, body)
+	s.awaitFigure(t, "drydock_http_watches", "1")
+	if got := s.figure(t, "drydock_http_watch_events_total"); got != "2" {
+		t.Errorf("%s events", got)
 	}
-	s := served{member: x}
-	if got := s.figure(t, refusals("watches")); got != "1" {
-		t.Errorf("counted %s", got)
+	if got := s.figure(t, "etcd_server_proposals_pending"); got != "0" {
+		t.Errorf("%s requests are carried out", got)
+	}
+	// The server stops: the poll ends with nothing, which means "ask again".
+	done := make(chan error, 1)
+	go func() { done <- s.srv.Shutdown(context.Background()) }()
+	if resp, body := answer(t, r, "GET"); resp.StatusCode != 200 || body != "" {
+		t.Errorf("at the end: %d %q", resp.StatusCode, body)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := s.figure(t, `drydock_http_requests_total{code="200",endpoint="keys",method="GET"}`); got != "3" {
+		t.Errorf("%s requests were counted", got)
 	}
 }

@@ -187,10 +187,10 @@ func (l *loop) carryOut(fx *node.Effects) {
 		}
 		delete(l.waiting, a.Token)
 	}
-	l.flushes.flush()
 	for i := range fx.Watches {
 		l.news(&fx.Watches[i])
 	}
+	l.flushes.flush()
 	if fx.Role != nil {
 		l.h.meters.role(*fx.Role, time.Now())
 		if l.h.onRole != nil {
@@ -231,6 +231,13 @@ func (l *loop) arm(due time.Duration) {
 func (l *loop) news(n *node.WatchNews) {
 	w, ok := l.waiting[n.Token]
 	if !ok {
+		return
+	}
+	if watcher, ok := w.asker.(Watcher); ok {
+		l.flushes.add(watcher.News(n))
+		if n.Last {
+			delete(l.waiting, n.Token)
+		}
 		return
 	}
 	goOn := w.waiter.news(n)

@@ -10,7 +10,7 @@ import (
 
 // Asked is one call of those that are handed over together.
 type Asked struct {
-	// Call is what is asked for: a read or a write. It must not change until it is
+	// Call is what is asked for; of a watch the Asker is a Watcher. It must not change until it is
 	// answered or cancelled.
 	Call *api.Call
 	// Asker is told the answer.
@@ -28,6 +28,15 @@ type Asker interface {
 	// valid until it returns. What it returns, if not nil, is flushed after the last
 	// answer of the step.
 	Answer(a *node.Answer) Flusher
+}
+
+// Watcher is the Asker of a watch. Answer tells it that the watch could not begin, or
+// that the node has stopped.
+type Watcher interface {
+	Asker
+	// News is called for all that the watch has to tell, until the Last or until it is
+	// cancelled; it is bound as Answer is.
+	News(n *node.WatchNews) Flusher
 }
 
 // Flusher has taken answers and is told when those of a step are complete.
