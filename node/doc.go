@@ -26,7 +26,7 @@
 //	Node.turn → Node.apply → Node.applyBatch → State.Apply →
 //	  State.applyCommand → State.applyKeys → Store.Apply ⇢ (the results)
 //	Node.applyBatch → Node.answer → Core.Settle ⇢ (Effects.Answers)
-//	Answer.Response → api.Encode
+//	Answer.Response → Answer.Reply ⇢ (headers and body, or bytes) Reply.Append
 //
 // Where this member does not lead, Core.flush → Core.forward ⇢ (a frame), and at
 // the leader Node.receive → Core.ReceiveForward ⇢ (what came in waits there for
