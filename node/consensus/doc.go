@@ -25,6 +25,9 @@
 //   - At most Config.MaxAppends batches are unfinished (a snapshot may be one
 //     more); while there are that many, Ready gives nothing of raft's, so a member whose disk hangs falls silent and
 //     the others elect another leader.
+//   - What is kept back for the next batch tells only what is committed: an append
+//     without entries for a millisecond, a hard state without a new term or vote until
+//     something is written. Both are given up by nobody: see Due and Finish.
 //   - Refused is said only of a command that was handed to nobody.
 //   - The package reads no clock: time comes with Tick.
 //
