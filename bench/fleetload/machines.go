@@ -13,9 +13,14 @@ import (
 	"drydock/node/link"
 )
 
-// machine is one machine of the load: only the generator's goroutine touches it.
+// machine is one machine of the load.
 type machine struct {
-	id      string
+	id string
+	life
+}
+
+// life is all of a machine that changes: only the generator's goroutine touches it.
+type life struct {
 	nonce   uint64
 	session uint64
 	seq     uint64 // of its beats
@@ -64,7 +69,7 @@ func newMachines(cluster uint64, n int, reports bool, leader func() *host.Host) 
 		ready: make(chan struct{}, 1), looks: make(chan func()), done: make(chan struct{}),
 	}
 	for i := range n {
-		one := &machine{id: machineID(i), nonce: 1}
+		one := &machine{id: machineID(i), life: life{nonce: 1}}
 		m.list, m.byID[one.id] = append(m.list, one), one
 	}
 	return m
@@ -178,7 +183,7 @@ func (m *machines) take(one *machine, f *link.Frame, size int) {
 	case f.Welcome != nil && f.Welcome.Nonce == one.nonce && !one.gone:
 		one.session = f.Welcome.Session
 	case f.Closed != nil && f.Closed.Session == one.session:
-		*one = machine{id: one.id, nonce: one.nonce + 1, gone: one.gone}
+		one.life = life{nonce: one.nonce + 1, gone: one.gone}
 	case f.Noted != nil && one.under > 0 && f.Noted.Seq >= one.reports:
 		one.report = one.report[one.under:]
 		one.under = 0
@@ -248,7 +253,7 @@ func (m *machines) leave(one *machine) {
 
 // comeBack has it ask for a session again.
 func (m *machines) comeBack(one *machine) {
-	m.look(func() { *one = machine{id: one.id, nonce: one.nonce + 1} })
+	m.look(func() { one.life = life{nonce: one.nonce + 1} })
 }
 
 // sessions counts the machines that have one.
