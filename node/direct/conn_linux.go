@@ -191,7 +191,7 @@ func (s *shard) begin(c *conn) bool {
 	}
 	c.used, c.posted, c.deadline = true, s.req.Method == "POST", time.Time{}
 	if verdict == Reply {
-		s.finish(c)
+		s.finish(c, x)
 		return true
 	}
 	c.state = asked
@@ -221,7 +221,7 @@ func (s *shard) answered(c *conn) {
 		})
 		return
 	}
-	s.finish(c)
+	s.finish(c, &c.x)
 	s.advance(c)
 }
 
@@ -234,7 +234,7 @@ func (s *shard) told(c *conn, list []news) {
 	for i := range list {
 		if n := &list[i].n; n.Err != nil && !c.x.Told {
 			c.x.Answer = node.Answer{Status: consensus.Done, Err: n.Err, Meta: n.Meta, Now: n.Now}
-			s.finish(c)
+			s.finish(c, &c.x)
 			s.advance(c)
 			return
 		}
@@ -259,20 +259,22 @@ func (s *shard) told(c *conn, list []news) {
 // unwatch ends a watch, and the connection with it, since more may be on its way from
 // the node: clients ask again, elsewhere.
 func (s *shard) unwatch(c *conn) {
-	s.disown(c)
-	s.out, _ = s.s.o.Handler.Tell(&c.x, nil, s.out[:0], &s.frame)
+	s.out, _ = s.s.o.Handler.Tell(s.disown(c), nil, s.out[:0], &s.frame)
 	c.state, c.last = idle, true
 	s.send(c, s.out)
 }
 
 // disown lets go of a connection's request: nobody waits for the answer, which may be
-// on its way.
-func (s *shard) disown(c *conn) {
+// on its way. It returns the exchange for the handler to end: a copy, since the node
+// may read the call until it has seen the cancel.
+func (s *shard) disown(c *conn) *Exchange {
 	s.post() // it may be among those that were not handed over yet
 	s.mu.Lock()
 	c.gone = true
 	s.mu.Unlock()
 	s.s.o.Host.Cancel(c.token)
+	x := c.x
+	return &x
 }
 
 func (s *shard) encoded(e encoded) {
@@ -284,9 +286,9 @@ func (s *shard) encoded(e encoded) {
 	s.advance(e.c)
 }
 
-// finish writes the answer to a connection's request.
-func (s *shard) finish(c *conn) {
-	s.out = s.s.o.Handler.Finish(&c.x, s.out[:0], &s.frame, s.now)
+// finish writes the answer to a connection's request, x.
+func (s *shard) finish(c *conn, x *Exchange) {
+	s.out = s.s.o.Handler.Finish(x, s.out[:0], &s.frame, s.now)
 	c.state = idle
 	s.send(c, s.out)
 	if cap(s.out) > maxKeptOut {
@@ -345,9 +347,9 @@ func (s *shard) sent(c *conn) {
 // abandon ends a connection; if its request is open, nobody waits for it any more.
 func (s *shard) abandon(c *conn, why string) {
 	if c.state == asked {
-		s.disown(c)
-		c.x.Answer = node.Answer{Token: c.token, Status: consensus.Unknown, Reason: "no answer: " + why}
-		s.finish(c)
+		x := s.disown(c)
+		x.Answer = node.Answer{Token: c.token, Status: consensus.Unknown, Reason: "no answer: " + why}
+		s.finish(c, x)
 		if c.closed {
 			return
 		}
@@ -358,8 +360,7 @@ func (s *shard) abandon(c *conn, why string) {
 // close closes a connection.
 func (s *shard) close(c *conn) {
 	if c.state == watching {
-		s.disown(c)
-		_, _ = s.s.o.Handler.Tell(&c.x, nil, nil, &s.frame)
+		_, _ = s.s.o.Handler.Tell(s.disown(c), nil, nil, &s.frame)
 	}
 	s.forget(c)
 	_ = unix.Close(c.fd)

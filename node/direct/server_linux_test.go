@@ -56,6 +56,7 @@ func (f *fake) Begin(x *Exchange, r *Request) Verdict {
 	x.Target = strings.TrimPrefix(string(r.Target), "/v2/keys/")
 	switch {
 	case strings.HasPrefix(x.Target, "ask"):
+		x.Call.Path = x.Target
 		return Ask
 	case strings.HasPrefix(x.Target, "large"):
 		x.Refusal = &api.Response{Status: 200, Body: make([]byte, largeBytes)}
@@ -65,6 +66,7 @@ func (f *fake) Begin(x *Exchange, r *Request) Verdict {
 }
 
 func (f *fake) Finish(x *Exchange, b []byte, frame *api.Frame, _ time.Time) []byte {
+	x.Call = api.Call{} // as a handler may
 	f.finished <- x.Target + " " + x.Answer.Reason
 	if x.Refusal != nil {
 		return x.Refusal.Append(b, frame)
@@ -76,6 +78,7 @@ func (f *fake) Finish(x *Exchange, b []byte, frame *api.Frame, _ time.Time) []by
 func (f *fake) Tell(x *Exchange, n *node.WatchNews, b []byte, frame *api.Frame) ([]byte, bool) {
 	switch {
 	case n == nil:
+		x.Call = api.Call{}
 		f.finished <- x.Target + " is over"
 		return api.AppendWatchEnd(b), true
 	case n.Head:
@@ -280,6 +283,9 @@ func TestClientsThatGo(t *testing.T) {
 	}
 	if got := next(t, f.gone); got != name {
 		t.Errorf("%v is closed, not %s", got, name)
+	}
+	if a.Call.Path != "ask1" {
+		t.Error("the call changed, which the node may still read: it has not seen the cancel")
 	}
 	reply(a, "too late")
 	// One that ends its direction behind its requests gets the answers before that is

@@ -68,6 +68,9 @@ func TestWatchesOfClientsThatGo(t *testing.T) {
 		t.Error(got)
 	}
 	next(t, f.gone)
+	if a.Call.Path != "ask1" {
+		t.Error("the call changed, which the node may still read: it has not seen the cancel")
+	}
 	tell(a, event) // too late
 }
 
