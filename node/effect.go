@@ -27,6 +27,9 @@ type Effects struct {
 	Watches []WatchNews
 	// Timer is the monotonic time at which a Tick is wanted; it may be now.
 	Timer time.Duration
+	// Prompt says that something waits for that Tick: else it only counts time, which
+	// a follower may do later.
+	Prompt bool
 	// Applied lists the entries that were applied, for observers.
 	Applied []Mark
 	// FleetRevision is set when units or machines have changed, to the revision of

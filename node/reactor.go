@@ -165,11 +165,11 @@ func (n *Node) tick() {
 // schedule says when the next Tick is wanted.
 func (n *Node) schedule() {
 	n.fx.Timer = n.lastTick + n.cfg.Tick
-	if at, ok := n.core.Due(); ok {
-		n.fx.Timer = min(n.fx.Timer, at)
+	if at, ok := n.core.Due(); ok && at <= n.fx.Timer {
+		n.fx.Timer, n.fx.Prompt = at, true
 	}
 	if n.more {
-		n.fx.Timer = n.at.Mono
+		n.fx.Timer, n.fx.Prompt = n.at.Mono, true
 	}
 }
 

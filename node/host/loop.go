@@ -91,7 +91,7 @@ func (l *loop) run() {
 			fx = l.node.Step(now, l.batch...)
 			l.h.meters.steps.observe(l.h.clock.now().Mono - now.Mono)
 		} else {
-			fx = &node.Effects{Timer: fx.Timer}
+			fx = &node.Effects{Timer: fx.Timer, Prompt: fx.Prompt}
 		}
 	}
 }
@@ -205,7 +205,7 @@ func (l *loop) carryOut(fx *node.Effects) {
 		l.follows = fx.Role.Lead != 0 && !fx.Role.Leader
 	}
 	if fx.Halt == nil {
-		l.arm(fx.Timer)
+		l.arm(fx.Timer, fx.Prompt)
 	}
 }
 
@@ -213,13 +213,13 @@ func (l *loop) carryOut(fx *node.Effects) {
 // a little, so it is left alone while it is early enough: it is armed anew when it
 // has fired.
 //
-// A follower's tick only counts time, and may as well wait for the leader's next
-// heartbeat, which is about to come: that spares a follower at rest every other
-// wake-up. Without heartbeats its clock is late by the slack, once.
-func (l *loop) arm(due time.Duration) {
+// A follower's tick for which nothing waits only counts time, and may as well wait for
+// the leader's next heartbeat, which is about to come: that spares a follower at rest
+// every other wake-up. Without heartbeats its clock is late by the slack, once.
+func (l *loop) arm(due time.Duration, prompt bool) {
 	l.due = due
 	at, now := due, l.h.clock.now().Mono
-	if l.follows && due > now {
+	if l.follows && !prompt && due > now {
 		at += l.h.slack
 	}
 	if l.armed == unarmed || at < l.armed {
