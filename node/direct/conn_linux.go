@@ -68,18 +68,28 @@ func (c *conn) News(n *node.WatchNews) host.Flusher {
 	return s
 }
 
-// advance serves what is there, until there is nothing more to read or a request has
-// to wait for its answer.
+// maxServed is how many requests of a connection are answered at once, and how often it
+// is read, before it is the others' turn.
+const maxServed = 64
+
+// advance serves what is there, until there is nothing more to read, a request has to
+// wait for its answer, or the connection has had its share of the turn.
 func (s *shard) advance(c *conn) {
+	s.served = 0
 	for !c.closed && c.state == idle && len(c.out) == 0 {
-		if len(c.in) > 0 && c.part == whole {
+		more := len(c.in) > 0 && c.part == whole
+		if !more && !c.readable {
+			return
+		}
+		if s.served++; s.served > maxServed {
+			s.again = append(s.again, c)
+			return
+		}
+		if more {
 			data := c.in
 			c.in = nil
 			s.consume(c, data, true)
 			continue
-		}
-		if !c.readable {
-			return
 		}
 		have := copy(s.in, c.in)
 		n, err := read(c.fd, s.in[have:])
@@ -115,7 +125,7 @@ const skippable = 4
 // consume serves the requests in data, and keeps what must wait. The data is the
 // connection's own or the shard's.
 func (s *shard) consume(c *conn, data []byte, own bool) {
-	for len(data) > 0 && c.state == idle && len(c.out) == 0 {
+	for len(data) > 0 && c.state == idle && len(c.out) == 0 && s.served <= maxServed {
 		if c.posted {
 			if len(data) < skippable && len(skip(data)) == 0 {
 				s.keep(c, data, own, short)
@@ -141,6 +151,7 @@ func (s *shard) consume(c *conn, data []byte, own bool) {
 			return
 		}
 		c.in, c.part, data = nil, whole, data[n:]
+		s.served++
 	}
 	s.keep(c, data, own, whole)
 }

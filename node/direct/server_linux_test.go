@@ -39,6 +39,7 @@ type fake struct {
 	mu    sync.Mutex
 	late  []bool
 	heavy bool
+	small bool // keys named "small" are answered at once, and nothing is said of it
 }
 
 const largeBytes = 8 << 20
@@ -58,6 +59,9 @@ func (f *fake) Begin(x *Exchange, r *Request) Verdict {
 	case strings.HasPrefix(x.Target, "ask"):
 		x.Call.Path = x.Target
 		return Ask
+	case f.small && x.Target == "small":
+		x.Refusal = &api.Response{Status: 200}
+		return Reply
 	case strings.HasPrefix(x.Target, "large"):
 		x.Refusal = &api.Response{Status: 200, Body: make([]byte, largeBytes)}
 		return Reply
@@ -67,6 +71,9 @@ func (f *fake) Begin(x *Exchange, r *Request) Verdict {
 
 func (f *fake) Finish(x *Exchange, b []byte, frame *api.Frame, _ time.Time) []byte {
 	x.Call = api.Call{} // as a handler may
+	if f.small && x.Target == "small" {
+		return x.Refusal.Append(b, frame)
+	}
 	f.finished <- x.Target + " " + x.Answer.Reason
 	if x.Refusal != nil {
 		return x.Refusal.Append(b, frame)
@@ -412,4 +419,32 @@ func TestCloseCutsOff(t *testing.T) {
 	next(t, f.cancelled)
 	c.hears("ask1 no answer: the server stops")
 	c.closed()
+}
+
+// TestABusyConnectionLetsOthersIn: one whose requests never end, and are answered at
+// once, takes its turns as others do.
+func TestABusyConnectionLetsOthersIn(t *testing.T) {
+	f := start(t, func(f *fake, o *Options) {
+		f.small, o.Shards = true, 1
+		f.finished = make(chan string, 10)
+	})
+	busy, other := f.dial(""), f.dial("")
+	many := []byte(strings.Repeat(ask("small"), 20000))
+	var both sync.WaitGroup
+	both.Go(func() {
+		for {
+			if _, err := busy.Write(many); err != nil {
+				return
+			}
+		}
+	})
+	both.Go(func() { _, _ = io.Copy(io.Discard, busy.r) })
+	for range 20 {
+		other.say(ask("ask1"))
+		reply(next(t, f.asked), "")
+		next(t, f.finished)
+		other.hears("ask1 ")
+	}
+	busy.Close()
+	both.Wait()
 }

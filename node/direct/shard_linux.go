@@ -32,6 +32,8 @@ type shard struct {
 	open   int
 	lives  int32 // connections that there have been, to tell those of a slot apart
 	asked  []host.Asked
+	served int     // of one connection, in one go
+	again  []*conn // that have had their share, each once or more
 	took   mail
 	in     []byte // room for reading
 	out    []byte // room for writing
@@ -119,7 +121,7 @@ func (s *shard) run() {
 			return
 		}
 		s.post()
-		if s.park() {
+		if len(s.again) == 0 && s.park() {
 			s.poll.wait()
 			s.unpark()
 		} else {
@@ -129,10 +131,20 @@ func (s *shard) run() {
 		for i := range s.poll.ready {
 			s.event(&s.poll.events[i])
 		}
+		s.goOn()
 		s.post()
 		if !s.due.IsZero() && !s.now.Before(s.due) {
 			s.expire()
 		}
+	}
+}
+
+// goOn goes on with connections that had their share of an earlier turn.
+func (s *shard) goOn() {
+	list := s.again
+	s.again = nil
+	for _, c := range list {
+		s.advance(c)
 	}
 }
 
