@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"drydock/node"
+	"drydock/node/api"
 	"drydock/node/consensus"
 	"drydock/node/host"
 )
@@ -221,8 +222,8 @@ func (s *shard) answered(c *conn) {
 	}
 	if h := s.s.o.Handler; h.Heavy(&c.x) {
 		c.state = encoding
-		frame, now := s.frame, s.now
-		frame.Lines = append([]byte(nil), frame.Lines...)
+		// Not a copy of the shard's frame: that has room of its own, which it goes on using.
+		frame, now := api.Frame{Lines: append([]byte(nil), s.frame.Lines...), Close: s.frame.Close}, s.now
 		s.s.wait.Go(func() {
 			b := h.Finish(&c.x, nil, &frame, now)
 			s.mu.Lock()
