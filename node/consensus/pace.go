@@ -20,6 +20,7 @@ type flight struct {
 	commands int
 	// urgent says that others wait for it than clients of this member.
 	urgent bool
+	begun  time.Duration
 }
 
 const (
@@ -69,22 +70,22 @@ func (p *pace) proposed(commands int, urgent bool, now time.Duration) {
 // proposed by proposeBatch, such as a change of membership, are urgent.
 func (p *pace) tookOff(index uint64) {
 	p.fresh.urgent = p.fresh.urgent || p.fresh.commands == 0
-	p.fresh.index = index
+	p.fresh.index, p.fresh.begun = index, p.since
 	p.flights = append(p.flights, p.fresh)
 	p.fresh = flight{}
 }
 
 // landed notes what is applied, and how many commands wait at that time.
-func (p *pace) landed(applied uint64, waiting int) {
+func (p *pace) landed(applied uint64, waiting int, now time.Duration) {
 	n, done := 0, 0
 	for n < len(p.flights) && p.flights[n].index <= applied {
 		done += p.flights[n].commands
 		n++
 	}
 	if n > 0 {
+		p.gather.saw(done+waiting, now-p.flights[n-1].begun)
 		p.flights = append(p.flights[:0], p.flights[n:]...)
 		p.commands -= done
-		p.gather.saw(done + waiting)
 	}
 }
 
@@ -105,24 +106,30 @@ func (p *pace) reset() { *p = pace{flights: p.flights[:0]} }
 // let most of its clients ask again, within a moment.
 type gathering struct {
 	usual int           // how many were seen of late
+	round time.Duration // how long rounds take of late
 	until time.Duration // when the wait ends; zero if there is none
 }
 
-// For how long clients who ask again are waited for. It is bounded by what a
-// client who is alone would notice, and no lone client waits.
+// For how long clients who ask again are waited for at most. Nor does the wait take
+// longer than the round itself: where rounds are quick, clients who come at times of
+// their own choosing would only be late by it, and no lone client waits.
 const (
 	gatherCommands = 2 * time.Millisecond
 	gatherReads    = time.Millisecond
 )
 
-// saw notes how many clients a round had, and left waiting.
-func (g *gathering) saw(clients int) { g.usual = max(clients, g.usual-g.usual/8) }
+// saw notes how many clients a round had, and left waiting, and how long it took.
+func (g *gathering) saw(clients int, took time.Duration) {
+	g.usual = max(clients, g.usual-g.usual/8)
+	g.round += (min(took, patience) - g.round) / 4
+}
 
 // complete says whether to wait no longer: seven of eight are there, or they don't
 // come.
 func (g *gathering) complete(waiting int, now, most time.Duration) bool {
+	most = min(most, g.round)
 	switch {
-	case g.usual <= few || waiting >= g.usual-g.usual/8:
+	case g.usual <= few || waiting >= g.usual-g.usual/8 || most <= 0:
 	case g.until == 0:
 		g.until = now + most
 		return false

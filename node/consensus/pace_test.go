@@ -106,10 +106,39 @@ func TestCommitsAreWrittenWithEntries(t *testing.T) {
 	}
 }
 
+// rounds has n clients ask a few times over links of some length, which are quick
+// again afterwards.
+func (e *env) rounds(t *testing.T, n int, way time.Duration) {
+	e.settle()
+	e.slow = make(map[[2]world.MemberID]time.Duration)
+	for id := world.MemberID(2); id <= 3; id++ {
+		e.slow[[2]world.MemberID{1, id}], e.slow[[2]world.MemberID{id, 1}] = way, way
+	}
+	for range 12 {
+		e.proposeAll(t, 1, n)
+		for range n {
+			e.token++
+			if err := e.cores[1].core.Read(e.token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.settleNow()
+		for range 10 {
+			e.sleep(way)
+			e.arrive()
+			e.settleNow()
+		}
+		e.sleep(10 * time.Millisecond)
+	}
+	e.slow = nil
+	e.settle()
+}
+
 // While many clients ask again and again, a batch waits for those who were just
 // answered, but not for longer than a moment.
 func TestBatchesGather(t *testing.T) {
 	e := trio(t)
+	e.rounds(t, 64, time.Millisecond)
 	e.proposeAll(t, 1, 64)
 	e.settle()
 	last := e.applied(1)
@@ -130,6 +159,23 @@ func TestBatchesGather(t *testing.T) {
 		t.Fatalf("20 of 64 came: next at %v of now %v, %t, applied %d after %d", due, e.now, ok, e.applied(1), last)
 	}
 	e.sleep(2 * time.Millisecond)
+	if e.applied(1) != last+1 {
+		t.Errorf("applied %d when the wait was over, want %d", e.applied(1), last+1)
+	}
+}
+
+// Where rounds are quick, nobody waits longer for others than for the round.
+func TestGatheringEndsWithQuickRounds(t *testing.T) {
+	e := trio(t)
+	e.rounds(t, 64, 200*time.Microsecond)
+	last := e.applied(1)
+	e.proposeAll(t, 1, 20)
+	e.settleNow()
+	due, ok := e.cores[1].core.Due()
+	if wait := due - e.now; !ok || wait < 200*time.Microsecond || wait > 450*time.Microsecond || e.applied(1) != last {
+		t.Fatalf("after rounds of 400µs: next in %v, %t, applied %d after %d", wait, ok, e.applied(1), last)
+	}
+	e.sleep(due - e.now)
 	if e.applied(1) != last+1 {
 		t.Errorf("applied %d when the wait was over, want %d", e.applied(1), last+1)
 	}
@@ -186,6 +232,7 @@ func TestReadsGather(t *testing.T) {
 		}
 		e.settleNow()
 	}
+	e.rounds(t, 32, time.Millisecond)
 	read(32)
 	before := e.frames
 	read(20)

@@ -105,7 +105,7 @@ func (c *Core) confirmRead(rs raft.ReadState) {
 			r.confirmed = append(r.confirmed, g)
 			served += len(g.reads)
 		}
-		r.gather.saw(served + len(r.waiting))
+		r.gather.saw(served+len(r.waiting), c.now-r.askedAt)
 		r.asked = append(r.asked[:0], r.asked[i+1:]...)
 		return
 	}

@@ -192,7 +192,7 @@ func (c *Core) respond(m *raftpb.Message) {
 // index.
 func (c *Core) Applied(index uint64) {
 	c.applied = index
-	c.pace.landed(index, c.waitingCommands())
+	c.pace.landed(index, c.waitingCommands(), c.now)
 	for _, m := range c.applyResponses {
 		_ = c.raw.Step(m)
 	}
