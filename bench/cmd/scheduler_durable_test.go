@@ -19,7 +19,7 @@ func TestSchedulerThroughMembers(t *testing.T) {
 	if err != nil || code != ui.Held {
 		t.Fatalf("exit %d, %v", code, err)
 	}
-	for _, want := range []string{"through 3 members, logs in memory", "5 machines with leases, 100 units", "\na place for every unit, committed", "\nat rest"} {
+	for _, want := range []string{"through 3 members, logs in memory", "5 machines with leases, 100 units", "\none by one: a place for every unit, committed", "\nas replicas of templates", "\nat rest"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"drydock/node"
 )
@@ -24,6 +25,12 @@ func (b *bench) checkState(n *node.Node) error {
 	s := n.State().Fleet()
 	units := 0
 	for u := range s.UnitsFrom(0) {
+		if strings.Contains(u.Name, "@.") {
+			if len(u.Places) > 0 {
+				return fmt.Errorf("template %s has a place", u.Name)
+			}
+			continue
+		}
 		units++
 		if len(u.Places) != 1 {
 			return fmt.Errorf("unit %s has %d places", u.Name, len(u.Places))
@@ -45,7 +52,7 @@ func (b *bench) checkOrders() error {
 	err := b.cluster.Leader().Look(func(n *node.Node) {
 		s := n.State().Fleet()
 		for m := range s.MachinesFrom(0) {
-			want[m.ID] = [2]uint64{m.Orders, uint64(len(s.PlacedOn(m.ID)))}
+			want[m.ID] = [2]uint64{m.Orders, uint64(s.PlacedNumber(m.ID))}
 		}
 	})
 	if err != nil {

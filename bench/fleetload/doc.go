@@ -12,7 +12,11 @@
 // number of submitters that each wait for the answer. The clock runs from the first
 // command until a majority of the members has applied a place for every unit.
 //
-// Then, in the full cluster: single units, from the command until its place is
+// Replicas: the same number of units in another cluster, as a user asks for many that are
+// alike: by templates that each keep a thousand instances. Most of what a command costs is
+// then shared by a thousand units; a place for each is still decided and logged.
+//
+// Then, in the full cluster of the first kind: single units, from the command until its place is
 // committed (increments); a machine's goodbye, until its units' new places are
 // committed (losses); and nothing at all, with the machines' beats and without (rest). When the members have stopped, the leader's side alone is
 // driven on what one of them had applied: so the time of decisions is told apart from

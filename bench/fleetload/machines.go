@@ -49,6 +49,7 @@ type machines struct {
 
 	mu    sync.Mutex
 	inbox [][]byte
+	taken [][]byte // the inbox before, whose room is used again
 	ready chan struct{}
 
 	looks chan func()
@@ -128,8 +129,9 @@ func (m *machines) look(fn func()) {
 func (m *machines) takeAll() {
 	m.mu.Lock()
 	list := m.inbox
-	m.inbox = nil
+	m.inbox = m.taken[:0]
 	m.mu.Unlock()
+	m.taken = list
 	for _, frame := range list {
 		f, err := link.Decode(frame)
 		if err != nil {
@@ -140,6 +142,7 @@ func (m *machines) takeAll() {
 			m.take(one, f, len(frame))
 		}
 	}
+	clear(list)
 }
 
 // send hands a machine's frame to the member that leads.

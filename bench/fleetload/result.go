@@ -25,6 +25,9 @@ type Result struct {
 	// OpenSeconds is how long it took to give all machines sessions.
 	OpenSeconds float64 `json:"openSeconds"`
 	Fill        Fill    `json:"fill"`
+	// Replicas is the same number of units in a cluster of their own, made by templates
+	// with Replicas=, a thousand each: one command makes them all.
+	Replicas *Fill `json:"replicas,omitempty"`
 	// Increment is of single units in the full cluster, from the command to the
 	// committed place.
 	Increment Latency `json:"increment"`

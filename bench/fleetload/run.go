@@ -42,6 +42,10 @@ type Run struct {
 // templateUnits are the units that share a text: instances of a template.
 const templateUnits = 1000
 
+// templateSubmitters are as many commands that each make that many units: an entry that
+// holds more is applied for longer than members wait for their leader's next word.
+const templateSubmitters = 4
+
 // settleWait bounds waiting for what has no reason not to come.
 const settleWait = 30 * time.Second
 
@@ -57,6 +61,8 @@ type bench struct {
 	texts    []string
 	result   Result
 	lost     int // units that came in addition
+	// templates says that templates are submitted, not each unit.
+	templates bool
 }
 
 // Measure runs all phases.
@@ -78,14 +84,33 @@ func (r *Run) Measure(ctx context.Context) (res *Result, err error) {
 	if err := b.decide(store, term); err != nil {
 		return nil, err
 	}
+	if b.result.Replicas, err = r.replicas(ctx); err != nil {
+		return nil, fmt.Errorf("by templates: %w", err)
+	}
 	return &b.result, nil
+}
+
+// replicas fills another cluster with as many units, which templates make.
+func (r *Run) replicas(ctx context.Context) (*Fill, error) {
+	r.Progress("by templates: members")
+	cluster, err := consensus.Open(ctx, r.Members, r.Storage, r.Links, r.Dir, timers)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{Run: r, cluster: cluster, templates: true}
+	_, err = b.measure(ctx)
+	return &b.result.Fill, errors.Join(err, cluster.Close())
 }
 
 // measure runs what needs members. It returns the replicated state of the one that led,
 // for nobody to use before that is stopped.
 func (b *bench) measure(ctx context.Context) (store *fleet.Store, err error) {
 	for i := range (b.Units + templateUnits - 1) / templateUnits {
-		b.texts = append(b.texts, fmt.Sprintf("[Unit]\nDescription=Service %d\n\n[Service]\nExecStart=/usr/bin/service --shard=%d\nRestart=always\n", i, i))
+		text := fmt.Sprintf("[Unit]\nDescription=Service %d\n\n[Service]\nExecStart=/usr/bin/service --shard=%d\nRestart=always\n", i, i)
+		if b.templates {
+			text += fmt.Sprintf("\n[X-Fleet]\nReplicas=%d\n", min(templateUnits, b.Units-i*templateUnits))
+		}
+		b.texts = append(b.texts, text)
 	}
 	b.machines = newMachines(b.cluster.ID(), b.Machines, b.Reports, b.cluster.Leader)
 	for _, h := range b.cluster.Hosts() {
@@ -108,10 +133,23 @@ func (b *bench) phases(ctx context.Context) error {
 	for _, phase := range []struct {
 		what string
 		run  func(context.Context) error
+		all  bool // units one by one and templates
 	}{
-		{"sessions", b.open}, {"fill", b.fill}, {"rest", b.rest}, {"increments", b.increments}, {"losses", b.losses}, {"check", b.check},
+		{"sessions", b.open, true},
+		{"fill", b.fill, true},
+		{"rest", b.rest, false},
+		{"increments", b.increments, false},
+		{"losses", b.losses, false},
+		{"check", b.check, true},
 	} {
-		b.Progress(phase.what)
+		if b.templates && !phase.all {
+			continue
+		}
+		if b.templates {
+			b.Progress("by templates: " + phase.what)
+		} else {
+			b.Progress(phase.what)
+		}
 		if err := phase.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", phase.what, err)
 		}
@@ -174,6 +212,12 @@ func (b *bench) put(ctx context.Context, h *host.Host, name, text string) error 
 
 // submit starts all units.
 func (b *bench) submit(ctx context.Context) error {
+	commands, submitters := b.Units, b.Submitters
+	command := func(i int) (unit, text string) { return name(i), b.texts[i/templateUnits] }
+	if b.templates {
+		commands, submitters = len(b.texts), min(submitters, templateSubmitters)
+		command = func(i int) (unit, text string) { return "service-" + strconv.Itoa(i) + "@.service", b.texts[i] }
+	}
 	lead := b.cluster.Leader()
 	if lead == nil {
 		return errors.New("there is no leader")
@@ -182,16 +226,17 @@ func (b *bench) submit(ctx context.Context) error {
 	var all sync.WaitGroup
 	var once sync.Once
 	var failed error
-	for range b.Submitters {
+	for range submitters {
 		all.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= b.Units {
+				if i >= commands {
 					return
 				}
-				if err := b.put(ctx, lead, name(i), b.texts[i/templateUnits]); err != nil {
+				unit, text := command(i)
+				if err := b.put(ctx, lead, unit, text); err != nil {
 					once.Do(func() { failed = err })
-					next.Store(int64(b.Units))
+					next.Store(int64(commands))
 					return
 				}
 			}

@@ -113,6 +113,10 @@ func durableFigures(d *fleetload.Result) []Figure {
 	}
 	add("a place for all", "s", false, d.Fill.Seconds)
 	add("CPU, members and load", "µs/unit", false, d.Fill.CPU)
+	if p := d.Replicas; p != nil {
+		add("a place for all, as replicas", "s", false, p.Seconds)
+		add("CPU, members and load, as replicas", "µs/unit", false, p.CPU)
+	}
 	add("memory of all", "bytes/unit", false, d.Memory.HeapPerUnit)
 	add("one more unit, p50", "ms", false, d.Increment.P50)
 	add("one more unit, p99", "ms", false, d.Increment.P99)

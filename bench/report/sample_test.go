@@ -202,7 +202,7 @@ func sampleScheduler(cost float64) *Scheduler {
 	}
 	s.Durable = &fleetload.Result{
 		Members: 3, Machines: 10_000, Units: 1_000_000, Storage: consensus.Disk, Links: consensus.TCP,
-		Fill: fleetload.Fill{Seconds: 14 * cost, Rate: 1e6 / 14 / cost, CPU: 28 * cost}, Increment: fleetload.Latency{P50: 1.2, P99: 3},
+		Fill: fleetload.Fill{Seconds: 14 * cost, Rate: 1e6 / 14 / cost, CPU: 28 * cost}, Replicas: &fleetload.Fill{Seconds: 9 * cost, Rate: 1e6 / 9 / cost, CPU: 17 * cost}, Increment: fleetload.Latency{P50: 1.2, P99: 3},
 		Loss: fleetload.Loss{Units: 100, Decide: fleetload.Latency{P50: 0.4, Most: 1.1}, Commit: fleetload.Latency{P50: 2.5}}, Rest: fleetload.Rest{Silent: 0.006, Beats: 0.03},
 	}
 	return s

@@ -248,13 +248,21 @@ func (s *Scheduler) durableHeadlines() []Headline {
 		return nil
 	}
 	name := durableName(d)
-	return []Headline{
-		{Kind: KindScheduler, Name: name, Unit: "s until all have places", Ours: d.Fill.Seconds},
-		{Kind: KindScheduler, Name: name, Unit: "units/s", More: true, Ours: d.Fill.Rate},
+	list := []Headline{
+		{Kind: KindScheduler, Name: name, Unit: "s until all have places, one by one", Ours: d.Fill.Seconds},
+		{Kind: KindScheduler, Name: name, Unit: "units/s, one by one", More: true, Ours: d.Fill.Rate},
+	}
+	if p := d.Replicas; p != nil {
+		list = append(list,
+			Headline{Kind: KindScheduler, Name: name, Unit: "s until all have places, as replicas of templates", Ours: p.Seconds},
+			Headline{Kind: KindScheduler, Name: name, Unit: "units/s, as replicas of templates", More: true, Ours: p.Rate},
+		)
+	}
+	return append(list, []Headline{
 		{Kind: KindScheduler, Name: name, Unit: fmt.Sprintf("ms to decide where %.0f go, p50", d.Loss.Units), Ours: d.Loss.Decide.P50},
 		{Kind: KindScheduler, Name: name, Unit: "% of a core at rest, without beats", Ours: 100 * d.Rest.Silent},
 		{Kind: KindScheduler, Name: name, Unit: "% of a core at rest, with beats", Ours: 100 * d.Rest.Beats},
-	}
+	}...)
 }
 
 // headMachines is the size of cluster that makes the headline.

@@ -285,10 +285,16 @@ func (c *Control) follow() {
 	for _, id := range news.Machines {
 		c.followMachine(id)
 	}
-	for _, name := range news.Units {
+	n := 0
+	for _, name := range news.Units { // each of them once
+		if n < maxFollowed && c.taking == nil && len(c.changed.list) == 0 {
+			n++
+			c.followUnit(name)
+			continue
+		}
 		c.changed.add(name)
 	}
-	for n := 0; c.taking == nil && n < maxFollowed; n++ {
+	for ; c.taking == nil && n < maxFollowed; n++ {
 		name, ok := c.changed.take()
 		if !ok {
 			break

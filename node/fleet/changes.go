@@ -42,6 +42,10 @@ func (s *Store) Changes() Changes {
 		return Changes{}
 	}
 	c := s.news
+	c.Units = make([]string, len(c.units))
+	for i, e := range c.units {
+		c.Units[i] = e.unit.Name
+	}
 	c.forget()
 	s.news = newChanges()
 	return Changes{Units: c.Units, Machines: c.Machines, States: c.States, All: c.All}
@@ -62,7 +66,7 @@ func (c *Changes) forget() {
 
 // none says whether nothing has changed.
 func (c *Changes) none() bool {
-	return !c.All && len(c.Units)+len(c.Machines)+len(c.States) == 0
+	return !c.All && len(c.units)+len(c.Machines)+len(c.States) == 0
 }
 
 // room says whether one more change can be named.
@@ -70,7 +74,7 @@ func (c *Changes) room() bool {
 	if c.All {
 		return false
 	}
-	if len(c.Units)+len(c.Machines)+len(c.States) >= maxChanges {
+	if len(c.units)+len(c.Machines)+len(c.States) >= maxChanges {
 		c.forget()
 		*c = Changes{All: true}
 		return false
@@ -81,7 +85,7 @@ func (c *Changes) room() bool {
 func (s *Store) tellUnit(e *entry) {
 	if c := s.news; c != nil && !e.noted && c.room() {
 		e.noted = true
-		c.units, c.Units = append(c.units, e), append(c.Units, e.unit.Name)
+		c.units = append(c.units, e)
 	}
 }
 

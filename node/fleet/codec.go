@@ -221,6 +221,7 @@ func readPlace(r *wire.Reader) *Place {
 	n := r.Count("place.moves", MaxMoves)
 	if n > 0 {
 		p.Moves = make([]Move, 0, min(n, r.Len()/leastMove))
+		r.Share(true) // the state keeps none of them
 	}
 	for ; n > 0 && r.Err() == nil; n-- {
 		m := Move{Unit: r.String("move.unit", unit.MaxName), Changed: r.Uint("move.changed")}

@@ -11,7 +11,9 @@ import (
 
 // wish is what a unit is to become.
 type wish struct {
-	name  string
+	name string
+	// at is what the store has by that name, a destroyed unit too, or nil.
+	at    *entry
 	hash  unit.Hash
 	text  string
 	needs *unit.Requirements
@@ -27,8 +29,8 @@ func (s *Store) put(p *Put) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	e := s.lookup(p.Name)
-	w := wish{name: p.Name, restart: p.Restart}
+	w := wish{name: p.Name, at: s.units[p.Name], restart: p.Restart}
+	e := w.at.living()
 	if e != nil {
 		w.hash, w.desired, w.needs = e.unit.Hash, e.unit.Desired, s.Requirements(p.Name, e.unit.Hash)
 		w.plain = s.texts[w.hash].needs != nil
@@ -144,7 +146,7 @@ func (s *Store) checkWish(e *entry, name unit.Name, w *wish, create bool) error 
 
 // grant makes a unit what w says.
 func (s *Store) grant(w *wish) {
-	e := s.units[w.name]
+	e := w.at
 	fresh := e == nil || e.dead
 	if e == nil {
 		e = &entry{unit: Unit{Name: w.name}}
@@ -240,7 +242,7 @@ func (s *Store) replicas(e *entry, name unit.Name, w *wish) (are []wish, extra [
 			return nil, nil, err
 		}
 		r := wish{name: instance.String(), hash: w.hash, text: content, desired: w.desired, restart: w.restart}
-		if s.lookup(r.name) == nil {
+		if r.at = s.units[r.name]; r.at.living() == nil {
 			fresh++
 		}
 		if r.plain = w.plain; r.plain {

@@ -237,7 +237,10 @@ func (s *Store) AppendOrders(list []Order, machine string) ([]Order, uint64) {
 			if e.blocked(machine) {
 				continue
 			}
-			i, _ := e.place(machine)
+			i := 0
+			if len(e.unit.Places) > 1 {
+				i, _ = e.place(machine)
+			}
 			p := &e.unit.Places[i]
 			list = append(list, Order{
 				Unit: e.unit.Name, Gen: p.Gen, Hash: p.Hash, Desired: e.unit.Desired, Global: e.unit.Global, Kick: e.unit.Kick,

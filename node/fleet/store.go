@@ -55,21 +55,19 @@ func New() *Store {
 // only Name and Leaving count.
 type entry struct {
 	unit Unit
-	dead bool
 	// states are sorted by machine. Each is of a machine in unit.Places or
 	// unit.Leaving.
 	states []*State
 	needs  []need
+	// sum is the record's part of Store.content, if it is stored.
+	sum sum
+	// unsaved is what of it is in Store.dirty; noted says that Store.news names it.
+	unsaved                unsaved
+	noted, stored, touched bool
 	// owned says that Places and Leaving belong to the entry alone: they haven't been
 	// handed out since they were made.
 	owned bool
-	// sum is the record's part of Store.content.
-	sum     sum
-	stored  bool
-	touched bool
-	// unsaved is what of it is in Store.dirty; noted says that Store.news names it.
-	unsaved unsaved
-	noted   bool
+	dead  bool
 }
 
 func (e *entry) key() string { return e.unit.Name }
@@ -110,11 +108,14 @@ func (s *Store) Empty() bool { return s.changed == 0 }
 func (s *Store) Revision() uint64 { return s.changed }
 
 // lookup returns the entry of a unit that isn't destroyed, or nil.
-func (s *Store) lookup(name string) *entry {
-	if e := s.units[name]; e != nil && !e.dead {
-		return e
+func (s *Store) lookup(name string) *entry { return s.units[name].living() }
+
+// living returns e unless its unit was destroyed, then nil, as of nil.
+func (e *entry) living() *entry {
+	if e == nil || e.dead {
+		return nil
 	}
-	return nil
+	return e
 }
 
 // entries yields all units, the destroyed ones that leave too, in order of name.
@@ -166,7 +167,7 @@ func (e *entry) state(machine string) (int, bool) {
 // blocked says whether the unit must not start on machine yet, since another one
 // may still run it.
 func (e *entry) blocked(machine string) bool {
-	if e.unit.Global {
+	if len(e.unit.Leaving) == 0 || e.unit.Global {
 		return false
 	}
 	for i := range e.unit.Leaving {

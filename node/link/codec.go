@@ -153,7 +153,7 @@ func (r reader) message(f *Frame, k kind) {
 	case kindAck:
 		f.Ack = &Ack{
 			Session: r.Uint("ack.session"), Seq: r.Uint("ack.seq"), Term: r.Uint("ack.term"), Version: r.Uint("ack.version"),
-			Terms: r.terms("ack"),
+			Terms: r.terms("ack.beat", "ack.lease", "ack.drift", "ack.keep"),
 		}
 	case kindOrders:
 		f.Orders = r.orders()

@@ -51,19 +51,19 @@ func (r reader) key(field, last string, before int) string {
 
 func (r reader) welcome() *Welcome {
 	w := &Welcome{Nonce: r.Uint("welcome.nonce"), Session: r.Uint("welcome.session"), Term: r.Uint("welcome.term")}
-	t := r.terms("welcome")
+	t := r.terms("welcome.beat", "welcome.lease", "welcome.drift", "welcome.keep")
 	w.Beat, w.Lease, w.Drift, w.Keep = t.Beat, t.Lease, t.Drift, t.Keep
 	return w
 }
 
-// terms are those of a message that is called so.
-func (r reader) terms(message string) Terms {
-	t := Terms{Beat: r.span(message + ".beat"), Lease: r.span(message + ".lease")}
-	drift := r.Uint(message + ".drift")
-	if drift >= million {
-		r.Fail(message+".drift", fmt.Sprintf("%d, want less than a million", drift))
+// terms are those of a message that has its fields called so.
+func (r reader) terms(beat, lease, drift, keep string) Terms {
+	t := Terms{Beat: r.span(beat), Lease: r.span(lease)}
+	rate := r.Uint(drift)
+	if rate >= million {
+		r.Fail(drift, fmt.Sprintf("%d, want less than a million", rate))
 	}
-	t.Drift, t.Keep = int(drift), r.bool(message+".keep")
+	t.Drift, t.Keep = int(rate), r.bool(keep)
 	return t
 }
 
@@ -90,6 +90,7 @@ func (r reader) orders() *Orders {
 	n := r.Count("orders.units", MaxUnits)
 	if n > 0 {
 		o.Units = make([]Order, 0, min(n, r.Len()/leastOrder))
+		r.Share(true)
 	}
 	for ; n > 0 && r.Err() == nil; n-- {
 		u := Order{Unit: r.String("order.unit", MaxNameBytes), Gen: r.Uint("order.gen"), Hash: r.hash("order.hash")}
@@ -100,6 +101,7 @@ func (r reader) orders() *Orders {
 		u.Global, u.Kick = r.bool("order.global"), r.Uint("order.kick")
 		o.Units = append(o.Units, u)
 	}
+	r.Share(false) // texts are kept for longer
 	o.Texts = r.strings("orders.texts", MaxUnits, MaxTextBytes)
 	return o
 }

@@ -47,6 +47,8 @@ func AppendUint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, 
 type Reader struct {
 	buf []byte
 	err error
+	// shared is what was left when Share was called, empty unless strings are parts of it.
+	shared string
 }
 
 // NewReader reads b. Slices that it returns alias b.
@@ -101,7 +103,23 @@ func (r *Reader) Bytes(field string, limit int) []byte {
 }
 
 // String is Bytes as a string.
-func (r *Reader) String(field string, limit int) string { return string(r.Bytes(field, limit)) }
+func (r *Reader) String(field string, limit int) string {
+	b := r.Bytes(field, limit)
+	if r.shared == "" {
+		return string(b)
+	}
+	end := len(r.shared) - len(r.buf)
+	return r.shared[end-len(b) : end]
+}
+
+// Share has String return parts of one copy of what is left, until it is called with
+// false: for many short strings that nobody keeps for longer than each other.
+func (r *Reader) Share(on bool) {
+	r.shared = ""
+	if on {
+		r.shared = string(r.buf)
+	}
+}
 
 // Count reads a number of items, each of which takes at least one byte.
 func (r *Reader) Count(field string, limit int) int {

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"go.etcd.io/raft/v3"
@@ -34,5 +35,36 @@ func TestMessagesThatRaftSendsItselfAreRefused(t *testing.T) {
 		if _, err := wire.Decode(f.Encode()); !errors.Is(err, wire.ErrFrame) {
 			t.Errorf("%v: %v", typ, err)
 		}
+	}
+}
+
+func TestSharedStringsAreThose(t *testing.T) {
+	var b []byte
+	words := []string{"", "one", "", "three", "a longer one", ""}
+	for _, w := range words {
+		b = wire.AppendString(wire.AppendUint(b, 300), w)
+	}
+	r := wire.NewReader(b)
+	var got []string
+	for i := range words {
+		switch i {
+		case 1, 4:
+			r.Share(true)
+		case 3:
+			r.Share(false)
+		}
+		if n := r.Uint("n"); n != 300 {
+			t.Errorf("%d: %d", i, n)
+		}
+		got = append(got, r.String("word", 20))
+	}
+	clear(b) // what was read doesn't alias it
+	if err := r.Done("words"); err != nil || !slices.Equal(got, words) {
+		t.Errorf("%q, %v", got, err)
+	}
+	r = wire.NewReader(wire.AppendString(nil, "four"))
+	r.Share(true)
+	if got := r.String("word", 3); got != "" || r.Err() == nil {
+		t.Errorf("%q, %v beyond the limit", got, r.Err())
 	}
 }
