@@ -23,7 +23,7 @@ const (
 // waits for its next orders longer the longer its last ones were: perOrder for each unit
 // of them, beyond a few, and orderedWithin at most.
 const (
-	perOrder, orderedWithin = 50 * time.Millisecond, 2 * time.Second
+	perOrder, orderedWithin = 100 * time.Millisecond, 4 * time.Second
 	fewOrders               = 4
 )
 

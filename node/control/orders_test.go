@@ -11,7 +11,7 @@ import (
 )
 
 // TestOrdersOfManyComeTogether: a machine with many units that gets one after another is
-// told of all at once: when nothing more is being decided, or after two seconds.
+// told of all at once: when nothing more is being decided, or after four seconds.
 func TestOrdersOfManyComeTogether(t *testing.T) {
 	w := newWorld(t, control.Config{})
 	var got []*link.Orders

@@ -19,6 +19,18 @@ type keyed interface{ key() string }
 type index[E keyed] struct {
 	chunks [][]E
 	n      int
+	// last is where something was inserted last, if that chunk is still there.
+	last int
+}
+
+// insertion is place for what is inserted: next to the last, more often than not.
+func (x *index[E]) insertion(key string) (chunk, pos int, found bool) {
+	c := x.last
+	if c >= len(x.chunks) || x.chunks[c][0].key() > key || c+1 < len(x.chunks) && x.chunks[c+1][0].key() <= key {
+		return x.place(key)
+	}
+	pos, found = search(x.chunks[c], key)
+	return c, pos, found
 }
 
 // place finds the chunk that key belongs to and the position in it.
@@ -43,7 +55,7 @@ func (x *index[E]) insert(e E) {
 		x.chunks, x.n = [][]E{{e}}, 1
 		return
 	}
-	c, pos, found := x.place(e.key())
+	c, pos, found := x.insertion(e.key())
 	if found {
 		return
 	}
@@ -63,6 +75,7 @@ func (x *index[E]) insert(e E) {
 	}
 	x.chunks[c] = slices.Insert(x.chunks[c], pos, e)
 	x.n++
+	x.last = c
 }
 
 // remove takes out what has the key, if anything has.

@@ -242,7 +242,7 @@ func (l *Loader) addPlace(e *entry, h *host, value []byte) error {
 		return fmt.Errorf("a placement that can't be")
 	}
 	t.refs++
-	e.unit.Places = slices.Insert(e.unit.Places, i, p)
+	e.insertPlace(i, p)
 	h.places = insertInto(h.places, e)
 	l.s.putPlace(e, &p, +1)
 	return r.Done("placement")

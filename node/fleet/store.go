@@ -68,6 +68,9 @@ type entry struct {
 	// handed out since they were made.
 	owned bool
 	dead  bool
+	// only is where Places are while there was never more than one and nobody kept them:
+	// most units have one, for as long as they are.
+	only [1]Placement
 }
 
 func (e *entry) key() string { return e.unit.Name }
@@ -223,6 +226,15 @@ func (s *Store) orderAll(e *entry) {
 	}
 }
 
+// insertPlace makes p the placement at position i; the entry owns its Places.
+func (e *entry) insertPlace(i int, p Placement) {
+	// What is in only though Places are elsewhere may be read by somebody yet.
+	if e.unit.Places == nil && e.only[0].Machine == "" {
+		e.unit.Places = e.only[:0]
+	}
+	e.unit.Places = slices.Insert(e.unit.Places, i, p)
+}
+
 // addPlace places a unit on a machine, which has a session.
 func (s *Store) addPlace(e *entry, h *host) {
 	e.own()
@@ -231,7 +243,7 @@ func (s *Store) addPlace(e *entry, h *host) {
 	}
 	i, _ := e.place(h.machine.ID)
 	p := Placement{Machine: h.machine.ID, Session: h.machine.Session, Gen: s.env.Revision, Hash: e.unit.Hash}
-	e.unit.Places = slices.Insert(e.unit.Places, i, p)
+	e.insertPlace(i, p)
 	h.places = insertInto(h.places, e)
 	s.ref(p.Hash, "")
 	s.putPlace(e, &p, +1)
