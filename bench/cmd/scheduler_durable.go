@@ -55,7 +55,7 @@ func (o *durableOptions) run() (*fleetload.Run, error) {
 		return nil, errors.Join(errs...)
 	}
 	return &fleetload.Run{
-		Members: 3, Machines: o.machines, Units: o.units, Submitters: o.submitters, Reports: o.reports,
+		Members: 3, Machines: o.machines, Units: o.units, Submitters: o.submitters, Reports: o.reports, Replicas: true,
 		Increments: o.increments, Losses: o.losses, Rest: o.rest,
 		Storage: storage[0], Links: consensus.TCP, Dir: o.dir,
 	}, nil

@@ -25,6 +25,8 @@ type Run struct {
 	Submitters int
 	// Reports has machines report each unit as running.
 	Reports bool
+	// Replicas has as many units made by templates, in another cluster.
+	Replicas bool
 	// Increments and Losses are how many are measured in the full cluster, Rest is how
 	// long it is watched at rest.
 	Increments, Losses int
@@ -84,8 +86,10 @@ func (r *Run) Measure(ctx context.Context) (res *Result, err error) {
 	if err := b.decide(store, term); err != nil {
 		return nil, err
 	}
-	if b.result.Replicas, err = r.replicas(ctx); err != nil {
-		return nil, fmt.Errorf("by templates: %w", err)
+	if r.Replicas {
+		if b.result.Replicas, err = r.replicas(ctx); err != nil {
+			return nil, fmt.Errorf("by templates: %w", err)
+		}
 	}
 	return &b.result, nil
 }

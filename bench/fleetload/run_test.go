@@ -25,22 +25,22 @@ func small(t *testing.T) *fleetload.Run {
 func TestACluster(t *testing.T) {
 	for _, reports := range []bool{false, true} {
 		r := small(t)
-		r.Reports = reports
+		r.Reports, r.Replicas = reports, !reports
 		var phases []string
 		r.Progress = func(what string) { phases = append(phases, what) }
 		res, err := r.Measure(t.Context())
 		if err != nil {
 			t.Fatalf("reports %v: %v", reports, err)
 		}
-		if got, want := strings.Join(phases, ", "), "members, sessions, fill, rest, increments, losses, check, decisions alone, "+
-			"by templates: members, by templates: sessions, by templates: fill, by templates: check"; got != want {
+		if got, want := strings.Join(phases, ", "), "members, sessions, fill, rest, increments, losses, check, decisions alone"+
+			map[bool]string{true: ", by templates: members, by templates: sessions, by templates: fill, by templates: check"}[r.Replicas]; got != want {
 			t.Errorf("phases %s, want %s", got, want)
 		}
 		f := res.Fill
 		if f.Moves != 300 || f.Syncs == 0 || f.Sent <= 0 || f.Rate <= 0 || f.CPU <= 0 || f.SubmitSeconds > f.Seconds || f.Seconds > f.SettledSeconds {
 			t.Errorf("fill %+v", f)
 		}
-		if p := res.Replicas; p == nil || p.Moves != 300 || p.Rate <= 0 || p.CPU <= 0 {
+		if p := res.Replicas; (p != nil) != r.Replicas || p != nil && (p.Moves != 300 || p.Rate <= 0 || p.CPU <= 0) {
 			t.Errorf("by templates: %+v", p)
 		}
 		if f.Pushes == 0 || f.Pushed == 0 {

@@ -208,8 +208,8 @@ func sized(b []byte, fill func([]byte) []byte) []byte {
 	return b
 }
 
-// records appends the records of a bucket to list.
-func (l *recordLog) records(list []Record, kind recordKind) []Record {
+// records hands over the records, which are of a bucket.
+func (l *recordLog) records(kind recordKind, each func(Record)) {
 	for _, b := range l.chunks {
 		for len(b) > 0 {
 			r := Record{Bucket: buckets[kind]}
@@ -221,10 +221,9 @@ func (l *recordLog) records(list []Record, kind recordKind) []Record {
 				n += 4
 				r.Value, b = b[4:n:n], b[n:]
 			}
-			list = append(list, r)
+			each(r)
 		}
 	}
-	return list
 }
 
 // drainSome drains the oldest changes of units until few enough are left.
@@ -322,19 +321,31 @@ func (d *Drained) number() int {
 // Len returns how many records there are.
 func (d *Drained) Len() int { return len(d.machines) + d.number() + len(d.texts) + len(d.meta) }
 
-// Records lists what was drained, bucket after bucket: laid over the records drained
+// Each hands over what was drained, bucket after bucket: laid over the records drained
 // before, it makes up Store.Records. Of one key, the last counts.
+func (d *Drained) Each(each func(Record)) {
+	all := func(list []Record) {
+		for _, r := range list {
+			each(r)
+		}
+	}
+	all(d.machines)
+	for kind := range d.on {
+		d.on[kind].records(recordKind(kind), each)
+	}
+	all(d.texts)
+	d.units.records(recordUnit, each)
+	all(d.meta)
+}
+
+// Records lists what Each hands over.
 func (d *Drained) Records() []Record {
 	if d.Len() == 0 {
 		return nil
 	}
-	list := append(make([]Record, 0, d.Len()), d.machines...)
-	for kind := range d.on {
-		list = d.on[kind].records(list, recordKind(kind))
-	}
-	list = append(list, d.texts...)
-	list = d.units.records(list, recordUnit)
-	return append(list, d.meta...)
+	list := make([]Record, 0, d.Len())
+	d.Each(func(r Record) { list = append(list, r) })
+	return list
 }
 
 // DrainDirty drains and lists.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"drydock/node/fleet"
@@ -78,7 +79,11 @@ func (s *State) Drain() Drained {
 const fleetRecordBytes = 64
 
 // Records lists what was drained.
-func (d Drained) Records() []keys.Record { return withFleet(d.keys, d.fleet.Records()) }
+func (d Drained) Records() []keys.Record {
+	list := slices.Grow(d.keys, d.fleet.Len())
+	d.fleet.Each(func(r fleet.Record) { list = append(list, keys.Record(r)) })
+	return list
+}
 
 // Bytes is about how much it will be.
 func (d Drained) Bytes() int { return d.bytes }
