@@ -51,6 +51,8 @@ type player struct {
 	stdin   string
 	env     []string
 	behind  *background
+	// watches is how many had begun before the last % http.
+	watches int64
 	// retry repeats the next command until it succeeds; anyOrder sorts output.
 	retry, anyOrder bool
 }
@@ -227,6 +229,7 @@ func (p *player) directive(name, rest string) []string {
 	case "env":
 		p.env = append(p.env, rest)
 	case "http":
+		p.watches = p.cluster.watches.Load()
 		p.request(strings.Fields(rest))
 	case "stop":
 		i, err := strconv.Atoi(rest)
@@ -253,13 +256,24 @@ func (p *player) directive(name, rest string) []string {
 		p.anyOrder, p.names.leaderless = true, true
 	case "blind":
 		p.names.blind = true
-	case "until":
+	case "again":
+		eventually(p.t, "the watch begins anew", func() error {
+			if n := p.cluster.watches.Load(); n <= p.watches {
+				return fmt.Errorf("%d watches have begun", n)
+			}
+			return nil
+		})
+	case "until", "untilerr":
+		out := &p.behind.stdout
+		if name == "untilerr" {
+			out = &p.behind.stderr
+		}
 		want, err := strconv.Atoi(rest)
 		if err != nil {
 			p.t.Fatal(err)
 		}
 		for deadline := time.After(patience()); ; {
-			if strings.Count(p.behind.stdout.String(), "\n") >= want {
+			if strings.Count(out.String(), "\n") >= want {
 				return nil
 			}
 			select {

@@ -18,6 +18,8 @@ import (
 //	$ ARGS           runs the command
 //	& ARGS           begins it in the background, until it watches or has ended
 //	% until N        waits until the one in the background has printed N lines
+//	% untilerr N     the same, of its stderr
+//	% again          waits until it has asked anew, after an event of the last % http
 //	% interrupt      interrupts it, as CTRL+C would
 //	% wait           waits for it to end; its output stands here
 //	% stdin TEXT     is what the next command reads, with Go's escapes
