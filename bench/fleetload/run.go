@@ -44,9 +44,9 @@ type Run struct {
 // templateUnits are the units that share a text: instances of a template.
 const templateUnits = 1000
 
-// templateSubmitters are as many commands that each make that many units: an entry that
-// holds more is applied for longer than members wait for their leader's next word.
-const templateSubmitters = 4
+// templateSubmitters wait each for a command that makes that many units: an entry with
+// hundreds of them is applied for longer than members wait for their leader's next word.
+const templateSubmitters = 16
 
 // settleWait bounds waiting for what has no reason not to come.
 const settleWait = 30 * time.Second

@@ -45,8 +45,9 @@ func (f *flights) reset() {
 
 func (f *flights) waiting() int { return len(f.queue) }
 
-// maxFlights bounds the commands under way, maxPlacing the placings among them.
-const maxFlights, maxPlacing = 512, 4
+// maxFlights bounds the commands under way, maxPlacing the placings among them: enough
+// that the log always has some to write while others are applied.
+const maxFlights, maxPlacing = 512, 16
 
 func (c *Control) queueFlight(f *flight) { c.flights.queue = append(c.flights.queue, f) }
 
