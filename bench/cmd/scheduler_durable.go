@@ -30,7 +30,7 @@ func (o *durableOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.only, "durable", false, "only the part through three members")
 	f.IntVar(&o.machines, "durable-machines", 10_000, "machines of the part through three members")
 	f.IntVar(&o.units, "durable-units", 1_000_000, "units of the part through three members")
-	f.IntVar(&o.submitters, "submitters", 2048, "commands under way at once in it")
+	f.IntVar(&o.submitters, "submitters", 4000, "commands under way at once in it")
 	f.IntVar(&o.increments, "increments", 1000, "single units in the full cluster")
 	f.IntVar(&o.losses, "losses", 20, "machines lost in it")
 	f.BoolVar(&o.reports, "reports", false, "its machines report every unit as running, which is logged, too")
