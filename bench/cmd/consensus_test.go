@@ -105,11 +105,3 @@ func TestQuickKeepsWhatWasGiven(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
-
-func TestShort(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", -1: "?", 0.01234: "0.0123", 1.234: "1.23", 12.34: "12.3", 123.4: "123", 123456: "123456"} {
-		if got := short(v); got != want {
-			t.Errorf("%v: %q, want %q", v, got, want)
-		}
-	}
-}

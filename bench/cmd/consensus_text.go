@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"drydock/bench/consensus"
+	"drydock/bench/report"
 	"drydock/node/ui"
 )
 
@@ -16,7 +17,7 @@ func (r *consensusReport) printText() {
 			r.o.rounds, r.o.round)
 	}
 	fmt.Fprintf(r.env.Stdout, "floor   write and sync of 4 KiB p50 %s p99 %s µs (of a growing file %s), loopback round trip p50 %s µs, copy %s GB/s\n",
-		short(r.floor.Sync.P50), short(r.floor.Sync.P99), short(r.floor.SyncGrow.P50), short(r.floor.Loopback.P50), short(r.floor.CopyGB))
+		report.Short(r.floor.Sync.P50), report.Short(r.floor.Sync.P99), report.Short(r.floor.SyncGrow.P50), report.Short(r.floor.Loopback.P50), report.Short(r.floor.CopyGB))
 	var work consensus.Work
 	var t *ui.Table
 	for i := range r.rows {
@@ -60,7 +61,7 @@ func (r *consensusReport) printFailovers() {
 			}
 		}
 		t.Row(string(f.Work), fmt.Sprint(f.Members), string(f.Storage), string(f.Links), fmt.Sprint(len(f.Gaps)),
-			short(f.Quantile(0)), short(f.Quantile(0.5)), short(f.Quantile(0.9)), short(f.Quantile(1)), fmt.Sprint(more))
+			report.Short(f.Quantile(0)), report.Short(f.Quantile(0.5)), report.Short(f.Quantile(0.9)), report.Short(f.Quantile(1)), fmt.Sprint(more))
 	}
 	t.Flush()
 }
@@ -68,9 +69,9 @@ func (r *consensusReport) printFailovers() {
 func (r *consensusReport) row(t *ui.Table, row *consensus.Row) {
 	rate := row.Figure(func(s *consensus.Sample) float64 { return s.Rate })
 	cpu := row.Figure(func(s *consensus.Sample) float64 { return s.CPU })
-	median := func(of func(*consensus.Sample) float64) string { return short(row.Figure(of).Median) }
+	median := func(of func(*consensus.Sample) float64) string { return report.Short(row.Figure(of).Median) }
 	t.Row(row.System, fmt.Sprint(row.Members), string(row.Storage), string(row.Links), fmt.Sprint(row.Depth), fmt.Sprint(row.Value),
-		short(rate.Median), spread(rate), short(cpu.Median), spread(cpu),
+		report.Short(rate.Median), spread(rate), report.Short(cpu.Median), spread(cpu),
 		median(func(s *consensus.Sample) float64 { return s.Allocs }),
 		median(func(s *consensus.Sample) float64 { return s.Frames }),
 		median(func(s *consensus.Sample) float64 { return s.Syncs }),
@@ -82,24 +83,7 @@ func (r *consensusReport) row(t *ui.Table, row *consensus.Row) {
 }
 
 func spread(f consensus.Figure) string {
-	return fmt.Sprintf("(%s - %s)", short(f.Least), short(f.Most))
-}
-
-// short writes a figure with about three digits.
-func short(v float64) string {
-	switch {
-	case v == 0:
-		return "0"
-	case v < 0:
-		return "?"
-	case v < 0.1:
-		return fmt.Sprintf("%.4f", v)
-	case v < 10:
-		return fmt.Sprintf("%.2f", v)
-	case v < 100:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.0f", v)
+	return fmt.Sprintf("(%s - %s)", report.Short(f.Least), report.Short(f.Most))
 }
 
 // ratios compares with the other library, round by round. Its work is write; core
@@ -136,7 +120,7 @@ func (r *consensusReport) ratio(own, peer *consensus.Row) {
 			fmt.Fprintf(r.env.Stdout, "  %s: %v\n", figure.name, err)
 			continue
 		}
-		fmt.Fprintf(r.env.Stdout, "  %s: %s times %s's, 95%% of %s to %s in %d pairs: %s\n", figure.name, short(ratio.Median),
-			peer.System, short(ratio.Low), short(ratio.High), ratio.Pairs, ratio.Verdict)
+		fmt.Fprintf(r.env.Stdout, "  %s: %s times %s's, 95%% of %s to %s in %d pairs: %s\n", figure.name, report.Short(ratio.Median),
+			peer.System, report.Short(ratio.Low), report.Short(ratio.High), ratio.Pairs, ratio.Verdict)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"drydock/bench/consensus"
 	"drydock/bench/fleetload"
+	"drydock/bench/report"
 	"drydock/node/ui"
 )
 
@@ -99,13 +100,13 @@ func (r *schedulerReport) printDurable(d *fleetload.Result) {
 	t := ui.NewTable(out)
 	t.Row("sessions of all machines", fmt.Sprintf("%.2f s", d.OpenSeconds))
 	f := &d.Fill
-	t.Row("one by one: a place for every unit, committed", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("%s units/s", short(f.Rate)), fmt.Sprintf("%.1f µs CPU a unit, all members and the load", f.CPU))
+	t.Row("one by one: a place for every unit, committed", fmt.Sprintf("%.2f s", f.Seconds), fmt.Sprintf("%s units/s", report.Short(f.Rate)), fmt.Sprintf("%.1f µs CPU a unit, all members and the load", f.CPU))
 	t.Row("", fmt.Sprintf("%.2f s", f.SubmitSeconds), "last command answered")
 	t.Row("", fmt.Sprintf("%.2f s", f.SettledSeconds), "all members and machines have all", fmt.Sprintf("%.1f µs CPU a unit", f.SettledCPU))
 	t.Row("", fmt.Sprintf("%.0f bytes", f.Sent/float64(max(d.Members-1, 1))), "of a log a unit", fmt.Sprintf("%d syncs of logs", f.Syncs))
 	t.Row("", fmt.Sprintf("%.0f bytes", f.Pushed), "of orders a unit", fmt.Sprintf("%d lists", f.Pushes))
 	if p := d.Replicas; p != nil {
-		t.Row("as replicas of templates, 1000 each", fmt.Sprintf("%.2f s", p.Seconds), fmt.Sprintf("%s units/s", short(p.Rate)), fmt.Sprintf("%.1f µs CPU a unit, all members and the load", p.CPU))
+		t.Row("as replicas of templates, 1000 each", fmt.Sprintf("%.2f s", p.Seconds), fmt.Sprintf("%s units/s", report.Short(p.Rate)), fmt.Sprintf("%.1f µs CPU a unit, all members and the load", p.CPU))
 		t.Row("", fmt.Sprintf("%.2f s", p.SettledSeconds), "all members and machines have all", fmt.Sprintf("%.1f µs CPU a unit", p.SettledCPU))
 	}
 	t.Row("memory", fmt.Sprintf("%.0f bytes", d.Memory.HeapPerUnit/float64(d.Members)), "of heap a unit and member")

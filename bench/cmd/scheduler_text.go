@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"drydock/bench/report"
 	"drydock/bench/scheduler"
 	"drydock/node/ui"
 )
@@ -35,10 +36,10 @@ func (r *schedulerReport) printSpeed() {
 	t.Row("shape", "machines", "units", "placed/CPU s", "", "placed/s", "bytes/unit", "start p50 µs", "p99 µs", "loss p50 ms", "p99 ms", "units lost", "at rest")
 	for i := range r.rows {
 		row := &r.rows[i]
-		median := func(of func(scheduler.Round) float64) string { return short(row.Over(of).Median) }
+		median := func(of func(scheduler.Round) float64) string { return report.Short(row.Over(of).Median) }
 		rate := row.Over(func(o scheduler.Round) float64 { return o.FillCPU })
 		t.Row(string(row.Shape), fmt.Sprint(row.Machines), fmt.Sprint(row.Units),
-			short(rate.Median), fmt.Sprintf("(%s - %s)", short(rate.Least), short(rate.Most)),
+			report.Short(rate.Median), fmt.Sprintf("(%s - %s)", report.Short(rate.Least), report.Short(rate.Most)),
 			median(func(o scheduler.Round) float64 { return o.FillWall }),
 			median(func(o scheduler.Round) float64 { return o.BytesPerUnit }),
 			median(func(o scheduler.Round) float64 { return o.Change.P50 }),
@@ -76,7 +77,7 @@ func (r *schedulerReport) printGrowth() {
 func ratios(list []float64) string {
 	words := make([]string, len(list))
 	for i, one := range list {
-		words[i] = short(one)
+		words[i] = report.Short(one)
 	}
 	return strings.Join(words, " - ")
 }
@@ -91,7 +92,7 @@ func (r *schedulerReport) printReplay(p *scheduler.Replay) {
 	for _, one := range p.Results {
 		d := one.Timed
 		t.Row(string(one.Strategy), percent(d.Placed.CPU), percent(d.Placed.Memory), percent(d.Placed.GPU), fmt.Sprint(d.Waited),
-			fmt.Sprint(d.Never), fmt.Sprint(d.Split), fmt.Sprint(d.MachinesPeak), short(d.MachinesMean))
+			fmt.Sprint(d.Never), fmt.Sprint(d.Split), fmt.Sprint(d.MachinesPeak), report.Short(d.MachinesMean))
 	}
 	t.Flush()
 	fmt.Fprintln(r.env.Stdout, "\nunder rising load: tasks come and stay; load is what was asked for by what there is")
