@@ -80,7 +80,7 @@ func New() *Scheduler {
 		machineByID: make(map[string]int32), machinesByShort: make(map[string][]int32),
 		labels: make(map[string]*label), labelNumbers: make(map[string]int), selectors: make(map[string]*selector),
 		resources: make(map[string]int), demands: make(map[string]*demand),
-		byName: newTable(), globalOf: make(map[int32]*global), troubleOf: make(map[int32]*trouble),
+		globalOf: make(map[int32]*global), troubleOf: make(map[int32]*trouble),
 		classByKey: make(map[string]*class), classByNeeds: make(map[*unit.Requirements]*class),
 		profiles: []*profile{{refs: 1}}, profileByKey: make(map[string]*profile),
 		patternByKey: make(map[string]*pattern), stems: make(map[string][]*pattern),

@@ -1,13 +1,12 @@
 package scheduler
 
-import "hash/maphash"
+import "github.com/cespare/xxhash/v2"
 
 // table finds units by name. It is many small open tables, so that none takes long
 // to grow, without a pointer, and the names are looked at only where their hashes
-// agree. Like a map's, its hash is another in every process, and nothing shows its
-// order.
+// agree. The hash is the same in every process, as all else here; who may start units
+// could choose names that collide, and would wait for them longer.
 type table struct {
-	seed   maphash.Seed
 	shards [shards]shard
 }
 
@@ -32,10 +31,8 @@ type slot struct {
 
 func (one slot) mark() uint8 { return uint8(one.hash>>25) | 0x80 }
 
-func newTable() table { return table{seed: maphash.MakeSeed()} }
-
 // hash is a name's. The lower bits choose the shard, the upper half is kept.
-func (t *table) hash(name string) uint64 { return maphash.String(t.seed, name) }
+func (*table) hash(name string) uint64 { return xxhash.Sum64String(name) }
 
 // lookup returns the number of the unit with a name.
 func (s *Scheduler) lookup(name string) (int32, bool) { return s.find(s.byName.hash(name), name) }

@@ -4,6 +4,7 @@ import (
 	"context"                // want "import: the core may not import context"
 	cryptorand "crypto/rand" // want "import: .*crypto/rand"
 	"fmt"
+	"hash/maphash"        // want "import: .*hash/maphash"
 	"log"                 // want "import: .*log"
 	"math/rand"           // want "import: .*math/rand"
 	randv2 "math/rand/v2" // want "import: .*math/rand/v2"
@@ -55,6 +56,7 @@ func draws() {
 	_ = rand.Int()         // want "global randomness: use of math/rand.Int"
 	_ = randv2.IntN(3)     // want "global randomness: use of math/rand/v2.IntN"
 	randv2.Shuffle(0, nil) // want "global randomness: use of math/rand/v2.Shuffle"
+	_ = maphash.MakeSeed() // the import is reported
 	_ = randv2.New(randv2.NewPCG(1, 2)).IntN(3)
 }
 
