@@ -251,6 +251,11 @@ func (s *shard) told(c *conn, list []news) {
 			return
 		}
 		if out, over = s.s.o.Handler.Tell(&c.x, &list[i].n, out, &s.frame); over {
+			if !list[i].n.Last {
+				// The handler has failed. The node doesn't know, and may have more to tell.
+				s.disown(c)
+				c.last = true
+			}
 			break
 		}
 	}

@@ -91,6 +91,8 @@ func (f *fake) Tell(x *Exchange, n *node.WatchNews, b []byte, frame *api.Frame) 
 	case n.Head:
 		x.Told = true
 		return api.AppendWatchHead(b, frame, n.Meta), false
+	case !n.Last:
+		return b, true // it has failed
 	}
 	f.finished <- x.Target + " is told"
 	return api.AppendWatchEnd(append(append(b, "4\r\n"...), "news\r\n"...)), true

@@ -103,3 +103,18 @@ func TestWatchesEnd(t *testing.T) {
 		early.closed()
 	}
 }
+
+// A handler that can't go on has the connection end, and the watch with it: half an
+// answer must not look whole, and later news not like the answer to another request.
+func TestWatchesWhoseHandlerFails(t *testing.T) {
+	f := start(t, nil)
+	c := f.dial(ask("ask1"))
+	a := next(t, f.asked)
+	tell(a, head)
+	c.begun()
+	tell(a, node.WatchNews{})
+	next(t, f.cancelled)
+	c.closed()
+	next(t, f.gone)
+	tell(a, event) // too late
+}
