@@ -18,11 +18,14 @@ import (
 	"drydock/scenarios/cmd"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/simworld"
+	labcmd "drydock/vmlab/cmd"
+	"drydock/vmlab/netns"
 )
 
 func main() {
-	// A unit's process or the machine's guard, before anything else is set up.
-	if supervisor.Become() || guard.Become() {
+	// A unit's process, the machine's guard or a lab's machine, before anything else
+	// is set up.
+	if supervisor.Become() || guard.Become() || netns.Become() {
 		return
 	}
 	os.Exit(run(ui.OSEnv(), worlds()...))
@@ -45,6 +48,7 @@ func run(env *ui.Env, worlds ...runner.World) int {
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
+	root.AddCommand(labcmd.Commands(env)...)
 	root.AddCommand(nodecmd.Node(env))
 	root.AddCommand(nodecmd.Etcdctl(env), nodecmd.Fleetctl(env), nodecmd.Version(env))
 	err := root.ExecuteContext(context.Background())

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -132,16 +133,24 @@ type Site struct {
 	Lab, Dir string
 	// Binary is the program that machines run as their node.
 	Binary string
-	// Seed decides what the wire draws.
-	Seed uint64
-	Spec *Spec
+	// Spec is the lab file, Machines what follows from it.
+	Spec     *Spec
+	Machines []Machine
+	// Token is the cluster's, drawn at each new up; JoinToken is what workers know.
+	Token, JoinToken string
+	// Control asks for nodes whose disk and clocks can be told to fail.
+	Control bool
 }
 
+// ErrNoMachine is matched by the errors of Grounds about machines that are not of
+// the lab.
+var ErrNoMachine = errors.New("no such machine")
+
 // MachineDir is the directory of one machine.
-func (s Site) MachineDir(name string) string { return s.Dir + "/machines/" + name }
+func (s *Site) MachineDir(name string) string { return s.Dir + "/machines/" + name }
 
 // Console is the file that a machine's console is written to.
-func (s Site) Console(name string) string { return s.MachineDir(name) + "/console.log" }
+func (s *Site) Console(name string) string { return s.MachineDir(name) + "/console.log" }
 
 // Ground is one lab while it runs. Its methods may be called by several
 // goroutines; those on a machine that is not of the lab, or not in a state for
@@ -196,8 +205,8 @@ const (
 // Vitals are how a machine is, as its driver sees it.
 type Vitals struct {
 	Power Power `json:"power"`
-	// Node says whether the node's process lives.
-	Node bool `json:"node"`
+	// NodeUp says whether the node's process lives.
+	NodeUp bool `json:"nodeUp"`
 	// Since is when it was switched on.
 	Since time.Time `json:"since"`
 	// Processes, MemoryBytes and CPU are what it uses; zero if not known.
@@ -226,4 +235,7 @@ type Command struct {
 	Dir                   string
 	Env                   []string
 	Stdin, Stdout, Stderr *os.File
+	// Program is this program's path, for drivers that start it again to get in;
+	// empty: the one that runs.
+	Program string
 }

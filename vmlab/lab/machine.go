@@ -28,9 +28,9 @@ type Machine struct {
 	MAC     string     `json:"mac"`
 	// ID is the machine's id, 32 hexadecimal digits.
 	ID string `json:"id"`
-	// MemoryBytes and CPUs bound what it may use; 0 is no bound.
-	MemoryBytes int64   `json:"memoryBytes,omitempty"`
-	CPUs        float64 `json:"cpus,omitempty"`
+	// MemoryMax, in bytes, and CPUs bound what it may use; 0 is no bound.
+	MemoryMax int64   `json:"memoryMax,omitempty"`
+	CPUs      float64 `json:"cpus,omitempty"`
 	// Metadata are KEY=VALUE, each.
 	Metadata []string `json:"metadata,omitempty"`
 	// CloudConfig is the user-data's text.

@@ -167,7 +167,7 @@ func (s *Spec) MachineList() []Machine {
 				Flags: slices.Concat(s.Flags, g.Flags),
 			}
 			m.MAC, m.ID = identity(s.Name, name)
-			m.MemoryBytes, _ = memory(g.Memory)
+			m.MemoryMax, _ = memory(g.Memory)
 			if m.Role == RoleMember {
 				members++
 				m.Node = fmt.Sprintf("n%d", members)
@@ -183,13 +183,22 @@ func (s *Spec) MachineList() []Machine {
 				m.Ports = append(m.Ports, p)
 			}
 			for _, text := range g.Shares {
-				one, _ := share(text, filepath.Dir(s.File))
+				one, _ := share(text, s.dir())
 				m.Shares = append(m.Shares, one)
 			}
 			list = append(list, m)
 		}
 	}
 	return list
+}
+
+// dir is the lab file's directory, absolute; of no file, the working directory.
+func (s *Spec) dir() string {
+	dir, err := filepath.Abs(filepath.Dir(s.File))
+	if err != nil {
+		return filepath.Dir(s.File) // the working directory is gone: no share will be found there either
+	}
+	return dir
 }
 
 // Gateway is the address that clients come from.

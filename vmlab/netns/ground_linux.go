@@ -1,0 +1,220 @@
+package netns
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"drydock/vmlab/lab"
+)
+
+// hostPort is the name of the port by which the ground itself is on the network.
+const hostPort = "host"
+
+// ground is a lab that runs.
+type ground struct {
+	site   lab.Site
+	groups *hierarchies
+	name   string // of the lab's control group
+	cable  cable
+	// host is where the ground itself reaches machines from.
+	host     *space
+	machines map[string]*machine
+}
+
+// keyOf tells labs of one name in different directories apart.
+func keyOf(site *lab.Site) string {
+	sum := sha256.Sum256([]byte(site.Dir))
+	return labGroup(site.Lab, hex.EncodeToString(sum[:4]))
+}
+
+// open makes a ground.
+func open(site lab.Site) (_ *ground, err error) {
+	g := &ground{site: site, name: keyOf(&site), machines: map[string]*machine{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	if g.groups, err = findHierarchies(); err != nil {
+		return g, err
+	}
+	if g.cable, err = newCable(site.Spec); err != nil {
+		return g, err
+	}
+	if g.host, err = newSpace(); err != nil {
+		return g, err
+	}
+	if err = g.cable.plug(hostPort, "02:dd:00:00:00:01", g.host); err != nil {
+		return g, err
+	}
+	if err = address(g.host, site.Spec.Gateway(), 24); err != nil {
+		return g, err
+	}
+	for i := range site.Machines {
+		m := &site.Machines[i]
+		if err = g.furnish(m); err != nil {
+			return g, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		g.machines[m.Name] = &machine{spec: m, ground: g}
+	}
+	return g, nil
+}
+
+// furnish makes a machine's directory, with the program in it.
+func (g *ground) furnish(m *lab.Machine) error {
+	bin := filepath.Join(g.site.MachineDir(m.Name), "root", filepath.Dir(guestProgram))
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	return install(g.site.Binary, filepath.Join(g.site.MachineDir(m.Name), "root", guestProgram))
+}
+
+// install puts a program where it is to be, replacing what is there: by another
+// name of the same file, or a copy.
+func install(from, to string) error {
+	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// machine finds a machine.
+func (g *ground) machine(name string) (*machine, error) {
+	if m := g.machines[name]; m != nil {
+		return m, nil
+	}
+	return nil, fmt.Errorf("%s: %w", name, lab.ErrNoMachine)
+}
+
+// Boot implements lab.Ground.
+func (g *ground) Boot(ctx context.Context, m *lab.Machine) error {
+	one, err := g.machine(m.Name)
+	if err != nil {
+		return err
+	}
+	return named(m.Name, one.boot(ctx))
+}
+
+// Halt implements lab.Ground.
+func (g *ground) Halt(ctx context.Context, name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.halt(ctx))
+}
+
+// Cut implements lab.Ground.
+func (g *ground) Cut(name string, loss lab.Loss) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.cut())
+}
+
+// StartNode implements lab.Ground.
+func (g *ground) StartNode(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.startNode())
+}
+
+// KillNode implements lab.Ground.
+func (g *ground) KillNode(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.killNode())
+}
+
+// Freeze implements lab.Ground.
+func (g *ground) Freeze(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.freeze(true))
+}
+
+// Thaw implements lab.Ground.
+func (g *ground) Thaw(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.freeze(false))
+}
+
+// Vitals implements lab.Ground.
+func (g *ground) Vitals(name string) lab.Vitals {
+	m, err := g.machine(name)
+	if err != nil {
+		return lab.Vitals{Power: lab.PowerOff}
+	}
+	return m.vitals()
+}
+
+// Access implements lab.Ground.
+func (g *ground) Access(name string) (lab.Access, error) {
+	m, err := g.machine(name)
+	if err != nil {
+		return lab.Access{}, err
+	}
+	a, err := m.access()
+	return a, named(name, err)
+}
+
+// Dial implements lab.Ground.
+func (g *ground) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.host.dial(ctx, network, address)
+}
+
+// Close implements lab.Ground.
+func (g *ground) Close() error {
+	var errs []error
+	for _, m := range g.machines { // any order: each by itself
+		errs = append(errs, named(m.spec.Name, m.cut()), m.remove())
+	}
+	if g.host != nil {
+		errs = append(errs, g.host.close())
+	}
+	if g.cable != nil {
+		errs = append(errs, g.cable.close())
+	}
+	if g.groups != nil {
+		errs = append(errs, g.groups.removeLab(g.name))
+	}
+	return errors.Join(errs...)
+}
+
+// named says whose error it is.
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
