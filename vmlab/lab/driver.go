@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"drydock/vmlab/wire"
 )
 
 // Capability is something that a driver's machines may have, or that a driver may
@@ -169,6 +171,10 @@ type Ground interface {
 	// does, and leaves the rest of the machine alone.
 	StartNode(name string) error
 	KillNode(name string) error
+	// PauseNode stops the node's process where it is, and nothing else; ResumeNode lets
+	// it go on.
+	PauseNode(name string) error
+	ResumeNode(name string) error
 	// Freeze stops a machine with all that runs on it; Thaw lets it go on.
 	Freeze(name string) error
 	Thaw(name string) error
@@ -179,6 +185,8 @@ type Ground interface {
 	// Dial connects from the lab's own network, beside all machines, to an address
 	// there; no fault is on that way but those of the machine itself.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	// Wire is the switch between machines; nil where the kernel connects them.
+	Wire() *wire.Switch
 	// Close ends all machines and removes all that the ground was made of.
 	Close() error
 }
@@ -207,6 +215,8 @@ type Vitals struct {
 	Power Power `json:"power"`
 	// NodeUp says whether the node's process lives.
 	NodeUp bool `json:"nodeUp"`
+	// NodePaused says that it is stopped.
+	NodePaused bool `json:"nodePaused,omitempty"`
 	// Since is when it was switched on.
 	Since time.Time `json:"since"`
 	// Processes, MemoryBytes and CPU are what it uses; zero if not known.

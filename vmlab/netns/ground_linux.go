@@ -12,10 +12,14 @@ import (
 	"path/filepath"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/wire"
 )
 
-// hostPort is the name of the port by which the ground itself is on the network.
-const hostPort = "host"
+// By which port, and which address of its link, the ground itself is on the network.
+const (
+	hostPort = "host"
+	hostMAC  = "02:dd:00:00:00:01"
+)
 
 // ground is a lab that runs.
 type ground struct {
@@ -45,13 +49,13 @@ func open(site lab.Site) (_ *ground, err error) {
 	if g.groups, err = findHierarchies(); err != nil {
 		return g, err
 	}
-	if g.cable, err = newCable(site.Spec); err != nil {
+	if g.cable, err = newCable(&site); err != nil {
 		return g, err
 	}
 	if g.host, err = newSpace(); err != nil {
 		return g, err
 	}
-	if err = g.cable.plug(hostPort, "02:dd:00:00:00:01", g.host); err != nil {
+	if err = g.cable.plug(hostPort, hostMAC, g.host); err != nil {
 		return g, err
 	}
 	if err = address(g.host, site.Spec.Gateway(), 24); err != nil {
@@ -151,6 +155,24 @@ func (g *ground) KillNode(name string) error {
 	return named(name, m.killNode())
 }
 
+// PauseNode implements lab.Ground.
+func (g *ground) PauseNode(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.pauseNode("pause"))
+}
+
+// ResumeNode implements lab.Ground.
+func (g *ground) ResumeNode(name string) error {
+	m, err := g.machine(name)
+	if err != nil {
+		return err
+	}
+	return named(name, m.pauseNode("resume"))
+}
+
 // Freeze implements lab.Ground.
 func (g *ground) Freeze(name string) error {
 	m, err := g.machine(name)
@@ -191,6 +213,14 @@ func (g *ground) Access(name string) (lab.Access, error) {
 // Dial implements lab.Ground.
 func (g *ground) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return g.host.dial(ctx, network, address)
+}
+
+// Wire implements lab.Ground.
+func (g *ground) Wire() *wire.Switch {
+	if c, ok := g.cable.(*switched); ok {
+		return c.wire
+	}
+	return nil
 }
 
 // Close implements lab.Ground.

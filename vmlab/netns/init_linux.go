@@ -38,14 +38,15 @@ type setup struct {
 
 // order is what the ground tells the init.
 type order struct {
-	// Do is start, kill (the node, at once), halt (the machine).
+	// Do is start, kill (the node, at once), pause and resume (its process), halt (the
+	// machine).
 	Do string `json:"do"`
 }
 
 // word is what the init tells the ground.
 type word struct {
-	// Say is up (the machine runs), node (it was started), ended (the node has),
-	// failed (an order, or the machine).
+	// Say is up (the machine runs), node (it was started), ended (the node has), paused
+	// and resumed (it was), failed (an order, or the machine).
 	Say string `json:"say"`
 	Pid int    `json:"pid,omitempty"`
 	Why string `json:"why,omitempty"`
@@ -206,11 +207,21 @@ func (i *machineInit) obey(o order, children <-chan os.Signal) bool {
 		if i.node > 0 {
 			_ = unix.Kill(i.node, unix.SIGKILL)
 		}
+	case "pause", "resume":
+		signal, said := unix.SIGSTOP, "paused"
+		if o.Do == "resume" {
+			signal, said = unix.SIGCONT, "resumed"
+		}
+		if i.node > 0 {
+			_ = unix.Kill(i.node, signal)
+		}
+		tell(i.control, word{Say: said})
 	case "halt":
 		i.printf("machine %s halts", i.setup.Hostname)
 		if i.node == 0 {
 			return true
 		}
+		_ = unix.Kill(i.node, unix.SIGCONT)
 		_ = unix.Kill(i.node, unix.SIGTERM)
 		for end := time.After(haltPatience); i.node != 0; {
 			select {

@@ -10,6 +10,8 @@ import (
 	"github.com/vishvananda/netns"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/wire"
+	"drydock/vmlab/wire/fabric"
 )
 
 // What links are called within a machine, and their size of packets.
@@ -137,7 +139,66 @@ func (b *bridge) close() error {
 	return b.space.close()
 }
 
+// switched is the program's own way: a tap device for each machine, and a switch
+// between them that can do everything to a frame.
+type switched struct {
+	wire *wire.Switch
+}
+
+func newSwitched(site *lab.Site) (*switched, error) {
+	c := &switched{wire: wire.New(wire.Config{Fabric: fabric.Config{Seed: uint64(site.Spec.Network.Seed)}})}
+	if err := c.furnish(site); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// furnish adds the machines' ports, and what the lab file says of links.
+func (c *switched) furnish(site *lab.Site) error {
+	if err := c.addPort(hostPort, hostMAC); err != nil {
+		return err
+	}
+	for i := range site.Machines {
+		if err := c.addPort(site.Machines[i].Name, site.Machines[i].MAC); err != nil {
+			return err
+		}
+	}
+	_, err := c.wire.ImpairAll(site.Rules())
+	return err
+}
+
+func (c *switched) addPort(name, text string) error {
+	mac, err := fabric.ParseMAC(text)
+	if err != nil {
+		return err
+	}
+	return c.wire.AddPort(fabric.Port{Name: name, MAC: mac})
+}
+
+func (c *switched) plug(name, text string, s *space) error {
+	mac, err := fabric.ParseMAC(text)
+	if err != nil {
+		return err
+	}
+	tap, err := wire.OpenTap(wire.TapConfig{Namespace: s.file, Name: linkName, MAC: mac, MTU: linkMTU})
+	if err != nil {
+		return err
+	}
+	cable, err := wire.Tap(tap)
+	if err != nil {
+		return err
+	}
+	return c.wire.Attach(name, cable)
+}
+
+func (c *switched) unplug(name string) error { return c.wire.Detach(name) }
+
+func (c *switched) close() error { return c.wire.Close() }
+
 // newCable makes what the lab file asks for.
-func newCable(s *lab.Spec) (cable, error) {
-	return newBridge()
+func newCable(site *lab.Site) (cable, error) {
+	if site.Spec.Network.Path == lab.PathKernel {
+		return newBridge()
+	}
+	return newSwitched(site)
 }

@@ -45,8 +45,11 @@ type life struct {
 	since   time.Time
 	node    bool
 	up      bool
-	why     string        // why it has failed
-	gone    chan struct{} // closed when all its processes have ended
+	stopped bool // the node's process is
+	// answered counts orders to stop the node, or let it go on, that were obeyed.
+	answered int
+	why      string        // why it has failed
+	gone     chan struct{} // closed when all its processes have ended
 }
 
 // Errors of what a machine is asked in the wrong state.
@@ -54,6 +57,7 @@ var (
 	errOff    = errors.New("the machine is off")
 	errOn     = errors.New("the machine is on already")
 	errPaused = errors.New("the machine is paused")
+	errNoNode = errors.New("its node does not run")
 )
 
 // bootPatience is how long a machine may take until its init runs.
@@ -183,7 +187,10 @@ func (m *machine) follow(l *life) {
 		case "node":
 			l.node = true
 		case "ended":
-			l.node, m.ended = false, w.Why
+			l.node, l.stopped, m.ended = false, false, w.Why
+		case "paused", "resumed":
+			l.stopped = w.Say == "paused"
+			l.answered++
 		case "failed":
 			l.why = w.Why
 		}
@@ -326,6 +333,33 @@ func (m *machine) startNode() error { return m.orderNode("start", true) }
 // killNode kills the node and returns when it has ended.
 func (m *machine) killNode() error { return m.orderNode("kill", false) }
 
+// pauseNode stops the node's process where it is, or lets it go on.
+func (m *machine) pauseNode(do string) error {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	l, err := m.running()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	lives, before := l.node, l.answered
+	m.mu.Unlock()
+	if !lives {
+		return errNoNode
+	}
+	if err := m.order(l, do); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
+	defer cancel()
+	return m.wait(ctx, func() (bool, error) {
+		if m.life != l || !l.up {
+			return true, errOff
+		}
+		return l.answered > before, nil
+	})
+}
+
 func (m *machine) orderNode(do string, want bool) error {
 	m.turn.Lock()
 	defer m.turn.Unlock()
@@ -379,7 +413,7 @@ func (m *machine) vitals() lab.Vitals {
 	if l == nil || !l.up {
 		return v
 	}
-	v.Power, v.NodeUp, v.Since = lab.PowerOn, l.node, l.since
+	v.Power, v.NodeUp, v.NodePaused, v.Since = lab.PowerOn, l.node, l.stopped, l.since
 	if m.paused {
 		v.Power = lab.PowerPaused
 	}
