@@ -124,7 +124,9 @@ func (l *Line) Repair(f *Fault) {
 
 // Clear says that no fault impairs the line and that all that was sent before
 // now has arrived: where nothing is usual either, a message would pass at once.
-func (l *Line) Clear(now time.Duration) bool { return len(l.faults) == 0 && l.last < now }
+func (l *Line) Clear(now time.Duration) bool {
+	return len(l.faults) == 0 && (l.last == 0 || l.last < now)
+}
 
 // Cut says whether a fault cuts the line; the first that does counts it.
 func (l *Line) Cut() bool {

@@ -93,8 +93,11 @@ func (c *datagramCable) Close() error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
-	if c.local != "" {
-		err = errors.Join(err, os.Remove(c.local))
+	if c.local == "" {
+		return err
+	}
+	if gone := os.Remove(c.local); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
 	}
 	return err
 }

@@ -45,8 +45,8 @@ func (s *Switch) Attach(name string, c Cable) error {
 	old := k.plug
 	p := &plug{cable: c, number: n, socket: k, out: newOutbox(s.cfg.QueueFrames, s.cfg.QueueBytes)}
 	k.plug = p
-	s.fabric.SetUp(n, false) // forgets what was learned of the old one
-	s.fabric.SetUp(n, true)
+	s.fabric.SetUp(s.now(), n, false) // forgets what was learned of the old one
+	s.fabric.SetUp(s.now(), n, true)
 	s.wg.Go(func() { s.unplug(p, p.read(s)) })
 	s.wg.Go(func() { s.unplug(p, p.write()) })
 	s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Switch) unplug(p *plug, why error) {
 	if current {
 		p.socket.plug = nil
 		if s.sockets[p.number] == p.socket { // the port was not removed meanwhile
-			s.fabric.SetUp(p.number, false)
+			s.fabric.SetUp(s.now(), p.number, false)
 		}
 	}
 	s.mu.Unlock()

@@ -131,8 +131,8 @@ func (s *Switch) RemovePort(name string) error {
 		return err
 	}
 	plug := k.plug
+	s.fabric.RemovePort(s.now(), n)
 	s.sockets[n] = nil
-	s.fabric.RemovePort(n)
 	s.mu.Unlock()
 	if plug != nil {
 		return plug.Close()

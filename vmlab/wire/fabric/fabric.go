@@ -160,7 +160,8 @@ func (f *Fabric) Find(name string) (int, bool) {
 
 // RemovePort removes a port with what waits for it and all that is known of it.
 // It returns false if there is none.
-func (f *Fabric) RemovePort(number int) bool {
+func (f *Fabric) RemovePort(now time.Duration, number int) bool {
+	f.Advance(now)
 	p := f.port(number)
 	if p == nil {
 		return false
@@ -176,9 +177,11 @@ func (f *Fabric) RemovePort(number int) bool {
 	return true
 }
 
-// SetUp says whether something is plugged into a port. Frames to a port that is
-// down are dropped; the addresses that were learned there are forgotten.
-func (f *Fabric) SetUp(number int, up bool) {
+// SetUp says whether something is plugged into a port from now on. Frames to a
+// port that is down are dropped; the addresses that were learned there are
+// forgotten.
+func (f *Fabric) SetUp(now time.Duration, number int, up bool) {
+	f.Advance(now)
 	p := f.port(number)
 	if p == nil {
 		return

@@ -109,14 +109,14 @@ func (l *line) schedule(f *Fabric, leaves time.Duration, frame []byte) {
 		l.arrive(f, l.corrupt(frame, false))
 		return
 	}
-	if at-now >= time.Microsecond {
-		l.counts.Delayed++
-	}
 	q := l.to
 	if q.waiting >= f.cfg.QueueFrames || q.waitingBytes+len(frame) > f.cfg.QueueBytes {
 		l.counts.Overload++
 		f.dropped(l.from, q, frame, WhyOverload)
 		return
+	}
+	if at-now >= time.Microsecond {
+		l.counts.Delayed++
 	}
 	q.waiting++
 	q.waitingBytes += len(frame)
