@@ -74,7 +74,7 @@ func TestCoreIsPure(t *testing.T) {
 // TestSimulatedWorldIsDeterministic checks the packages that decide the course of
 // a simulated run: they may act, but not by chance.
 func TestSimulatedWorldIsDeterministic(t *testing.T) {
-	for _, pkg := range load(t, "drydock/sim/...", "drydock/chaos/...") {
+	for _, pkg := range load(t, "drydock/sim/...", "drydock/chaos/...", "drydock/vmlab/wire/fabric") {
 		for _, f := range checkDeterminism(pkg, worldRules) {
 			t.Error(f)
 		}
