@@ -49,6 +49,24 @@ func (c *Client) Access(ctx context.Context, machine string) (a lab.Access, err 
 	return a, c.ask(ctx, http.MethodGet, "/access/"+machine, nil, &a)
 }
 
+// Strike asks for a fault.
+func (c *Client) Strike(ctx context.Context, o Order) (*Fault, error) {
+	f := new(Fault)
+	return f, c.ask(ctx, http.MethodPost, "/fault", o, f)
+}
+
+// Heal asks for the end of faults, of all if none are named, and returns what it
+// came to.
+func (c *Client) Heal(ctx context.Context, faults []int) (said []string, err error) {
+	return said, c.ask(ctx, http.MethodPost, "/heal", call{Faults: faults}, &said)
+}
+
+// Faults asks what lasts.
+func (c *Client) Faults(ctx context.Context) (*Faults, error) {
+	f := new(Faults)
+	return f, c.ask(ctx, http.MethodGet, "/faults", nil, f)
+}
+
 // Up has machines switched on, all if none are named, and tells what happens.
 func (c *Client) Up(ctx context.Context, machines []string, tell func(Event)) error {
 	return c.stream(ctx, "/up", call{Machines: machines}, tell)

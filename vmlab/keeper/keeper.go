@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"drydock/vmlab/inject"
 	"drydock/vmlab/lab"
 )
 
@@ -28,6 +29,12 @@ type Keeper struct {
 	ports  map[string][]*forward
 	// ready are the machines that have been healthy since they were switched on.
 	ready map[string]bool
+	// lasting are the faults that have not ended, numbered how many there were.
+	lasting []*Fault
+
+	injector *inject.Injector
+	striking sync.Mutex // held while a fault is injected
+	numbered int
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the lab is down
@@ -59,6 +66,7 @@ func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, e
 	if k.ground, err = driver.Open(ctx, k.site); err != nil {
 		return nil, err
 	}
+	k.injector = &inject.Injector{Site: &k.site, Driver: driver, Ground: k.ground}
 	k.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{
 		DialContext: k.ground.Dial, MaxIdleConnsPerHost: 2, IdleConnTimeout: 5 * time.Second,
 	}}

@@ -52,6 +52,7 @@ type answer struct {
 type call struct {
 	Machines []string `json:"machines,omitempty"`
 	Now      bool     `json:"now,omitempty"`
+	Faults   []int    `json:"faults,omitempty"`
 }
 
 func (k *Keeper) handler() http.Handler {
@@ -63,6 +64,25 @@ func (k *Keeper) handler() http.Handler {
 	mux.HandleFunc("GET /access/{machine}", func(w http.ResponseWriter, r *http.Request) {
 		a, err := k.ground.Access(r.PathValue("machine"))
 		reply(w, a, err)
+	})
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, k.Faults(), nil) })
+	mux.HandleFunc("POST /fault", func(w http.ResponseWriter, r *http.Request) {
+		var o Order
+		err := json.NewDecoder(r.Body).Decode(&o)
+		var f *Fault
+		if err == nil {
+			f, err = k.Strike(r.Context(), o)
+		}
+		reply(w, f, err)
+	})
+	mux.HandleFunc("POST /heal", func(w http.ResponseWriter, r *http.Request) {
+		var c call
+		err := json.NewDecoder(r.Body).Decode(&c)
+		var said []string
+		if err == nil {
+			said, err = k.Heal(c.Faults)
+		}
+		reply(w, said, err)
 	})
 	mux.HandleFunc("POST /up", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
 		return k.Up(r.Context(), c.Machines, tell)
