@@ -20,7 +20,7 @@ var ErrClosed = errors.New("wire: the switch is closed")
 type Config struct {
 	Fabric fabric.Config
 	// QueueFrames and QueueBytes bound what waits to be written to each port,
-	// beside what the fabric delays (1024 frames, 4 MiB).
+	// beside what the fabric delays (4096 frames, 4 MiB).
 	QueueFrames, QueueBytes int
 	// Log is told what is plugged in and out; nil: nobody is.
 	Log *slog.Logger
@@ -55,7 +55,7 @@ type socket struct {
 // New starts a switch without ports.
 func New(cfg Config) *Switch {
 	if cfg.QueueFrames <= 0 {
-		cfg.QueueFrames = 1024
+		cfg.QueueFrames = 4096
 	}
 	if cfg.QueueBytes <= 0 {
 		cfg.QueueBytes = 4 << 20

@@ -212,3 +212,63 @@ func TestOpenTapRefuses(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkTaps sends a stream of TCP between two namespaces, and datagrams there
+// and back, through the kernel's stacks, two tap devices and the switch.
+func BenchmarkTaps(b *testing.B) {
+	for _, mtu := range []int{1500, 9000, 65000} {
+		b.Run(fmt.Sprintf("tcp/mtu=%d", mtu), func(b *testing.B) {
+			s := newSwitch(b, Config{})
+			from, to := plugTap(b, s, 1, mtu), plugTap(b, s, 2, mtu)
+			in, out := tcpBetween(b, from, to)
+			data := make([]byte, 128<<10)
+			go func() {
+				for {
+					if _, err := out.Write(data); err != nil {
+						return
+					}
+				}
+			}()
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if _, err := io.ReadFull(in, data); err != nil {
+					b.Fatal(err)
+				}
+			}
+			r := s.Report()
+			b.ReportMetric(float64(r.Sockets[1].Overflow), "overflow")
+		})
+	}
+	b.Run("ping", func(b *testing.B) {
+		s := newSwitch(b, Config{})
+		from, to := plugTap(b, s, 1, 0), plugTap(b, s, 2, 0)
+		conn := from.dial(b, to.echo(b))
+		until(b, "it answers", func() bool { return ask(b, conn, "one", 200*time.Millisecond) })
+		for b.Loop() {
+			if !ask(b, conn, "ping", time.Second) {
+				b.Fatal("no answer")
+			}
+		}
+	})
+}
+
+// tcpBetween returns both ends of a connection that one machine made to another.
+func tcpBetween(t testing.TB, from, to machine) (in, out net.Conn) {
+	t.Helper()
+	var l net.Listener
+	to.do(t, func() (err error) {
+		l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: to.addr.AsSlice()})
+		return err
+	})
+	defer l.Close()
+	from.do(t, func() (err error) {
+		out, err = net.DialTCP("tcp4", nil, l.Addr().(*net.TCPAddr))
+		return err
+	})
+	in, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); out.Close() })
+	return in, out
+}
