@@ -23,10 +23,13 @@ import (
 )
 
 func main() {
-	// A unit's process, the machine's guard or a lab's machine, before anything else
-	// is set up.
-	if supervisor.Become() || guard.Become() || netns.Become() {
+	// A unit's process or the machine's guard, before anything else is set up.
+	if supervisor.Become() || guard.Become() {
 		return
+	}
+	// A lab's machine.
+	if code, became := netns.Become(); became {
+		os.Exit(code)
 	}
 	os.Exit(run(ui.OSEnv(), worlds()...))
 }

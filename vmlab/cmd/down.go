@@ -70,7 +70,7 @@ func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
 	defer func() { _ = lock.Close() }()
 	began := time.Now()
 	err = keeper.NewClient(store).Down(ctx, now, l.tell(store))
-	if err != nil && !errors.Is(err, keeper.ErrDown) {
+	if err != nil && !errors.Is(err, keeper.ErrDown) && !errors.Is(err, keeper.ErrCut) {
 		return err
 	}
 	if err := awaitKeeper(ctx, store); err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"drydock/vmlab/lab"
 )
@@ -87,13 +88,28 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
-	if err != nil {
-		if !c.store.KeeperLives() {
-			return nil, fmt.Errorf("%s: %w", c.store.Name(), ErrDown)
-		}
-		return nil, err
+	if err != nil && c.dead(ctx) {
+		return nil, fmt.Errorf("%s: %w", c.store.Name(), ErrDown)
 	}
-	return resp, nil
+	return resp, err
+}
+
+// dyingPatience is how long a keeper that answers no more may take to be gone.
+const dyingPatience = time.Second
+
+// dead says whether there is no keeper, or soon none.
+func (c *Client) dead(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	for end := time.After(dyingPatience); c.store.KeeperLives(); {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-end:
+			return false
+		}
+	}
+	return true
 }
 
 // ask sends a call and reads its answer.
@@ -116,8 +132,8 @@ func (c *Client) ask(ctx context.Context, method, path string, body, into any) e
 	return errors.New(a.Error)
 }
 
-// errCut is what a keeper that dies in the midst of an answer leaves.
-var errCut = errors.New("the keeper has ended in the midst of it")
+// ErrCut is matched when a keeper dies in the midst of an answer.
+var ErrCut = errors.New("the keeper has ended in the midst of it")
 
 // stream sends a call and tells the events of its answer.
 func (c *Client) stream(ctx context.Context, path string, body call, tell func(Event)) error {
@@ -146,13 +162,17 @@ func (c *Client) stream(ctx context.Context, path string, body call, tell func(E
 		tell(e)
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%w: %w; see %s", errCut, err, c.store.KeeperLog())
+		return fmt.Errorf("%w: %w; see %s", ErrCut, err, c.store.KeeperLog())
 	}
-	return fmt.Errorf("%w; see %s", errCut, c.store.KeeperLog())
+	return fmt.Errorf("%w; see %s", ErrCut, c.store.KeeperLog())
 }
 
 // Answers says whether there is a keeper that answers.
 func (c *Client) Answers(ctx context.Context) bool {
-	resp, err := c.send(ctx, http.MethodGet, "/alive", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://keeper/alive", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := c.http.Do(req)
 	return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
 }

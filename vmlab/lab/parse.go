@@ -112,7 +112,7 @@ func (s *Spec) checkGroup(doc *scenario.Document, g *Group, at string, i int) {
 	}
 	for k, text := range g.Shares {
 		if _, err := share(text, ""); err != nil {
-			doc.Fail(fmt.Sprintf("%s.shares[%d]", at, k), "`./site:/home/core/site:ro`", "shares: %v", err)
+			doc.Fail(fmt.Sprintf("%s.shares[%d]", at, k), "`./site:/srv/site:ro`", "shares: %v", err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 var errLinux = errors.New("the driver netns needs Linux: try lima")
 
 // Become does nothing here.
-func Become() bool { return false }
+func Become() (code int, became bool) { return 0, false }
 
 // Open implements lab.Driver.
 func (driver) Open(context.Context, lab.Site) (lab.Ground, error) { return nil, errLinux }

@@ -53,26 +53,25 @@ type word struct {
 }
 
 // Become makes this process a machine's first one, or one that runs a command on a
-// machine, if it was started as that, and else returns false. It is to be called
-// first of all, and the caller ends if it returns true.
-func Become() bool {
+// machine, if it was started as that: became is true, and the caller exits with the
+// code. It is to be called first of all.
+func Become() (code int, became bool) {
 	switch {
 	case len(os.Args) == 2 && os.Args[0] == enterName:
-		os.Exit(runErrand())
+		return runErrand(), true
 	case len(os.Args) != 1 || os.Getpid() != 1:
-		return false
+		return 0, false
 	}
 	switch os.Args[0] {
 	case buildName:
-		if err := build(); err != nil {
-			tell(os.NewFile(controlFD, "control"), word{Say: "failed", Why: err.Error()})
-		}
-		return true
+		err := build() // it returns if it fails
+		tell(os.NewFile(controlFD, "control"), word{Say: "failed", Why: err.Error()})
+		return 1, true
 	case initName:
 		runInit()
-		return true
+		return 0, true
 	}
-	return false
+	return 0, false
 }
 
 // build makes the machine's root, and becomes its init. It keeps to one thread,
