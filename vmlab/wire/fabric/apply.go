@@ -28,7 +28,7 @@ type rule struct {
 // machine or port that there is not is refused.
 func (f *Fabric) Impair(now time.Duration, said Rule) (RuleID, error) {
 	f.Advance(now)
-	if err := said.Effect.check(); err != nil {
+	if err := said.Effect.Check(); err != nil {
 		return 0, err
 	}
 	for _, pair := range said.Pairs {

@@ -46,7 +46,7 @@ func RulesOf(f chaos.Fault) ([]Rule, error) {
 	for _, l := range f.Links {
 		r.Pairs = append(r.Pairs, Pair{From: l.From, To: l.To})
 	}
-	if err := r.Effect.check(); err != nil {
+	if err := r.Effect.Check(); err != nil {
 		return nil, err
 	}
 	return []Rule{r}, nil

@@ -80,8 +80,8 @@ const (
 	mostRate  = 1_000_000_000_000
 )
 
-// check says what is wrong with an effect. Its errors match ErrRule.
-func (e Effect) check() error {
+// Check says what is wrong with an effect. Its errors match ErrRule.
+func (e Effect) Check() error {
 	if e == (Effect{}) {
 		return fmt.Errorf("%w: it has no effect", ErrRule)
 	}
