@@ -1,13 +1,16 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
+	"text/tabwriter"
 	"time"
 
 	"drydock/vmlab/wire/fabric"
@@ -242,6 +245,19 @@ func (s *Switch) Report() Report {
 		r.Sockets = append(r.Sockets, report)
 	}
 	return r
+}
+
+// String writes the report as tables.
+func (r Report) String() string {
+	var text strings.Builder
+	text.WriteString(r.Report.String())
+	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSOCKET\tCABLE\tQUEUED\tOVERFLOW")
+	for _, k := range r.Sockets {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", k.Name, cmp.Or(k.Cable, "-"), k.Queued, k.Overflow)
+	}
+	w.Flush() // a builder doesn't fail
+	return text.String()
 }
 
 // receive puts frames through the fabric.

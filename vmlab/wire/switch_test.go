@@ -192,6 +192,10 @@ func TestCablesOfAllKinds(t *testing.T) {
 	if got := report.Sockets[0].Cable + " " + report.Sockets[1].Cable; got != "stream datagrams" {
 		t.Errorf("cables: %s", got)
 	}
+	want := "SOCKET   CABLE      QUEUED  OVERFLOW\ncore-01  stream     0       0\ncore-02  datagrams  0       0\n"
+	if text := report.String(); !strings.Contains(text, want) {
+		t.Errorf("report:\n%s\nlacks:\n%s", text, want)
+	}
 	if text, err := json.Marshal(report); err != nil || !bytes.Contains(text, []byte(`"sockets"`)) {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
