@@ -11,7 +11,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
 	./node/host ./node/transport ./node/front ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
-	./node/fleetctl ./node/fleetclient ./vmlab/wire/...
+	./node/fleetctl ./node/fleetclient ./node/labcontrol ./vmlab/wire/...
 
 FUZZTIME ?= 30s
 SEEDS ?= 200

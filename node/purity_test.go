@@ -29,6 +29,7 @@ var shell = map[string]string{
 	"drydock/node/tlsconf":        "reads certificates",
 	"drydock/node/front":          "serves HTTP to clients",
 	"drydock/node/authcheck":      "hashes passwords, which takes long on purpose",
+	"drydock/node/labcontrol":     "does to files and clocks what a lab asks",
 	"drydock/node/legacy":         "serves HTTP as it was in 2014",
 	"drydock/node/fleetapi/serve": "serves HTTP to clients",
 	"drydock/node/discovery":      "talks HTTP to a discovery service, and is one",

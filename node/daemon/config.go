@@ -55,8 +55,11 @@ type Config struct {
 	FleetSocket string
 
 	LogLevel, LogFormat string
-	Pprof               bool
-	ConfigFile          string
+	// LabControl is the socket by which a lab moves the node's clocks and spoils its
+	// disk; empty but in labs.
+	LabControl string
+	Pprof      bool
+	ConfigFile string
 
 	// Version is the program's own, for answers and logs.
 	Version string
