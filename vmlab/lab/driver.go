@@ -180,6 +180,9 @@ type Ground interface {
 	Thaw(name string) error
 	// Vitals says how a machine is.
 	Vitals(name string) Vitals
+	// Control is the path, on the host, of a machine's socket by which its node's disk
+	// and clocks are controlled, where the site asks for that.
+	Control(name string) string
 	// Access is what another process needs to run commands on a machine.
 	Access(name string) (Access, error)
 	// Dial connects from the lab's own network, beside all machines, to an address

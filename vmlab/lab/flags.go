@@ -9,6 +9,8 @@ import (
 const (
 	GuestData        = "/var/lib/drydock"
 	GuestFleetSocket = "/run/fleet.sock"
+	// GuestControl is the socket of a controlled node's disk and clocks.
+	GuestControl = "/var/lib/lab-control.sock"
 )
 
 // NodeFlags are the flags of drydock node on a machine: who it is, where it
@@ -37,6 +39,9 @@ func (s *Site) NodeFlags(m *Machine) []string {
 		"--listen-peer-urls", fmt.Sprintf("http://0.0.0.0:%d", PeerPort), "--initial-advertise-peer-urls", m.PeerURL(),
 		"--initial-cluster", strings.Join(founders, ","), "--initial-cluster-token", s.Token,
 	)
+	if s.Control {
+		flags = append(flags, "--lab-control", GuestControl)
+	}
 	return append(flags, m.Flags...)
 }
 

@@ -200,6 +200,11 @@ func (g *ground) Vitals(name string) lab.Vitals {
 	return m.vitals()
 }
 
+// Control implements lab.Ground.
+func (g *ground) Control(name string) string {
+	return filepath.Join(g.site.MachineDir(name), "root", lab.GuestControl)
+}
+
 // Access implements lab.Ground.
 func (g *ground) Access(name string) (lab.Access, error) {
 	m, err := g.machine(name)

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"drydock/node/labcontrol"
 	"drydock/vmlab/lab"
 )
 
@@ -164,7 +165,7 @@ func (m *machine) setup() setup {
 		Hostname: m.spec.Name,
 		Rooms:    rooms{Dir: site.MachineDir(m.spec.Name), Shares: m.spec.Shares, Files: files},
 		Node:     append([]string{guestProgram, "node"}, site.NodeFlags(m.spec)...),
-		Env:      []string{"PATH=" + guestPath, "HOME=/root", "LANG=C.UTF-8"},
+		Env:      []string{"PATH=" + guestPath, "HOME=/root", "LANG=C.UTF-8", labcontrol.Environment + "=" + m.spec.Name},
 	}
 }
 

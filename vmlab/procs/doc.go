@@ -29,6 +29,6 @@
 // Files: process.go (one process; process_linux.go and process_other.go what
 // systems differ in), cluster.go (several, and what they listen on), record.go,
 // client.go and watcher.go (the load), nemesis.go (the kills), units.go (units that
-// keep diaries of when they ran), disks.go (what the
-// logs hold), run.go and report.go (a run and its verdict).
+// keep diaries of when they ran), run.go and report.go (a run and its verdict; what
+// logs hold is read by package evidence).
 package procs

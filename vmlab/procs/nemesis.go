@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"drydock/vmlab/evidence"
 )
 
 // strike is a fault that was carried out.
@@ -18,7 +20,7 @@ type strike struct {
 type nemesis struct {
 	c     *Cluster
 	rec   *recorder
-	disks *disks
+	disks *evidence.Disks
 	rng   *rand.Rand
 
 	strikes []strike
@@ -44,7 +46,7 @@ var faults = []struct {
 	{killOne, 5}, {killLeader, 6}, {killMost, 2}, {killAll, 3}, {pauseOne, 3}, {pauseLead, 4}, {stopOne, 2},
 }
 
-func newNemesis(c *Cluster, rec *recorder, d *disks, seed uint64) *nemesis {
+func newNemesis(c *Cluster, rec *recorder, d *evidence.Disks, seed uint64) *nemesis {
 	return &nemesis{c: c, rec: rec, disks: d, rng: rand.New(rand.NewPCG(seed, hash("nemesis"))), kinds: map[string]int{}}
 }
 
@@ -138,7 +140,7 @@ func (n *nemesis) raise() error {
 			continue
 		}
 		n.rec.restarted(n.c.Name(i))
-		errs = append(errs, n.disks.read(i), n.c.Start(i))
+		errs = append(errs, n.disks.Read(i), n.c.Start(i))
 	}
 	return errors.Join(errs...)
 }

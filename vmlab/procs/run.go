@@ -17,6 +17,7 @@ import (
 	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/checker/linear"
 	"drydock/sim/history"
+	"drydock/vmlab/evidence"
 )
 
 // RunOptions say what a run does.
@@ -84,6 +85,15 @@ func Run(ctx context.Context, o RunOptions) (*Result, error) {
 	return r.judge()
 }
 
+// newDisks reads a cluster's logs.
+func newDisks(c *Cluster) *evidence.Disks {
+	var names, dirs []string
+	for i := range c.Size() {
+		names, dirs = append(names, c.Name(i)), append(dirs, c.DataDir(i))
+	}
+	return evidence.New(names, dirs)
+}
+
 func setDefaults(o *RunOptions) {
 	def(&o.For, time.Minute)
 	def(&o.Clients, 6)
@@ -103,7 +113,7 @@ type run struct {
 	o       RunOptions
 	c       *Cluster
 	rec     *recorder
-	disks   *disks
+	disks   *evidence.Disks
 	nemesis *nemesis
 	problem []string
 	stalled time.Duration
@@ -148,7 +158,7 @@ func (r *run) load(ctx context.Context) error {
 		if err := r.c.Stop(i); err != nil {
 			r.problem = append(r.problem, err.Error())
 		}
-		if err := r.disks.read(i); err != nil {
+		if err := r.disks.Read(i); err != nil {
 			return err
 		}
 	}
@@ -203,11 +213,11 @@ func (c *client) insist(ctx context.Context, member int, kind history.Kind) *his
 // judge compares what was seen with what the disks hold.
 func (r *run) judge() (*Result, error) {
 	end := time.Duration(r.rec.now())
-	found, err := r.disks.evidence()
+	found, err := r.disks.Found()
 	if err != nil {
 		return nil, err
 	}
-	ops := history.Settle(r.rec.operations(), found.truth)
+	ops := history.Settle(r.rec.operations(), found.Truth)
 	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Stalled: r.stalled}
 	out.SilentFrom, out.Silence = silence(ops)
 	for _, s := range r.nemesis.strikes {
@@ -217,18 +227,18 @@ func (r *run) judge() (*Result, error) {
 	for _, text := range r.rec.nonsense {
 		out.Problems = append(out.Problems, "an answer that makes no sense: "+text)
 	}
-	if n := len(found.missing); n > 0 {
-		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.missing[0]))
+	if n := len(found.Missing); n > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.Missing[0]))
 	}
 	if err := r.inspect(out, found); err != nil {
 		return nil, err
 	}
-	replay := keyspace.NewReplay(found.truth)
+	replay := keyspace.NewReplay(found.Truth)
 	out.Verdicts = []checker.Verdict{
 		linear.Check(ops, linear.Options{Model: linear.KV}),
 		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.restarts}),
-		cluster.CheckAcked(ops, found.truth),
-		cluster.CheckLogs(found.entries),
+		cluster.CheckAcked(ops, found.Truth),
+		cluster.CheckLogs(found.Entries),
 		keyspace.CheckIndexes(ops),
 		keyspace.CheckWatches(replay, r.rec.sessions(), keyspace.WatchOptions{}),
 	}
@@ -237,7 +247,7 @@ func (r *run) judge() (*Result, error) {
 
 // inspect verifies the members' directories, and that states at the same entry
 // are the same, and where the disks say that they should be.
-func (r *run) inspect(out *Result, found *evidence) error {
+func (r *run) inspect(out *Result, found *evidence.Found) error {
 	digests := map[uint64]string{}
 	for i := range r.c.Size() {
 		report, err := archive.Inspect(r.c.DataDir(i))
@@ -253,8 +263,8 @@ func (r *run) inspect(out *Result, found *evidence) error {
 			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s has the digest %s and another member %s", s.Index, name, s.Digest, other))
 		}
 		digests[s.Index] = s.Digest
-		if s.Index == found.commit && s.Revision != found.revision {
-			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s is at revision %d, by the disks it is %d", s.Index, name, s.Revision, found.revision))
+		if s.Index == found.Commit && s.Revision != found.Revision {
+			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s is at revision %d, by the disks it is %d", s.Index, name, s.Revision, found.Revision))
 		}
 	}
 	return nil
