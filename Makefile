@@ -8,7 +8,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 
 # The packages that start goroutines or processes; the rest has one thread by
 # rule (node/purity_test.go), so that the race detector could only cost time.
-RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
+RACE_PACKAGES := ./vmlab/load ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
 	./node/host ./node/transport ./node/front ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./vmlab/wire/...

@@ -18,6 +18,7 @@ import (
 	"drydock/scenarios/checker/linear"
 	"drydock/sim/history"
 	"drydock/vmlab/evidence"
+	"drydock/vmlab/load"
 )
 
 // RunOptions say what a run does.
@@ -75,7 +76,7 @@ func Run(ctx context.Context, o RunOptions) (*Result, error) {
 		return nil, err
 	}
 	defer c.Close()
-	r := &run{o: o, c: c, rec: &recorder{began: time.Now()}, disks: newDisks(c)}
+	r := &run{o: o, c: c, rec: load.NewRecorder(time.Now(), nil), disks: newDisks(c)}
 	if err := c.StartAll(ctx); err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func def[T comparable](field *T, value T) {
 type run struct {
 	o       RunOptions
 	c       *Cluster
-	rec     *recorder
+	rec     *load.Recorder
 	disks   *evidence.Disks
 	nemesis *nemesis
 	problem []string
@@ -131,15 +132,15 @@ func (r *run) heed(ctx context.Context) {
 func (r *run) load(ctx context.Context) error {
 	clients, calm := context.WithCancel(ctx)
 	defer calm()
-	var load sync.WaitGroup
-	load.Go(func() { r.heed(clients) })
+	var group sync.WaitGroup
+	group.Go(func() { r.heed(clients) })
 	for i := range r.o.Clients {
-		cl := newClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, r.o.Seed, r.o.Think)
-		load.Go(func() { cl.run(clients) })
+		cl := load.NewClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, load.Options{Seed: r.o.Seed, Think: r.o.Think})
+		group.Go(func() { cl.Run(clients) })
 	}
 	for i := range r.o.Watchers {
-		w := newWatcher(fmt.Sprintf("w%d", i+1), r.c, r.rec, r.o.Seed)
-		load.Go(func() { w.run(clients) })
+		w := load.NewWatcher(fmt.Sprintf("w%d", i+1), r.c, r.rec, load.Options{Seed: r.o.Seed})
+		group.Go(func() { w.Run(clients) })
 	}
 	r.nemesis = newNemesis(r.c, r.rec, r.disks, r.o.Seed)
 	struck, over := context.WithTimeout(ctx, r.o.For)
@@ -149,7 +150,7 @@ func (r *run) load(ctx context.Context) error {
 		err = r.settle(ctx)
 	}
 	calm()
-	load.Wait()
+	group.Wait()
 	if err != nil {
 		return err
 	}
@@ -182,49 +183,33 @@ func (r *run) epilogue(ctx context.Context) {
 	defer cancel()
 	for round := range 2 {
 		for i := range r.c.Size() {
-			cl := newClient(fmt.Sprintf("end%d-%s", round+1, r.c.Name(i)), r.c, r.rec, r.o.Seed, 0)
+			cl := load.NewClient(fmt.Sprintf("end%d-%s", round+1, r.c.Name(i)), r.c, r.rec, load.Options{Seed: r.o.Seed})
 			for _, kind := range []history.Kind{history.Put, history.Get} {
-				if op := cl.insist(ctx, i, kind); op.Status != history.OK {
+				if op := cl.Insist(ctx, i, kind); op.Status != history.OK {
 					r.problem = append(r.problem, fmt.Sprintf("healed, %s answers no %s within %v: %s, %s",
 						r.c.Name(i), kind, healTime, op.Status, op.Error))
 				}
 			}
-			cl.http.CloseIdleConnections()
-		}
-	}
-}
-
-// insist asks a member, again and again if need be, until there is an answer or
-// the context ends.
-func (c *client) insist(ctx context.Context, member int, kind history.Kind) *history.Op {
-	for {
-		op := &history.Op{Kind: kind, Key: "/end"}
-		if kind == history.Put {
-			op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
-		}
-		c.target = member
-		c.do(context.WithoutCancel(ctx), op)
-		if op.Status == history.OK || pause(ctx, retryEvery) != nil {
-			return op
+			cl.Close()
 		}
 	}
 }
 
 // judge compares what was seen with what the disks hold.
 func (r *run) judge() (*Result, error) {
-	end := time.Duration(r.rec.now())
+	end := time.Duration(r.rec.Now())
 	found, err := r.disks.Found()
 	if err != nil {
 		return nil, err
 	}
-	ops := history.Settle(r.rec.operations(), found.Truth)
+	ops := history.Settle(r.rec.Operations(), found.Truth)
 	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Stalled: r.stalled}
 	out.SilentFrom, out.Silence = silence(ops)
 	for _, s := range r.nemesis.strikes {
 		out.Strikes = append(out.Strikes, fmt.Sprintf("%9.3fs  %s", s.at.Seconds(), s.text))
 	}
 	count(out, ops)
-	for _, text := range r.rec.nonsense {
+	for _, text := range r.rec.Nonsense() {
 		out.Problems = append(out.Problems, "an answer that makes no sense: "+text)
 	}
 	if n := len(found.Missing); n > 0 {
@@ -236,11 +221,11 @@ func (r *run) judge() (*Result, error) {
 	replay := keyspace.NewReplay(found.Truth)
 	out.Verdicts = []checker.Verdict{
 		linear.Check(ops, linear.Options{Model: linear.KV}),
-		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.restarts}),
+		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.Restarts()}),
 		cluster.CheckAcked(ops, found.Truth),
 		cluster.CheckLogs(found.Entries),
 		keyspace.CheckIndexes(ops),
-		keyspace.CheckWatches(replay, r.rec.sessions(), keyspace.WatchOptions{}),
+		keyspace.CheckWatches(replay, r.rec.Sessions(), keyspace.WatchOptions{}),
 	}
 	return out, r.keep(out, ops)
 }
