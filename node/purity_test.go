@@ -40,6 +40,7 @@ var shell = map[string]string{
 	"drydock/node/fleetctl":       "a command",
 	"drydock/node/fleetclient":    "talks HTTP to members",
 	"drydock/node/archive":        "reads and writes data directories while no node does",
+	"drydock/node/firstboot":      "writes files and calls systemd",
 }
 
 // coreStd is what of the standard library the core may import; a pattern ending
