@@ -25,7 +25,6 @@
 //
 // Files: netns.go what the driver declares; ground_linux.go a lab that runs;
 // machine_linux.go one of its machines; init_linux.go and root_linux.go the
-// machine from within; space_linux.go network namespaces, link_linux.go what
-// connects them; group_linux.go control groups; enter_linux.go commands on
-// machines; probe_linux.go what the doctor tries.
+// machine from within; enter_linux.go commands on machines; probe_linux.go what the
+// doctor tries. What machines are made of besides is in package parts.
 package netns

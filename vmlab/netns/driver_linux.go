@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 )
 
 // Open implements lab.Driver.
@@ -18,14 +19,14 @@ func (driver) Open(_ context.Context, site lab.Site) (lab.Ground, error) {
 
 // Reap implements lab.Driver.
 func (driver) Reap(site lab.Site) ([]string, error) {
-	h, err := findHierarchies()
-	if errors.Is(err, errNoGroups) {
+	h, err := parts.FindHierarchies()
+	if errors.Is(err, parts.ErrNoGroups) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.reap(keyOf(&site))
+	return h.Reap(parts.KeyOf(&site))
 }
 
 // Probe implements lab.Driver.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 )
 
 // ErrGone is matched when a machine is not what it was when access to it was given.
@@ -39,7 +40,7 @@ const notRun = 127
 
 // Exec implements lab.Driver.
 func (driver) Exec(ctx context.Context, a lab.Access, c lab.Command) (int, error) {
-	if started(a.Pid) != a.Started || a.Started == 0 {
+	if parts.Started(a.Pid) != a.Started || a.Started == 0 {
 		return 0, fmt.Errorf("%s: %w", a.Machine, ErrGone)
 	}
 	text, err := json.Marshal(errand{Access: a, Args: c.Args, Dir: c.Dir, Env: c.Env})
@@ -131,7 +132,7 @@ func enter(a lab.Access) error {
 		return err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	if started(a.Pid) != a.Started {
+	if parts.Started(a.Pid) != a.Started {
 		return ErrGone
 	}
 	// Threads share their root and directory until they say otherwise.

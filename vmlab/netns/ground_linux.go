@@ -2,8 +2,6 @@ package netns
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,53 +10,42 @@ import (
 	"path/filepath"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 	"drydock/vmlab/wire"
-)
-
-// By which port, and which address of its link, the ground itself is on the network.
-const (
-	hostPort = "host"
-	hostMAC  = "02:dd:00:00:00:01"
 )
 
 // ground is a lab that runs.
 type ground struct {
 	site   lab.Site
-	groups *hierarchies
+	groups *parts.Hierarchies
 	name   string // of the lab's control group
-	cable  cable
+	cable  parts.Cable
 	// host is where the ground itself reaches machines from.
-	host     *space
+	host     *parts.Space
 	machines map[string]*machine
-}
-
-// keyOf tells labs of one name in different directories apart.
-func keyOf(site *lab.Site) string {
-	sum := sha256.Sum256([]byte(site.Dir))
-	return labGroup(site.Lab, hex.EncodeToString(sum[:4]))
 }
 
 // open makes a ground.
 func open(site lab.Site) (_ *ground, err error) {
-	g := &ground{site: site, name: keyOf(&site), machines: map[string]*machine{}}
+	g := &ground{site: site, name: parts.KeyOf(&site), machines: map[string]*machine{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if g.groups, err = findHierarchies(); err != nil {
+	if g.groups, err = parts.FindHierarchies(); err != nil {
 		return g, err
 	}
-	if g.cable, err = newCable(&site); err != nil {
+	if g.cable, err = parts.NewCable(&site); err != nil {
 		return g, err
 	}
-	if g.host, err = newSpace(); err != nil {
+	if g.host, err = parts.NewSpace(); err != nil {
 		return g, err
 	}
-	if err = g.cable.plug(hostPort, hostMAC, g.host); err != nil {
+	if err = g.cable.Plug(parts.HostPort, parts.HostMAC, g.host); err != nil {
 		return g, err
 	}
-	if err = address(g.host, site.Spec.Gateway(), 24); err != nil {
+	if err = parts.Address(g.host, site.Spec.Gateway(), 24); err != nil {
 		return g, err
 	}
 	for i := range site.Machines {
@@ -217,13 +204,13 @@ func (g *ground) Access(name string) (lab.Access, error) {
 
 // Dial implements lab.Ground.
 func (g *ground) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return g.host.dial(ctx, network, address)
+	return g.host.Dial(ctx, network, address)
 }
 
 // Wire implements lab.Ground.
 func (g *ground) Wire() *wire.Switch {
-	if c, ok := g.cable.(*switched); ok {
-		return c.wire
+	if c, ok := g.cable.(*parts.Switched); ok {
+		return c.Switch
 	}
 	return nil
 }
@@ -235,13 +222,13 @@ func (g *ground) Close() error {
 		errs = append(errs, named(m.spec.Name, m.cut()), m.remove())
 	}
 	if g.host != nil {
-		errs = append(errs, g.host.close())
+		errs = append(errs, g.host.Close())
 	}
 	if g.cable != nil {
-		errs = append(errs, g.cable.close())
+		errs = append(errs, g.cable.Close())
 	}
 	if g.groups != nil {
-		errs = append(errs, g.groups.removeLab(g.name))
+		errs = append(errs, g.groups.RemoveLab(g.name))
 	}
 	return errors.Join(errs...)
 }

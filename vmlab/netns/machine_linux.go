@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +16,7 @@ import (
 
 	"drydock/node/labcontrol"
 	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 )
 
 // machine is one machine, on or off.
@@ -38,8 +36,8 @@ type machine struct {
 
 // life is a machine from being switched on until it is off.
 type life struct {
-	space   *space
-	group   *group
+	space   *parts.Space
+	group   *parts.Group
 	cmd     *exec.Cmd
 	control *os.File
 	console *os.File
@@ -95,16 +93,16 @@ func (m *machine) boot(ctx context.Context) error {
 // begin makes all that a life takes, and starts the first process.
 func (m *machine) begin(l *life) (err error) {
 	g := m.ground
-	if l.space, err = newSpace(); err != nil {
+	if l.space, err = parts.NewSpace(); err != nil {
 		return err
 	}
-	if err := g.cable.plug(m.spec.Name, m.spec.MAC, l.space); err != nil {
+	if err := g.cable.Plug(m.spec.Name, m.spec.MAC, l.space); err != nil {
 		return err
 	}
-	if err := address(l.space, m.spec.Address, 24); err != nil {
+	if err := parts.Address(l.space, m.spec.Address, 24); err != nil {
 		return err
 	}
-	if l.group, err = g.groups.make(g.name, m.spec.Name, m.spec.MemoryMax, m.spec.CPUs); err != nil {
+	if l.group, err = g.groups.Make(g.name, m.spec.Name, m.spec.MemoryMax, m.spec.CPUs); err != nil {
 		return err
 	}
 	console, err := os.OpenFile(g.site.Console(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -135,14 +133,14 @@ func (m *machine) spawn(l *life) error {
 			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		},
 	}
-	if err := l.space.do(l.cmd.Start); err != nil {
+	if err := l.space.Do(l.cmd.Start); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	m.life = l
 	m.mu.Unlock()
 	go m.follow(l)
-	if err := l.group.enter(l.cmd.Process.Pid); err != nil {
+	if err := l.group.Enter(l.cmd.Process.Pid); err != nil {
 		return err
 	}
 	text, err := json.Marshal(m.setup())
@@ -241,9 +239,9 @@ func (m *machine) wait(ctx context.Context, so func() (bool, error)) error {
 // finish ends what a life has begun, whatever of it there is. The link goes first:
 // what dies then is not heard of.
 func (m *machine) finish(l *life) error {
-	errs := []error{m.ground.cable.unplug(m.spec.Name)}
+	errs := []error{m.ground.cable.Unplug(m.spec.Name)}
 	if l.group != nil {
-		errs = append(errs, l.group.freeze(false), l.group.kill())
+		errs = append(errs, l.group.Freeze(false), l.group.Kill())
 	}
 	if l.cmd != nil && l.cmd.Process != nil {
 		_ = l.cmd.Process.Kill() // it may not have been in its group yet
@@ -256,10 +254,10 @@ func (m *machine) finish(l *life) error {
 		errs = append(errs, l.console.Close())
 	}
 	if l.group != nil {
-		errs = append(errs, l.group.remove())
+		errs = append(errs, l.group.Remove())
 	}
 	if l.space != nil {
-		errs = append(errs, l.space.close())
+		errs = append(errs, l.space.Close())
 	}
 	m.mu.Lock()
 	m.life, m.paused = nil, false
@@ -393,7 +391,7 @@ func (m *machine) freeze(stop bool) error {
 }
 
 func (m *machine) freezeLocked(l *life, stop bool) error {
-	if err := l.group.freeze(stop); err != nil {
+	if err := l.group.Freeze(stop); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -418,55 +416,13 @@ func (m *machine) vitals() lab.Vitals {
 	if m.paused {
 		v.Power = lab.PowerPaused
 	}
-	for _, pid := range l.group.pids() {
+	for _, pid := range l.group.Pids() {
 		v.Processes++
-		memory, cpu := usage(pid)
+		memory, cpu := parts.Usage(pid)
 		v.MemoryBytes += memory
 		v.CPU += cpu
 	}
 	return v
-}
-
-// clockTicks is how many of the kernel's ticks a second has, on every system that
-// Linux runs on.
-const clockTicks = 100
-
-// usage is what memory a process has to itself, and what it has computed.
-func usage(pid int) (memory int64, cpu time.Duration) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	if text, err := os.ReadFile(filepath.Join(dir, "smaps_rollup")); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-				kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-				memory = kib << 10
-			}
-		}
-	}
-	if f := stat(pid); len(f) > 12 {
-		user, _ := strconv.ParseInt(f[11], 10, 64)
-		system, _ := strconv.ParseInt(f[12], 10, 64)
-		cpu = time.Duration(user+system) * time.Second / clockTicks
-	}
-	return memory, cpu
-}
-
-// stat are the fields of a process's stat after its name.
-func stat(pid int) []string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-}
-
-// started is when a process has started, in clock ticks; 0 if there is none.
-func started(pid int) uint64 {
-	f := stat(pid)
-	if len(f) < 20 {
-		return 0
-	}
-	at, _ := strconv.ParseUint(f[19], 10, 64)
-	return at
 }
 
 // access says how to get into the machine.
@@ -476,5 +432,5 @@ func (m *machine) access() (lab.Access, error) {
 		return lab.Access{}, err
 	}
 	pid := l.cmd.Process.Pid
-	return lab.Access{Machine: m.spec.Name, Pid: pid, Started: started(pid), Groups: l.group.dirs()}, nil
+	return lab.Access{Machine: m.spec.Name, Pid: pid, Started: parts.Started(pid), Groups: l.group.Dirs()}, nil
 }

@@ -1,7 +1,9 @@
-package netns
+package parts
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,28 +14,32 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"drydock/vmlab/lab"
 )
 
 // groupsName is the control group that all labs' are below.
 const groupsName = "drydock-labs"
 
-// hierarchies are where this host's control groups are mounted.
-type hierarchies struct {
+// Hierarchies are where this host's control groups are mounted.
+type Hierarchies struct {
 	// unified is version 2's; old are version 1's by controller.
 	unified string
 	old     map[string]string
+	// all are all of version 1.
+	all []string
 }
 
-// errNoGroups is what a host without version 2 of control groups gives.
-var errNoGroups = errors.New("no control groups of version 2 are mounted")
+// ErrNoGroups is what a host without version 2 of control groups gives.
+var ErrNoGroups = errors.New("no control groups of version 2 are mounted")
 
-// findHierarchies reads where control groups are.
-func findHierarchies() (*hierarchies, error) {
+// FindHierarchies reads where control groups are.
+func FindHierarchies() (*Hierarchies, error) {
 	text, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return nil, err
 	}
-	h := &hierarchies{old: map[string]string{}}
+	h := &Hierarchies{old: map[string]string{}}
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
 		if len(f) < 4 {
@@ -43,6 +49,7 @@ func findHierarchies() (*hierarchies, error) {
 		case "cgroup2":
 			h.unified = f[1]
 		case "cgroup":
+			h.all = append(h.all, f[1])
 			for _, option := range strings.Split(f[3], ",") {
 				if option == "memory" || option == "cpu" {
 					h.old[option] = f[1]
@@ -51,24 +58,28 @@ func findHierarchies() (*hierarchies, error) {
 		}
 	}
 	if h.unified == "" {
-		return nil, errNoGroups
+		return nil, ErrNoGroups
 	}
 	return h, nil
 }
 
-// group is a machine's control group: one directory of version 2, and of version 1
+// Group is a machine's control group: one directory of version 2, and of version 1
 // those of the controllers that bound it.
-type group struct {
+type Group struct {
 	unified string
 	old     []string
 }
 
-// labGroup is the name of a lab's group below groupsName.
-func labGroup(lab, key string) string { return lab + "-" + key }
+// KeyOf is the name of a lab's group: it tells labs of one name in different
+// directories apart.
+func KeyOf(site *lab.Site) string {
+	sum := sha256.Sum256([]byte(site.Dir))
+	return site.Lab + "-" + hex.EncodeToString(sum[:4])
+}
 
-// make makes the group of a machine with its bounds, which are 0 for none.
-func (h *hierarchies) make(lab, machine string, memory int64, cpus float64) (*group, error) {
-	g := &group{unified: filepath.Join(h.unified, groupsName, lab, machine)}
+// Make makes the group of a machine with its bounds, which are 0 for none.
+func (h *Hierarchies) Make(lab, machine string, memory int64, cpus float64) (*Group, error) {
+	g := &Group{unified: filepath.Join(h.unified, groupsName, lab, machine)}
 	if err := os.MkdirAll(g.unified, 0o755); err != nil {
 		return nil, err
 	}
@@ -86,8 +97,36 @@ func (h *hierarchies) make(lab, machine string, memory int64, cpus float64) (*gr
 	return g, nil
 }
 
+// Spread makes the group in all hierarchies, for machines that make groups of their
+// own in them: two that share a group would share those.
+func (h *Hierarchies) Spread(g *Group, lab, machine string) error {
+	for _, root := range h.all {
+		dir := filepath.Join(root, groupsName, lab, machine)
+		if slices.Contains(g.old, dir) {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		g.old = append(g.old, dir)
+		// A group of cpuset takes processes when it has been given something.
+		for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+			for _, below := range []string{groupsName, filepath.Join(groupsName, lab), filepath.Join(groupsName, lab, machine)} {
+				text, err := os.ReadFile(filepath.Join(root, name))
+				if err != nil {
+					break // it is another controller
+				}
+				if err := os.WriteFile(filepath.Join(root, below, name), text, 0); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // bound bounds a group by a controller of whichever version has it.
-func (h *hierarchies) bound(g *group, lab, machine, controller, file, oldFile, value, oldValue string) error {
+func (h *Hierarchies) bound(g *Group, lab, machine, controller, file, oldFile, value, oldValue string) error {
 	if root := h.old[controller]; root != "" {
 		dir := filepath.Join(root, groupsName, lab, machine)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -106,12 +145,12 @@ func (h *hierarchies) bound(g *group, lab, machine, controller, file, oldFile, v
 	return os.WriteFile(filepath.Join(g.unified, file), []byte(value), 0)
 }
 
-// dirs are all directories of the group.
-func (g *group) dirs() []string { return append([]string{g.unified}, g.old...) }
+// Dirs are all directories of the group.
+func (g *Group) Dirs() []string { return append([]string{g.unified}, g.old...) }
 
-// enter moves a process into the group.
-func (g *group) enter(pid int) error {
-	for _, dir := range g.dirs() {
+// Enter moves a process into the group.
+func (g *Group) Enter(pid int) error {
+	for _, dir := range g.Dirs() {
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
 			return err
 		}
@@ -119,9 +158,9 @@ func (g *group) enter(pid int) error {
 	return nil
 }
 
-// freeze stops all processes of the group, or lets them go on, and returns when
+// Freeze stops all processes of the group, or lets them go on, and returns when
 // that is so.
-func (g *group) freeze(stop bool) error { return freeze(g.unified, stop) }
+func (g *Group) Freeze(stop bool) error { return freeze(g.unified, stop) }
 
 func freeze(dir string, stop bool) error {
 	value := "0"
@@ -138,9 +177,9 @@ func freeze(dir string, stop bool) error {
 	})
 }
 
-// kill ends all processes of the group at one instant, and returns when they are
+// Kill ends all processes of the group at one instant, and returns when they are
 // gone.
-func (g *group) kill() error { return killGroup(g.unified) }
+func (g *Group) Kill() error { return killGroup(g.unified) }
 
 func killGroup(dir string) error {
 	err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
@@ -158,8 +197,8 @@ func killGroup(dir string) error {
 	})
 }
 
-// pids are the processes of the group and of those below it.
-func (g *group) pids() []int {
+// Pids are the processes of the group and of those below it.
+func (g *Group) Pids() []int {
 	var list []int
 	_ = filepath.WalkDir(g.unified, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
@@ -176,10 +215,10 @@ func (g *group) pids() []int {
 	return list
 }
 
-// remove removes the group and all below it; nothing may run there any more.
-func (g *group) remove() error {
+// Remove removes the group and all below it; nothing may run there any more.
+func (g *Group) Remove() error {
 	var errs []error
-	for _, dir := range g.dirs() {
+	for _, dir := range g.Dirs() {
 		errs = append(errs, removeTree(dir))
 	}
 	return errors.Join(errs...)
@@ -211,9 +250,9 @@ func removeTree(dir string) error {
 	return nil
 }
 
-// reap kills what is left in a lab's groups and removes them. It says what it has
+// Reap kills what is left in a lab's groups and removes them. It says what it has
 // found.
-func (h *hierarchies) reap(lab string) (found []string, err error) {
+func (h *Hierarchies) Reap(lab string) (found []string, err error) {
 	dir := filepath.Join(h.unified, groupsName, lab)
 	machines, readErr := os.ReadDir(dir)
 	if readErr == nil {
@@ -221,12 +260,12 @@ func (h *hierarchies) reap(lab string) (found []string, err error) {
 			if !m.IsDir() {
 				continue
 			}
-			g := &group{unified: filepath.Join(dir, m.Name())}
-			if n := len(g.pids()); n > 0 {
+			g := &Group{unified: filepath.Join(dir, m.Name())}
+			if n := len(g.Pids()); n > 0 {
 				found = append(found, fmt.Sprintf("%d processes of %s", n, m.Name()))
 			}
 			// A frozen process dies when it goes on.
-			err = errors.Join(err, g.freeze(false), g.kill())
+			err = errors.Join(err, g.Freeze(false), g.Kill())
 		}
 	}
 	for _, root := range h.roots() {
@@ -242,18 +281,12 @@ func (h *hierarchies) reap(lab string) (found []string, err error) {
 }
 
 // roots are all hierarchies, each once.
-func (h *hierarchies) roots() []string {
-	list := []string{h.unified}
-	for _, controller := range []string{"memory", "cpu"} {
-		if dir := h.old[controller]; dir != "" && !slices.Contains(list, dir) {
-			list = append(list, dir)
-		}
-	}
-	return list
+func (h *Hierarchies) roots() []string {
+	return append([]string{h.unified}, h.all...)
 }
 
-// removeLab removes a lab's directories when its machines' are gone.
-func (h *hierarchies) removeLab(lab string) error {
+// RemoveLab removes a lab's directories when its machines' are gone.
+func (h *Hierarchies) RemoveLab(lab string) error {
 	var errs []error
 	for _, root := range h.roots() {
 		if err := os.Remove(filepath.Join(root, groupsName, lab)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -281,4 +314,4 @@ func await(patience time.Duration, late error, so func() bool) error {
 	}
 }
 
-var errLate = errors.New("netns: it takes too long")
+var errLate = errors.New("it takes too long")

@@ -1,4 +1,4 @@
-package netns
+package parts
 
 import (
 	"context"
@@ -10,23 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is a network namespace without a name. It is there as long as it is open
+// Space is a network namespace without a name. It is there as long as it is open
 // and something in it lives.
-type space struct {
-	file *os.File
+type Space struct {
+	// File is its handle.
+	File *os.File
 	work chan func()
 }
 
-// newSpace makes an empty one, with a thread inside that lives as long as it is
+// NewSpace makes an empty one, with a thread inside that lives as long as it is
 // open: processes started there hear of that thread's end.
-func newSpace() (*space, error) {
-	s := &space{work: make(chan func())}
+func NewSpace() (*Space, error) {
+	s := &Space{work: make(chan func())}
 	made := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with this
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
-			s.file, err = os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
+			s.File, err = os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
 		}
 		made <- err
 		for fn := range s.work {
@@ -40,21 +41,22 @@ func newSpace() (*space, error) {
 	return s, nil
 }
 
-// do runs fn on the thread in the namespace.
-func (s *space) do(fn func() error) error {
+// Do runs fn on the thread in the namespace.
+func (s *Space) Do(fn func() error) error {
 	done := make(chan error)
 	s.work <- func() { done <- fn() }
 	return <-done
 }
 
-func (s *space) close() error {
+// Close gives the namespace up; what runs in it keeps it.
+func (s *Space) Close() error {
 	close(s.work)
-	return s.file.Close()
+	return s.File.Close()
 }
 
-// dial connects to a literal address from within the namespace. A connection
+// Dial connects to a literal address from within the namespace. A connection
 // belongs to the namespace that its socket was made in, whoever uses it.
-func (s *space) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (s *Space) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	type dialed struct {
 		conn net.Conn
 		err  error
@@ -62,7 +64,7 @@ func (s *space) dial(ctx context.Context, network, address string) (net.Conn, er
 	done := make(chan dialed, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: it is in another namespace
-		if err := unix.Setns(int(s.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		if err := unix.Setns(int(s.File.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- dialed{err: err}
 			return
 		}

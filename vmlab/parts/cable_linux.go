@@ -1,4 +1,4 @@
-package netns
+package parts
 
 import (
 	"errors"
@@ -16,30 +16,37 @@ import (
 
 // What links are called within a machine, and their size of packets.
 const (
-	linkName = "eth0"
+	LinkName = "eth0"
 	linkMTU  = 1500
 )
 
-// cable is what connects a lab's machines.
-type cable interface {
-	// plug gives a space a link of that name on the network.
-	plug(name, mac string, s *space) error
-	// unplug takes the link away at once: nothing more leaves it.
-	unplug(name string) error
-	close() error
+// By which port, and which address of its link, the ground itself is on the network.
+const (
+	HostPort = "host"
+	HostMAC  = "02:dd:00:00:00:01"
+)
+
+// Cable is what connects a lab's machines.
+type Cable interface {
+	// Plug gives a space a link of that name on the network.
+	Plug(name, mac string, s *Space) error
+	// Unplug takes the link away at once: nothing more leaves it.
+	Unplug(name string) error
+	// Close ends it.
+	Close() error
 }
 
 // at returns a handle to the kernel's network configuration in a space.
-func at(s *space) (*netlink.Handle, error) {
-	h, err := netlink.NewHandleAt(netns.NsHandle(s.file.Fd()))
+func at(s *Space) (*netlink.Handle, error) {
+	h, err := netlink.NewHandleAt(netns.NsHandle(s.File.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	return h, nil
 }
 
-// address brings a space's loopback and its link up, with an address.
-func address(s *space, ip netip.Addr, bits int) error {
+// Address brings a space's loopback and its link up, with an address.
+func Address(s *Space, ip netip.Addr, bits int) error {
 	h, err := at(s)
 	if err != nil {
 		return err
@@ -52,16 +59,16 @@ func address(s *space, ip netip.Addr, bits int) error {
 	if err := h.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("lo: %w", err)
 	}
-	link, err := h.LinkByName(linkName)
+	link, err := h.LinkByName(LinkName)
 	if err != nil {
-		return fmt.Errorf("%s: %w", linkName, err)
+		return fmt.Errorf("%s: %w", LinkName, err)
 	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(bits, 32)}}
 	if err := h.AddrReplace(link, addr); err != nil {
-		return fmt.Errorf("%s: address %s: %w", linkName, ip, err)
+		return fmt.Errorf("%s: address %s: %w", LinkName, ip, err)
 	}
 	if err := h.LinkSetUp(link); err != nil {
-		return fmt.Errorf("%s: %w", linkName, err)
+		return fmt.Errorf("%s: %w", LinkName, err)
 	}
 	return nil
 }
@@ -69,7 +76,7 @@ func address(s *space, ip netip.Addr, bits int) error {
 // bridge is the kernel's way: a bridge in a namespace of its own, and a pair of
 // links for each machine.
 type bridge struct {
-	space *space
+	space *Space
 	net   *netlink.Handle
 	br    netlink.Link
 	ends  map[string]string // machine → the name of its link's end at the bridge
@@ -77,27 +84,27 @@ type bridge struct {
 }
 
 func newBridge() (*bridge, error) {
-	s, err := newSpace()
+	s, err := NewSpace()
 	if err != nil {
 		return nil, err
 	}
 	b := &bridge{space: s, ends: map[string]string{}}
 	if b.net, err = at(s); err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.Close())
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "br0"
 	b.br = &netlink.Bridge{LinkAttrs: attrs}
 	if err := b.net.LinkAdd(b.br); err != nil {
-		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.close())
+		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.Close())
 	}
 	if err := b.net.LinkSetUp(b.br); err != nil {
-		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.close())
+		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.Close())
 	}
 	return b, nil
 }
 
-func (b *bridge) plug(name, mac string, s *space) error {
+func (b *bridge) Plug(name, mac string, s *Space) error {
 	hw, err := net.ParseMAC(mac)
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func (b *bridge) plug(name, mac string, s *space) error {
 	end := fmt.Sprintf("p%d", b.made)
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = end, linkMTU
-	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: linkName, PeerHardwareAddr: hw, PeerNamespace: netlink.NsFd(s.file.Fd())}
+	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: LinkName, PeerHardwareAddr: hw, PeerNamespace: netlink.NsFd(s.File.Fd())}
 	if err := b.net.LinkAdd(pair); err != nil {
 		return fmt.Errorf("a pair of links: %w", err)
 	}
@@ -121,7 +128,7 @@ func (b *bridge) plug(name, mac string, s *space) error {
 	return b.net.LinkSetUp(link)
 }
 
-func (b *bridge) unplug(name string) error {
+func (b *bridge) Unplug(name string) error {
 	end := b.ends[name]
 	if end == "" {
 		return nil
@@ -134,28 +141,29 @@ func (b *bridge) unplug(name string) error {
 	return b.net.LinkDel(link)
 }
 
-func (b *bridge) close() error {
+func (b *bridge) Close() error {
 	b.net.Close()
-	return b.space.close()
+	return b.space.Close()
 }
 
-// switched is the program's own way: a tap device for each machine, and a switch
+// Switched is the program's own way: a tap device for each machine, and a switch
 // between them that can do everything to a frame.
-type switched struct {
-	wire *wire.Switch
+type Switched struct {
+	// Switch is the switch.
+	Switch *wire.Switch
 }
 
-func newSwitched(site *lab.Site) (*switched, error) {
-	c := &switched{wire: wire.New(wire.Config{Fabric: fabric.Config{Seed: uint64(site.Spec.Network.Seed)}})}
+func newSwitched(site *lab.Site) (*Switched, error) {
+	c := &Switched{Switch: wire.New(wire.Config{Fabric: fabric.Config{Seed: uint64(site.Spec.Network.Seed)}})}
 	if err := c.furnish(site); err != nil {
-		return nil, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
 // furnish adds the machines' ports, and what the lab file says of links.
-func (c *switched) furnish(site *lab.Site) error {
-	if err := c.addPort(hostPort, hostMAC); err != nil {
+func (c *Switched) furnish(site *lab.Site) error {
+	if err := c.addPort(HostPort, HostMAC); err != nil {
 		return err
 	}
 	for i := range site.Machines {
@@ -163,24 +171,24 @@ func (c *switched) furnish(site *lab.Site) error {
 			return err
 		}
 	}
-	_, err := c.wire.ImpairAll(site.Rules())
+	_, err := c.Switch.ImpairAll(site.Rules())
 	return err
 }
 
-func (c *switched) addPort(name, text string) error {
+func (c *Switched) addPort(name, text string) error {
 	mac, err := fabric.ParseMAC(text)
 	if err != nil {
 		return err
 	}
-	return c.wire.AddPort(fabric.Port{Name: name, MAC: mac})
+	return c.Switch.AddPort(fabric.Port{Name: name, MAC: mac})
 }
 
-func (c *switched) plug(name, text string, s *space) error {
+func (c *Switched) Plug(name, text string, s *Space) error {
 	mac, err := fabric.ParseMAC(text)
 	if err != nil {
 		return err
 	}
-	tap, err := wire.OpenTap(wire.TapConfig{Namespace: s.file, Name: linkName, MAC: mac, MTU: linkMTU})
+	tap, err := wire.OpenTap(wire.TapConfig{Namespace: s.File, Name: LinkName, MAC: mac, MTU: linkMTU})
 	if err != nil {
 		return err
 	}
@@ -188,15 +196,15 @@ func (c *switched) plug(name, text string, s *space) error {
 	if err != nil {
 		return err
 	}
-	return c.wire.Attach(name, cable)
+	return c.Switch.Attach(name, cable)
 }
 
-func (c *switched) unplug(name string) error { return c.wire.Detach(name) }
+func (c *Switched) Unplug(name string) error { return c.Switch.Detach(name) }
 
-func (c *switched) close() error { return c.wire.Close() }
+func (c *Switched) Close() error { return c.Switch.Close() }
 
-// newCable makes what the lab file asks for.
-func newCable(site *lab.Site) (cable, error) {
+// NewCable makes what the lab file asks for.
+func NewCable(site *lab.Site) (Cable, error) {
 	if site.Spec.Network.Path == lab.PathKernel {
 		return newBridge()
 	}
