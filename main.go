@@ -19,6 +19,7 @@ import (
 	"drydock/scenarios/runner"
 	"drydock/scenarios/simworld"
 	labcmd "drydock/vmlab/cmd"
+	"drydock/vmlab/labworld"
 	"drydock/vmlab/netns"
 )
 
@@ -31,7 +32,8 @@ func main() {
 	if code, became := netns.Become(); became {
 		os.Exit(code)
 	}
-	os.Exit(run(ui.OSEnv(), worlds()...))
+	env := ui.OSEnv()
+	os.Exit(run(env, worlds(env)...))
 }
 
 // run is the whole program but for the process around it; it returns the exit
@@ -62,6 +64,6 @@ func run(env *ui.Env, worlds ...runner.World) int {
 }
 
 // worlds are the places where scenarios can run; the first is the default.
-func worlds() []runner.World {
-	return []runner.World{simworld.New()}
+func worlds(env *ui.Env) []runner.World {
+	return []runner.World{simworld.New(), labworld.New("lab", netns.New(), env.Executable)}
 }

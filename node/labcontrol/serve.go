@@ -48,11 +48,13 @@ func Open(path string, getenv func(string) string, disk *host.Disk) (*Control, e
 	return c, os.Chmod(path, 0o600)
 }
 
-// Close takes no more calls.
+// Close takes no more calls, and writes what was held back: a process that ends on a
+// machine that lives loses nothing. The node must have stopped.
 func (c *Control) Close() error {
 	close(c.done)
 	err := c.listen.Close()
 	c.wait.Wait()
+	c.Disk.settle(&PowerLoss{})
 	return err
 }
 

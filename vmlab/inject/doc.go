@@ -9,5 +9,5 @@
 //   - An undo changes nothing of a machine that has been switched off or started
 //     anew since.
 //
-// Files: inject.go, links.go.
+// Files: inject.go (machines), links.go, control.go (disks and clocks).
 package inject

@@ -3,6 +3,7 @@ package inject
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -39,8 +40,7 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 	switch k {
 	case chaos.KindClockJump, chaos.KindClockRate:
 		missing.Needs = lab.HasClock
-	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull, chaos.KindDiskError, chaos.KindMisdirectedWrite,
-		chaos.KindBitRot, chaos.KindLostEntry, chaos.KindWipe:
+	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull:
 		missing.Needs = lab.HasDiskFaults
 	default:
 		missing.Why = "no lab has it yet"
@@ -73,6 +73,10 @@ func (i *Injector) Inject(f chaos.Fault) (undo Undo, detail string, err error) {
 		return i.restart(f.Nodes)
 	case *chaos.Pause:
 		return i.pause(f.Nodes)
+	case *chaos.ClockRate, *chaos.ClockJump:
+		return i.clock(f)
+	case *chaos.SlowDisk, *chaos.DiskStall, *chaos.DiskFull:
+		return i.disk(f)
 	}
 	return nil, "", fmt.Errorf("%s: %w", f.Kind, errors.ErrUnsupported)
 }
@@ -129,17 +133,22 @@ func (i *Injector) each(nodes []string, do func(m *lab.Machine) (Undo, error)) (
 
 // crash ends machines. A node that is killed while its machine lives loses nothing.
 func (i *Injector) crash(nodes []string, loss lab.Loss) (Undo, string, error) {
+	var count tally
 	_, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
 		v := i.Ground.Vitals(m.Name)
 		switch {
 		case v.Power == lab.PowerOff, !loss.Unsynced && !v.NodeUp:
 			return nil, fmt.Errorf("%s: %w: already down", m.Name, chaos.ErrNoEffect)
-		case loss.Unsynced:
-			return nil, i.Ground.Cut(m.Name, loss)
+		}
+		own := loss
+		own.Seed = rand.Uint64()
+		count.add(i.end(m, own))
+		if loss.Unsynced {
+			return nil, i.Ground.Cut(m.Name)
 		}
 		return nil, i.Ground.KillNode(m.Name)
 	})
-	return nil, "", err
+	return nil, count.String(), err
 }
 
 // restart starts what is down: machines, and nodes of machines that run.

@@ -164,9 +164,9 @@ type Ground interface {
 	// Halt asks a machine to switch itself off, and cuts its power if it has not by
 	// the end of ctx.
 	Halt(ctx context.Context, name string) error
-	// Cut ends a machine as the loss of its power does. With lose, what was not
-	// synced may be lost, which takes HasDiskFaults.
-	Cut(name string, lose Loss) error
+	// Cut ends a machine as the loss of its power does, but for its disk, which keeps
+	// what it was given.
+	Cut(name string) error
 	// StartNode starts the node of a machine that runs; KillNode ends it as kill -9
 	// does, and leaves the rest of the machine alone.
 	StartNode(name string) error
@@ -194,7 +194,7 @@ type Ground interface {
 	Close() error
 }
 
-// Loss says what a disk loses when the power goes.
+// Loss says what a disk loses when the power goes, where it is controlled.
 type Loss struct {
 	// Unsynced: what was not synced may be lost. Torn: a write in flight may be there
 	// in part.

@@ -116,7 +116,7 @@ func (g *ground) Halt(ctx context.Context, name string) error {
 }
 
 // Cut implements lab.Ground.
-func (g *ground) Cut(name string, loss lab.Loss) error {
+func (g *ground) Cut(name string) error {
 	m, err := g.machine(name)
 	if err != nil {
 		return err
