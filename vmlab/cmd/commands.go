@@ -16,10 +16,11 @@ import (
 	"drydock/vmlab/keeper"
 	"drydock/vmlab/lab"
 	"drydock/vmlab/netns"
+	"drydock/vmlab/nspawn"
 )
 
 // drivers are all that this program has; the first is the default.
-func drivers() []lab.Driver { return []lab.Driver{netns.New()} }
+func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New()} }
 
 // findDriver returns the driver of a name.
 func findDriver(name string) (lab.Driver, error) {

@@ -94,6 +94,9 @@ func (o *upOptions) spec(name string) (*lab.Spec, error) {
 		if s, err = lab.Parse(file, text); err != nil {
 			return nil, err
 		}
+		if err := s.ReadUserData(); err != nil {
+			return nil, err
+		}
 	}
 	if o.driver != "" {
 		s.Driver = o.driver

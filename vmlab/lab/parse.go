@@ -163,7 +163,7 @@ func (s *Spec) MachineList() []Machine {
 		for k, name := range g.names() {
 			m := Machine{
 				Name: name, Role: Role(g.Role), Address: nth(subnet, firstHost+len(list)),
-				CPUs: g.CPUs, Metadata: g.Metadata, Image: g.Image,
+				CPUs: g.CPUs, Metadata: g.Metadata, Image: g.Image, CloudConfig: g.userData,
 				Flags: slices.Concat(s.Flags, g.Flags),
 			}
 			m.MAC, m.ID = identity(s.Name, name)

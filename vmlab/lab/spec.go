@@ -10,7 +10,7 @@ import (
 // keys, document them and give their defaults.
 type Spec struct {
 	Name     string   `json:"lab,omitempty" doc:"the lab's name" default:"lab"`
-	Driver   string   `json:"driver,omitempty" doc:"what machines are made of: netns" default:"netns"`
+	Driver   string   `json:"driver,omitempty" doc:"what machines are made of: netns, nspawn" default:"netns"`
 	Machines []Group  `json:"machines,omitempty" doc:"the machines, in groups that are alike; absent: three members"`
 	Network  Network  `json:"network,omitempty" doc:"what machines are connected by"`
 	Links    []Link   `json:"links,omitempty" doc:"what links are like while no fault is on them; absent: as fast as the host"`
@@ -38,6 +38,9 @@ type Group struct {
 	Shares      []string `json:"shares,omitempty" doc:"folders of the host that the machine has, too: HOST:GUEST, with :ro to read only"`
 	Image       string   `json:"image,omitempty" doc:"what it boots from, for drivers whose machines have a disk of their own"`
 	Flags       []string `json:"flags,omitempty" doc:"flags of drydock node"`
+
+	// userData is what was read of CloudConfig.
+	userData string
 }
 
 // Network is what connects the machines.

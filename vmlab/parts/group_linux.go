@@ -198,9 +198,13 @@ func killGroup(dir string) error {
 }
 
 // Pids are the processes of the group and of those below it.
-func (g *Group) Pids() []int {
+func (g *Group) Pids() []int { return PidsIn(g.unified) }
+
+// PidsIn are the processes of a control group, by its directory, and of those below
+// it.
+func PidsIn(dir string) []int {
 	var list []int
-	_ = filepath.WalkDir(g.unified, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil // what has gone has no processes
 		}

@@ -50,3 +50,9 @@ func Started(pid int) uint64 {
 	at, _ := strconv.ParseUint(f[19], 10, 64)
 	return at
 }
+
+// Stopped says whether a process was stopped by a signal.
+func Stopped(pid int) bool {
+	f := stat(pid)
+	return len(f) > 0 && f[0] == "T"
+}
