@@ -115,7 +115,8 @@ StandardError=journal+console
 WantedBy=multi-user.target
 `
 
-// etcdService is the node: one process is etcd and fleet.
+// etcdService is the node: one process is etcd and fleet. Stopping it ends it alone:
+// its guard, which is in the same group, has units to see to.
 const etcdService = `[Unit]
 Description=etcd
 After=network.target drydock-config.service
@@ -128,6 +129,7 @@ ExecStart=/usr/bin/drydock node $DRYDOCK_FLAGS
 Restart=always
 RestartSec=1
 TimeoutStartSec=infinity
+KillMode=process
 StandardOutput=journal+console
 StandardError=journal+console
 

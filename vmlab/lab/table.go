@@ -11,7 +11,7 @@ import (
 type Unit interface {
 	Boot(ctx context.Context) error
 	Halt(ctx context.Context) error
-	Cut(lose Loss) error
+	Cut() error
 	StartNode() error
 	KillNode() error
 	PauseNode() error
@@ -50,9 +50,7 @@ func (t Table) Halt(ctx context.Context, name string) error {
 }
 
 // Cut implements Ground.
-func (t Table) Cut(name string, lose Loss) error {
-	return t.with(name, func(u Unit) error { return u.Cut(lose) })
-}
+func (t Table) Cut(name string) error { return t.with(name, Unit.Cut) }
 
 // StartNode implements Ground.
 func (t Table) StartNode(name string) error { return t.with(name, Unit.StartNode) }
@@ -98,7 +96,7 @@ func (t Table) Control(name string) string {
 func (t Table) CutAll() error {
 	var errs []error
 	for name := range t { // any order: each by itself
-		errs = append(errs, t.Cut(name, Loss{}))
+		errs = append(errs, t.Cut(name))
 	}
 	return errors.Join(errs...)
 }

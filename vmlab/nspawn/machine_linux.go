@@ -268,10 +268,7 @@ func (m *machine) finish(l *life) error {
 }
 
 // Cut implements lab.Unit. A container's disk is the host's, which keeps its power.
-func (m *machine) Cut(lose lab.Loss) error {
-	if lose.Unsynced || lose.Torn {
-		return &lab.MissingError{What: "lose what was not synced", Driver: driver{}.Name(), Needs: lab.HasDiskFaults}
-	}
+func (m *machine) Cut() error {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	m.mu.Lock()
@@ -363,17 +360,23 @@ func (m *machine) Control() string {
 	return filepath.Join(m.dir, upperDir, lab.GuestControl)
 }
 
-// nodePids are the processes of the machine's node.
-func (l *life) nodePids() (pids []int) {
+// node is the process of the machine's node, 0 if it does not run. Its guard is a
+// process of the same unit, and outlives it.
+func (l *life) node() (pid int) {
 	root := l.group.Dirs()[0]
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == nodeUnit {
-			pids = append(pids, parts.PidsIn(path)...)
-			return filepath.SkipAll
+		if err != nil || !d.IsDir() || d.Name() != nodeUnit {
+			return nil // what has gone has no processes
 		}
-		return nil
+		for _, one := range parts.PidsIn(path) {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", one))
+			if err == nil && strings.HasPrefix(string(text), image.GuestProgram+"\x00node\x00") {
+				pid = one
+			}
+		}
+		return filepath.SkipAll
 	})
-	return pids
+	return pid
 }
 
 // Vitals implements lab.Unit.
@@ -389,9 +392,8 @@ func (m *machine) Vitals() lab.Vitals {
 	if m.paused {
 		v.Power = lab.PowerPaused
 	}
-	for _, pid := range l.nodePids() {
-		v.NodeUp = true
-		v.NodePaused = v.NodePaused || parts.Stopped(pid)
+	if pid := l.node(); pid > 0 {
+		v.NodeUp, v.NodePaused = true, parts.Stopped(pid)
 	}
 	for _, pid := range l.group.Pids() {
 		v.Processes++

@@ -41,13 +41,13 @@ func (m *machine) StartNode() error {
 			return err
 		}
 		return m.systemctl("start", "--no-block", nodeUnit, "fleet.service")
-	}, func(l *life) bool { return len(l.nodePids()) > 0 })
+	}, func(l *life) bool { return l.node() > 0 })
 }
 
 // KillNode implements lab.Unit.
 func (m *machine) KillNode() error {
 	return m.order(func(l *life) error {
-		if len(l.nodePids()) == 0 {
+		if l.node() == 0 {
 			return nil
 		}
 		path := l.path(stayDown)
@@ -61,7 +61,7 @@ func (m *machine) KillNode() error {
 			return err
 		}
 		return l.signalNode(unix.SIGKILL)
-	}, func(l *life) bool { return len(l.nodePids()) == 0 })
+	}, func(l *life) bool { return l.node() == 0 })
 }
 
 // PauseNode implements lab.Unit.
@@ -72,19 +72,21 @@ func (m *machine) ResumeNode() error { return m.signal(unix.SIGCONT) }
 
 func (m *machine) signal(s unix.Signal) error {
 	return m.order(func(l *life) error {
-		if len(l.nodePids()) == 0 {
+		if l.node() == 0 {
 			return errNoNode
 		}
 		return l.signalNode(s)
 	}, func(*life) bool { return true })
 }
 
-// signalNode signals the node's processes.
+// signalNode signals the node, if it runs.
 func (l *life) signalNode(s unix.Signal) error {
-	for _, pid := range l.nodePids() {
-		if err := unix.Kill(pid, s); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
+	pid := l.node()
+	if pid == 0 {
+		return nil
+	}
+	if err := unix.Kill(pid, s); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
 	}
 	return nil
 }
