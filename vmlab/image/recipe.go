@@ -89,6 +89,7 @@ var rootFiles = []rootFile{
 	{"/etc/systemd/system/fleet.service", fleetService, 0o644},
 	{"/etc/systemd/system/ssh.service.d/10-keys.conf", "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n", 0o644},
 	{"/etc/ssh/sshd_config.d/10-lab.conf", "UsePAM no\nUseDNS no\nPasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys.d/cloud-config\n", 0o644},
+	{"/etc/systemd/system/docker.service.d/10-lab.conf", dockerDropIn, 0o644},
 	{"/etc/sudoers.d/core", "core ALL=(ALL) NOPASSWD: ALL\n", 0o440},
 	{"/etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nSystemMaxUse=32M\nForwardToConsole=no\n", 0o644},
 	{"/etc/fstab", "", 0o644},
@@ -135,6 +136,12 @@ StandardError=journal+console
 
 [Install]
 WantedBy=multi-user.target
+`
+
+// dockerDropIn lets Docker make control groups where the machine is a container,
+// whose are mounted to be read only.
+const dockerDropIn = `[Service]
+ExecStartPre=-/bin/sh -c 'for c in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$c"; done'
 `
 
 // fleetService is active while the node answers as fleet.

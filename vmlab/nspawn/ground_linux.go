@@ -73,7 +73,7 @@ func images(site *lab.Site) image.Store {
 
 // furnish makes what a machine has on the host: its layer, and its config drive.
 func (m *machine) furnish() error {
-	for _, name := range []string{upperDir, workDir, mergedDir, driveDir} {
+	for _, name := range []string{upperDir, workDir, mergedDir, driveDir, dockerDir} {
 		if err := os.MkdirAll(filepath.Join(m.dir, name), 0o755); err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ const (
 	workDir   = "work"   // the overlay's own
 	mergedDir = "merged" // where the root is mounted, within the machine's namespace
 	driveDir  = "config"
+	dockerDir = "docker" // Docker's own layers can't be on an overlay
 )
 
 // machine is one machine, on or off.
@@ -125,11 +126,16 @@ func (m *machine) begin(l *life) (err error) {
 }
 
 // launcher waits until it is in its groups, mounts the machine's root where nobody
-// else sees it, and becomes systemd-nspawn.
+// else sees it, and becomes systemd-nspawn. It is the first process of a PID
+// namespace: the machine's own first process outlives a systemd-nspawn that is
+// killed, but not that.
 const launcher = `read -r go || exit 1
-mount --make-rprivate / && mount -t overlay -o "$1" overlay "$2" || exit 1
+mount --make-rprivate / && mount -t proc proc /proc && mount -t overlay -o "$1" overlay "$2" || exit 1
 shift 2
 exec systemd-nspawn "$@"`
+
+// spaceFD is where the launcher has the network namespace.
+const spaceFD = 3
 
 func (m *machine) spawn(l *life) error {
 	in, stdin, err := os.Pipe()
@@ -143,10 +149,10 @@ func (m *machine) spawn(l *life) error {
 		return err
 	}
 	l.cmd = &exec.Cmd{
-		Path: shell, Args: append([]string{"sh", "-c", launcher, "launcher"}, m.arguments(l)...), Dir: "/",
+		Path: shell, Args: append([]string{"sh", "-c", launcher, "launcher"}, m.arguments()...), Dir: "/",
 		Env:   append(os.Environ(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1", "SYSTEMD_LOG_LEVEL=warning"),
-		Stdin: in, Stdout: l.console, Stderr: l.console,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNS},
+		Stdin: in, Stdout: l.console, Stderr: l.console, ExtraFiles: []*os.File{l.space.File},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID},
 	}
 	if err := l.space.Do(l.cmd.Start); err != nil {
 		return err
@@ -172,17 +178,18 @@ func (m *machine) spawn(l *life) error {
 }
 
 // arguments are the launcher's: the layers, where they go, and systemd-nspawn's.
-func (m *machine) arguments(l *life) []string {
+func (m *machine) arguments() []string {
 	dir := func(name string) string { return filepath.Join(m.dir, name) }
 	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", m.image.RootDir(), dir(upperDir), dir(workDir))
 	args := []string{
 		layers, dir(mergedDir),
 		"--quiet", "--register=no", "--keep-unit", "--console=pipe", "--boot", "--directory=" + dir(mergedDir),
 		"--machine=" + m.spec.Name, "--uuid=" + m.spec.ID,
-		fmt.Sprintf("--network-namespace-path=/proc/%d/fd/%d", os.Getpid(), l.space.File.Fd()),
+		fmt.Sprintf("--network-namespace-path=/proc/self/fd/%d", spaceFD),
 		"--capability=all", "--system-call-filter=add_key keyctl bpf", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--bind-ro=" + m.ground.site.Binary + ":" + image.GuestProgram,
 		"--bind-ro=" + dir(driveDir) + ":" + image.ConfigDrive,
+		"--bind=" + dir(dockerDir) + ":/var/lib/docker",
 	}
 	for _, s := range m.spec.Shares {
 		how := "--bind="
@@ -217,8 +224,8 @@ func (l *life) await(ctx context.Context) error {
 	}
 }
 
-// findLeader finds the machine's first process: the child of systemd-nspawn that is
-// number one of its own namespace.
+// findLeader finds the machine's first process: number one of a namespace within
+// systemd-nspawn's.
 func (l *life) findLeader() int {
 	if l.leader > 0 {
 		return l.leader
@@ -230,7 +237,7 @@ func (l *life) findLeader() int {
 		}
 		for line := range strings.Lines(string(text)) {
 			numbers := strings.Fields(line)
-			if len(numbers) == 3 && numbers[0] == "NSpid:" && numbers[2] == "1" {
+			if len(numbers) == 4 && numbers[0] == "NSpid:" && numbers[3] == "1" {
 				l.leader = pid
 				return pid
 			}
