@@ -68,3 +68,11 @@ const (
 	ClientPort = 2379
 	PeerPort   = 2380
 )
+
+// String writes the port as lab files do.
+func (p Port) String() string {
+	if p.Host == 0 {
+		return fmt.Sprint(p.Guest)
+	}
+	return fmt.Sprintf("%d:%d", p.Host, p.Guest)
+}

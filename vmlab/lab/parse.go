@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"drydock/node/ui"
 	"drydock/scenarios/scenario"
 )
 
@@ -127,7 +128,7 @@ func (s *Spec) checkLinks(doc *scenario.Document) {
 		for side, names := range map[string][]string{"from": l.From, "to": l.To} { // any order: problems are sorted by place
 			for k, name := range names {
 				if !slices.Contains(known, name) {
-					doc.Fail(fmt.Sprintf("%s.%s[%d]", at, side, k), "machines: "+strings.Join(known, ", "), "%s: no machine is named %q", side, name)
+					doc.Fail(fmt.Sprintf("%s.%s[%d]", at, side, k), hint(name, known), "%s: no machine is named %q", side, name)
 				}
 			}
 		}
@@ -135,6 +136,14 @@ func (s *Spec) checkLinks(doc *scenario.Document) {
 			doc.Fail(at, "`network: {path: wire}`", "links: a kernel's bridge has none of it")
 		}
 	}
+}
+
+// hint says which machine may have been meant.
+func hint(name string, known []string) string {
+	if near := ui.Nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean `%s`?", near)
+	}
+	return fmt.Sprintf("machines are %s to %s", known[0], known[len(known)-1])
 }
 
 // The paths of networks.

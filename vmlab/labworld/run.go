@@ -125,12 +125,12 @@ func (r *run) play(ctx context.Context) error {
 	t := target{r}
 	r.conduct = chaos.NewConductor(r.s.Plan(r.spec.Seed, r.world.Supports), t, r.stage)
 	r.leaders = newWatch(r)
-	var group sync.WaitGroup
+	var group, asked sync.WaitGroup
 	inner, calm := context.WithCancel(ctx)
 	group.Go(func() { r.leaders.follow(inner) })
 	group.Go(func() { r.leaders.applied(inner) })
 	asking, quiet := context.WithCancel(inner)
-	r.clients(asking, &group)
+	r.clients(asking, &asked)
 	r.stage.post(r.conduct.Start)
 	err := r.stage.run(r.s.HealAt)
 	if err == nil {
@@ -140,6 +140,7 @@ func (r *run) play(ctx context.Context) error {
 	}
 	r.res.Simulated = r.stage.now()
 	quiet()
+	asked.Wait() // what they asked for is over before anything else is asked
 	if err == nil && ctx.Err() == nil {
 		r.last(ctx)
 	}

@@ -28,6 +28,3 @@ func (driver) Reap(site lab.Site) ([]string, error) {
 	}
 	return h.Reap(parts.KeyOf(&site))
 }
-
-// Probe implements lab.Driver.
-func (driver) Probe(context.Context) []lab.Finding { return nil }
