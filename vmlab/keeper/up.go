@@ -141,7 +141,6 @@ const readyEvery = 15 * time.Millisecond
 // untilReady returns when the machine's node says that it is healthy, and the
 // cluster lists the machine.
 func (k *Keeper) untilReady(ctx context.Context, m *lab.Machine) error {
-	why := errors.New("its node has not answered")
 	for {
 		v := k.ground.Vitals(m.Name)
 		switch {
@@ -150,7 +149,8 @@ func (k *Keeper) untilReady(ctx context.Context, m *lab.Machine) error {
 		case v.Power == lab.PowerOn && !v.NodeUp && v.Ended != "":
 			return fmt.Errorf("its node has ended: %s", v.Ended)
 		}
-		if why = k.look(ctx, m); why == nil {
+		why := k.look(ctx, m)
+		if why == nil {
 			return nil
 		}
 		select {

@@ -39,22 +39,6 @@ const (
 	NeedsRoot Capability = "root"
 )
 
-// capabilityDocs say what each capability is, in the order for people.
-var capabilityDocs = []struct {
-	Name Capability
-	Doc  string
-}{
-	{HasKernel, "a kernel of its own"},
-	{HasSystemd, "systemd"},
-	{HasDocker, "a Docker daemon of its own"},
-	{HasReboot, "reboots"},
-	{HasPause, "pauses of a whole machine"},
-	{HasSnapshot, "snapshots"},
-	{HasClock, "clocks of its own"},
-	{HasDiskFaults, "faults of disks"},
-	{NeedsRoot, "needs root"},
-}
-
 // Capabilities lists what a driver declares, each once.
 type Capabilities []Capability
 

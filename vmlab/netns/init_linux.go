@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"sync"
 	"syscall"
 	"time"
 
@@ -137,7 +136,6 @@ type machineInit struct {
 	control *os.File
 	console *os.File
 
-	mu   sync.Mutex
 	node int // 0 while it does not run
 }
 

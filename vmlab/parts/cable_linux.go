@@ -183,6 +183,7 @@ func (c *Switched) addPort(name, text string) error {
 	return c.Switch.AddPort(fabric.Port{Name: name, MAC: mac})
 }
 
+// Plug implements Cable.
 func (c *Switched) Plug(name, text string, s *Space) error {
 	mac, err := fabric.ParseMAC(text)
 	if err != nil {
@@ -199,8 +200,10 @@ func (c *Switched) Plug(name, text string, s *Space) error {
 	return c.Switch.Attach(name, cable)
 }
 
+// Unplug implements Cable.
 func (c *Switched) Unplug(name string) error { return c.Switch.Detach(name) }
 
+// Close implements Cable.
 func (c *Switched) Close() error { return c.Switch.Close() }
 
 // NewCable makes what the lab file asks for.
