@@ -19,6 +19,7 @@ import (
 	"drydock/scenarios/runner"
 	"drydock/scenarios/simworld"
 	labcmd "drydock/vmlab/cmd"
+	"drydock/vmlab/foothold"
 	"drydock/vmlab/labworld"
 	"drydock/vmlab/netns"
 )
@@ -26,6 +27,10 @@ import (
 func main() {
 	// A unit's process or the machine's guard, before anything else is set up.
 	if supervisor.Become() || guard.Become() {
+		return
+	}
+	// A lab's place on its own network.
+	if foothold.Become() {
 		return
 	}
 	// A lab's machine.

@@ -17,10 +17,11 @@ import (
 	"drydock/vmlab/lab"
 	"drydock/vmlab/netns"
 	"drydock/vmlab/nspawn"
+	"drydock/vmlab/uml"
 )
 
 // drivers are all that this program has; the first is the default.
-func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New()} }
+func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New()} }
 
 // findDriver returns the driver of a name.
 func findDriver(name string) (lab.Driver, error) {

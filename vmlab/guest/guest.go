@@ -22,9 +22,14 @@ import (
 // Drive is what is on a config drive: texts by their names.
 type Drive map[string]string
 
-// Link says which network device the machine gives its address to; "" is none, if it
-// has it already.
-type Link string
+// Way says how a machine is reached.
+type Way struct {
+	// Link is the network device that the machine gives its address to; "" is none, if it
+	// has it already.
+	Link string
+	// Key is a line of authorized_keys for root; "" lets nobody in.
+	Key string
+}
 
 // places are settings that say where a node is and who founds its cluster. A user
 // who gives one of them gives all.
@@ -35,10 +40,10 @@ var places = []string{
 }
 
 // New makes a machine's config drive. The error is the user's cloud-config's.
-func New(site *lab.Site, m *lab.Machine, link Link) (Drive, error) {
+func New(site *lab.Site, m *lab.Machine, way Way) (Drive, error) {
 	meta := firstboot.Meta{Hostname: m.Name, PrivateIPv4: m.Address.String(), PublicIPv4: m.Address.String()}
-	if link != "" {
-		meta.Link, meta.Prefix = string(link), 24
+	if way.Link != "" {
+		meta.Link, meta.Prefix = way.Link, 24
 	}
 	metaText, err := json.Marshal(meta)
 	if err != nil {
@@ -51,7 +56,7 @@ func New(site *lab.Site, m *lab.Machine, link Link) (Drive, error) {
 			return nil, fmt.Errorf("%s: cloud_config: %w", m.Name, err)
 		}
 	}
-	base, err := baseConfig(site, m, user)
+	base, err := baseConfig(site, m, user, way.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +85,7 @@ func (d Drive) Write(dir string) error {
 const nodeFile = "/etc/drydock/node.yaml"
 
 // baseConfig is the cloud-config that the lab lays below the user's. JSON is YAML.
-func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config) (string, error) {
+func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config, key string) (string, error) {
 	plain := *m
 	plain.Flags = nil
 	flags := site.NodeFlags(&plain)
@@ -109,17 +114,21 @@ func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config) (strin
 	if len(m.Flags) > 0 {
 		dropIn += fmt.Sprintf("Environment=%q\n", "DRYDOCK_FLAGS="+strings.Join(m.Flags, " "))
 	}
+	files := []map[string]string{
+		{"path": nodeFile, "permissions": "0600", "content": string(nodeText) + "\n"},
+		{"path": "/run/systemd/system/etcd.service.d/10-lab.conf", "content": dropIn},
+		{"path": "/etc/hosts", "content": hosts(site)},
+	}
+	if key != "" {
+		files = append(files, map[string]string{"path": "/root/.ssh/authorized_keys", "permissions": "0600", "content": key + "\n"})
+	}
 	text, err := json.MarshalIndent(map[string]any{
 		"hostname": m.Name,
 		"coreos": map[string]any{
 			"etcd": etcd, "fleet": fleet,
 			"units": []map[string]string{{"name": "etcd.service", "command": "start"}, {"name": "fleet.service", "command": "start"}},
 		},
-		"write_files": []map[string]string{
-			{"path": nodeFile, "permissions": "0600", "content": string(nodeText) + "\n"},
-			{"path": "/run/systemd/system/etcd.service.d/10-lab.conf", "content": dropIn},
-			{"path": "/etc/hosts", "content": hosts(site)},
-		},
+		"write_files": files,
 	}, "", "  ")
 	return cloudconfig.Header + "\n" + string(text) + "\n", err
 }

@@ -240,6 +240,8 @@ func (b *builder) furnish(ctx context.Context) error {
 	inside := [][]string{
 		{"useradd", "--create-home", "--shell", "/bin/bash", "--groups", "sudo", "core"},
 		{"systemctl", "enable", "--quiet", strings.Join(enabled, " ")},
+		// Drivers press that key to switch a machine off.
+		{"ln", "-sf", "/lib/systemd/system/poweroff.target", "/etc/systemd/system/ctrl-alt-del.target"},
 	}
 	if b.Docker {
 		inside = append(inside, []string{"usermod", "--append", "--groups", "docker", "core"},

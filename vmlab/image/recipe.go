@@ -66,6 +66,7 @@ var masks = []string{
 	"systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udev-trigger.service", "systemd-udev-settle.service",
 	"systemd-modules-load.service", "systemd-hwdb-update.service", "systemd-firstboot.service", "systemd-rfkill.service", "systemd-rfkill.socket",
 	"sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount", "systemd-ask-password-wall.path", "systemd-ask-password-console.path",
+	"systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-clean.timer", "systemd-journal-flush.service", "systemd-update-done.service",
 	"systemd-networkd-wait-online.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
 }
 
@@ -91,7 +92,7 @@ var rootFiles = []rootFile{
 	{"/etc/ssh/sshd_config.d/10-lab.conf", "UsePAM no\nUseDNS no\nPasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys.d/cloud-config\n", 0o644},
 	{"/etc/systemd/system/docker.service.d/10-lab.conf", dockerDropIn, 0o644},
 	{"/etc/sudoers.d/core", "core ALL=(ALL) NOPASSWD: ALL\n", 0o440},
-	{"/etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nSystemMaxUse=32M\nForwardToConsole=no\n", 0o644},
+	{"/etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\nForwardToConsole=no\n", 0o644},
 	{"/etc/fstab", "", 0o644},
 	{"/etc/hostname", "localhost\n", 0o644},
 	{"/etc/machine-id", "", 0o444},

@@ -224,6 +224,10 @@ type Access struct {
 	Started uint64 `json:"started,omitempty"`
 	// Groups are the control groups that whoever enters joins.
 	Groups []string `json:"groups,omitempty"`
+	// Socket leads to the machine's sshd, and Key is the file of the key that root has
+	// there.
+	Socket string `json:"socket,omitempty"`
+	Key    string `json:"key,omitempty"`
 }
 
 // Command is something to run on a machine.

@@ -78,7 +78,7 @@ func (m *machine) furnish() error {
 			return err
 		}
 	}
-	d, err := guest.New(&m.ground.site, m.spec, "")
+	d, err := guest.New(&m.ground.site, m.spec, guest.Way{})
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,10 @@ import (
 	"drydock/vmlab/wire/fabric"
 )
 
-// What links are called within a machine, and their size of packets.
+// What links are called within a space, and their size of packets.
 const (
 	LinkName = "eth0"
-	linkMTU  = 1500
+	LinkMTU  = 1500
 )
 
 // By which port, and which address of its link, the ground itself is on the network.
@@ -112,7 +112,7 @@ func (b *bridge) Plug(name, mac string, s *Space) error {
 	b.made++
 	end := fmt.Sprintf("p%d", b.made)
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = end, linkMTU
+	attrs.Name, attrs.MTU = end, LinkMTU
 	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: LinkName, PeerHardwareAddr: hw, PeerNamespace: netlink.NsFd(s.File.Fd())}
 	if err := b.net.LinkAdd(pair); err != nil {
 		return fmt.Errorf("a pair of links: %w", err)
@@ -153,7 +153,9 @@ type Switched struct {
 	Switch *wire.Switch
 }
 
-func newSwitched(site *lab.Site) (*Switched, error) {
+// NewSwitched makes the switch with a port for each machine and one for the ground,
+// and what the lab file says of links. It takes no root.
+func NewSwitched(site *lab.Site) (*Switched, error) {
 	c := &Switched{Switch: wire.New(wire.Config{Fabric: fabric.Config{Seed: uint64(site.Spec.Network.Seed)}})}
 	if err := c.furnish(site); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -189,7 +191,7 @@ func (c *Switched) Plug(name, text string, s *Space) error {
 	if err != nil {
 		return err
 	}
-	tap, err := wire.OpenTap(wire.TapConfig{Namespace: s.File, Name: LinkName, MAC: mac, MTU: linkMTU})
+	tap, err := wire.OpenTap(wire.TapConfig{Namespace: s.File, Name: LinkName, MAC: mac, MTU: LinkMTU})
 	if err != nil {
 		return err
 	}
@@ -211,5 +213,5 @@ func NewCable(site *lab.Site) (Cable, error) {
 	if site.Spec.Network.Path == lab.PathKernel {
 		return newBridge()
 	}
-	return newSwitched(site)
+	return NewSwitched(site)
 }
