@@ -92,8 +92,8 @@ func (m *machine) furnish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
-	if !i.UML || i.DiskBytes == 0 {
-		return fmt.Errorf("the image %s has no kernel for User Mode Linux, or no disk: drydock lab image build %s --force", i.Name, i.Name)
+	if err := complete(i); err != nil {
+		return err
 	}
 	m.image = i
 	d, err := guest.New(&m.ground.site, m.spec, guest.Way{Link: linkName, Key: m.ground.key})
@@ -101,6 +101,14 @@ func (m *machine) furnish(ctx context.Context) error {
 		return err
 	}
 	return writeDisk(ctx, d, m.ground.site.Binary, filepath.Join(m.dir, "config"))
+}
+
+// complete says what an image lacks.
+func complete(i *image.Image) error {
+	if !i.UML || i.DiskBytes == 0 {
+		return fmt.Errorf("the image %s has no kernel for User Mode Linux, or no disk: drydock lab image build %s --force", i.Name, i.Name)
+	}
+	return nil
 }
 
 // writeDisk makes a disk's file of a config drive and the lab's program.
