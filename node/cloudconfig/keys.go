@@ -1,7 +1,6 @@
 package cloudconfig
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -64,15 +63,6 @@ var etcdSettings = []setting{
 var fleetSettings = []setting{
 	{"metadata", kindText},
 	{"public_ip", kindText},
-}
-
-// find returns a section's setting by its name with underscores, nil if it has none.
-func find(settings []setting, name string) *setting {
-	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &settings[i]
 }
 
 // takes says whether a value is of the setting's kind.

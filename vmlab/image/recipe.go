@@ -67,6 +67,7 @@ var masks = []string{
 	"systemd-modules-load.service", "systemd-hwdb-update.service", "systemd-firstboot.service", "systemd-rfkill.service", "systemd-rfkill.socket",
 	"sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount", "systemd-ask-password-wall.path", "systemd-ask-password-console.path",
 	"systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-clean.timer", "systemd-journal-flush.service", "systemd-update-done.service",
+	"systemd-sysusers.service", "systemd-random-seed.service", "kmod-static-nodes.service", "systemd-remount-fs.service",
 	"systemd-networkd-wait-online.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
 }
 
@@ -88,8 +89,8 @@ var rootFiles = []rootFile{
 	{"/etc/systemd/system/drydock-config.service", configService, 0o644},
 	{"/etc/systemd/system/etcd.service", etcdService, 0o644},
 	{"/etc/systemd/system/fleet.service", fleetService, 0o644},
-	{"/etc/systemd/system/ssh.service.d/10-keys.conf", "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n", 0o644},
-	{"/etc/ssh/sshd_config.d/10-lab.conf", "UsePAM no\nUseDNS no\nPasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys.d/cloud-config\n", 0o644},
+	{"/etc/systemd/system/ssh.service.d/10-keys.conf", sshDropIn, 0o644},
+	{"/etc/ssh/sshd_config.d/10-lab.conf", "HostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM no\nUseDNS no\nPasswordAuthentication no\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys.d/cloud-config\n", 0o644},
 	{"/etc/systemd/system/docker.service.d/10-lab.conf", dockerDropIn, 0o644},
 	{"/etc/sudoers.d/core", "core ALL=(ALL) NOPASSWD: ALL\n", 0o440},
 	{"/etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\nForwardToConsole=no\n", 0o644},
@@ -143,6 +144,13 @@ WantedBy=multi-user.target
 // whose are mounted to be read only.
 const dockerDropIn = `[Service]
 ExecStartPre=-/bin/sh -c 'for c in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$c"; done'
+`
+
+// sshDropIn makes the machine's key. An RSA key would take longer than all the rest
+// of a boot.
+const sshDropIn = `[Service]
+ExecStartPre=
+ExecStartPre=/bin/sh -c 'test -e /etc/ssh/ssh_host_ed25519_key || ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key'
 `
 
 // fleetService is active while the node answers as fleet.
