@@ -226,11 +226,12 @@ func (b *builder) furnish(ctx context.Context) error {
 		}
 	}
 	for _, name := range b.recipe.Masks {
-		path := filepath.Join(root, "etc/systemd/system", name)
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := mask(filepath.Join(root, "etc/systemd/system", name)); err != nil {
 			return err
 		}
-		if err := os.Symlink("/dev/null", path); err != nil {
+	}
+	for _, name := range b.recipe.Generators {
+		if err := mask(filepath.Join(root, "etc/systemd/system-generators", name)); err != nil {
 			return err
 		}
 	}
@@ -267,6 +268,17 @@ func (b *builder) furnish(ctx context.Context) error {
 	}
 	b.image.RootBytes, err = sizeOf(root)
 	return err
+}
+
+// mask makes a link to nothing of a path.
+func mask(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(os.DevNull, path)
 }
 
 // put puts a file into a root.

@@ -19,7 +19,9 @@ type recipe struct {
 	Packages []string
 	Files    []rootFile
 	Masks    []string
-	UML      bool
+	// Generators are left out, too.
+	Generators []string
+	UML        bool
 }
 
 // digest tells recipes apart.
@@ -52,7 +54,7 @@ func newRecipe(o *Options) *recipe {
 	}
 	return &recipe{
 		Version: recipeVersion, Suite: o.Suite, Mirror: o.Mirror,
-		Packages: append(packages, o.Packages...), Files: rootFiles, Masks: masks, UML: o.UML,
+		Packages: append(packages, o.Packages...), Files: rootFiles, Masks: masks, Generators: generators, UML: o.UML,
 	}
 }
 
@@ -69,6 +71,14 @@ var masks = []string{
 	"systemd-tmpfiles-setup-dev.service", "systemd-tmpfiles-clean.timer", "systemd-journal-flush.service", "systemd-update-done.service",
 	"systemd-sysusers.service", "systemd-random-seed.service", "kmod-static-nodes.service", "systemd-remount-fs.service",
 	"systemd-networkd-wait-online.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+}
+
+// generators are systemd's that find nothing on such machines, and are asked at each
+// boot and reload.
+var generators = []string{
+	"systemd-bless-boot-generator", "systemd-cryptsetup-generator", "systemd-debug-generator", "systemd-fstab-generator", "systemd-getty-generator",
+	"systemd-gpt-auto-generator", "systemd-hibernate-resume-generator", "systemd-integritysetup-generator", "systemd-rc-local-generator",
+	"systemd-run-generator", "systemd-system-update-generator", "systemd-sysv-generator", "systemd-veritysetup-generator",
 }
 
 // enabled are units that start at each boot.
