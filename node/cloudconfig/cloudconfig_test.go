@@ -61,7 +61,7 @@ func TestArticle(t *testing.T) {
 		Hostname: "coreos1",
 		Files: []cloudconfig.File{
 			{Path: "/etc/systemd/network/10-static.network", Text: "[Match]\nName=ens*\n", Mode: 0o644},
-			{Path: "/home/core/.ssh/authorized_keys.d/cloud-config", Text: "ssh-rsa AAAA core@example\n", Mode: 0o600, Owner: "core:core"},
+			{Path: "/home/core" + "/.ssh/authorized_keys.d/cloud-config", Text: "ssh-rsa AAAA core@example\n", Mode: 0o600, Owner: "core:core"},
 			{
 				Path: "/run/systemd/system/etcd.service.d/20-cloudinit.conf", Mode: 0o644,
 				Text: `[Service]

@@ -27,9 +27,12 @@ type Job struct {
 	Command, Unit string
 }
 
-// keysFile is where sshd finds the keys of the user core beside those that were put
-// on the machine in other ways.
-const keysFile = "/home/core/.ssh/authorized_keys.d/cloud-config"
+// coreHome is the directory of the user core, and keysFile where sshd finds that
+// user's keys beside those that were put on the machine in other ways.
+const (
+	coreHome = "/home/core"
+	keysFile = coreHome + "/.ssh/authorized_keys.d/cloud-config"
+)
 
 // Plan says what is to be done for the configuration.
 func (c *Config) Plan() *Plan {

@@ -130,7 +130,7 @@ func TestNspawn(t *testing.T) {
 
 	// A unit of the cluster is one of that machine's systemd, and goes elsewhere when
 	// the machine does not come back.
-	s.exec("core-02", "printf '"+strings.ReplaceAll(helloUnit, "\n", `\n`)+"' > /root/hello.service; fleetctl start /root/hello.service")
+	s.exec("core-02", "printf '"+strings.ReplaceAll(helloUnit, "\n", `\n`)+"' > /opt/hello.service; fleetctl start /opt/hello.service")
 	where := func() string {
 		for _, name := range []string{"core-01", "core-02", "core-03"} {
 			if out, code := s.run("lab", "exec", name, "--", "systemctl", "is-active", "hello.service"); code == 0 && out == "active\n" {
@@ -225,10 +225,10 @@ func TestUML(t *testing.T) {
 		t.Errorf("a killed node runs: %+v", st.Machines[2])
 	}
 	s.must("lab", "fault", "heal")
-	s.exec("core-02", "touch /root/mine; sync; systemctl poweroff")
+	s.exec("core-02", "touch /opt/mine; sync; systemctl poweroff")
 	s.until("core-02 is off", func(st *keeper.Status) bool { return st.Machines[1].Power == lab.PowerOff })
 	s.must("lab", "up")
-	s.exec("core-02", "test -e /root/mine")
+	s.exec("core-02", "test -e /opt/mine")
 
 	for _, pid := range s.living() {
 		line, err := os.ReadFile("/proc/" + pid + "/cmdline")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,7 @@ func TestMain(m *testing.M) {
 	if foothold.Become() {
 		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 func open(t *testing.T) *foothold.Foothold {

