@@ -31,13 +31,16 @@ type Way struct {
 	Key string
 }
 
-// places are settings that say where a node is and who founds its cluster. A user
-// who gives one of them gives all.
-var places = []string{
-	"addr", "bind_addr", "peer_addr", "peer_bind_addr", "discovery", "peers",
-	"advertise_client_urls", "listen_client_urls", "initial_advertise_peer_urls", "listen_peer_urls",
-	"initial_cluster", "initial_cluster_token", "initial_cluster_state",
-}
+// places are settings that say where a node is, and founding those that say who
+// founds its cluster. A user who gives one of them gives all of its sort; whoever
+// names a node gives the founders, too, who are known by their names.
+var (
+	places = []string{
+		"addr", "bind_addr", "peer_addr", "peer_bind_addr",
+		"advertise_client_urls", "listen_client_urls", "initial_advertise_peer_urls", "listen_peer_urls",
+	}
+	founding = []string{"discovery", "peers", "initial_cluster", "initial_cluster_token", "initial_cluster_state"}
+)
 
 // New makes a machine's config drive. The error is the user's cloud-config's.
 func New(site *lab.Site, m *lab.Machine, way Way) (Drive, error) {
@@ -92,7 +95,10 @@ func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config, key st
 	plain := *m
 	plain.Flags = nil
 	flags := site.NodeFlags(&plain)
-	users := slices.ContainsFunc(user.Etcd, func(s cloudconfig.Setting) bool { return slices.Contains(places, s.Name) })
+	gives := func(names ...string) bool {
+		return slices.ContainsFunc(user.Etcd, func(s cloudconfig.Setting) bool { return slices.Contains(names, s.Name) })
+	}
+	placed, founded := gives(places...), gives(append([]string{"name"}, founding...)...)
 	etcd, fleet, node := map[string]string{}, map[string]string{}, map[string]string{}
 	for i := 0; i+1 < len(flags); i += 2 {
 		name, value := strings.TrimPrefix(flags[i], "--"), flags[i+1]
@@ -100,7 +106,11 @@ func baseConfig(site *lab.Site, m *lab.Machine, user *cloudconfig.Config, key st
 		case key == "metadata", key == "public_ip":
 			fleet[key] = value
 		case slices.Contains(places, key):
-			if !users {
+			if !placed {
+				etcd[key] = value
+			}
+		case slices.Contains(founding, key):
+			if !founded {
 				etcd[key] = value
 			}
 		case key == "name", key == "data_dir":

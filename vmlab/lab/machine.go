@@ -34,10 +34,14 @@ type Machine struct {
 	// Metadata are KEY=VALUE, each.
 	Metadata []string `json:"metadata,omitempty"`
 	// CloudConfig is the user-data's text.
-	CloudConfig string  `json:"cloudConfig,omitempty"`
-	Ports       []Port  `json:"ports,omitempty"`
-	Shares      []Share `json:"shares,omitempty"`
-	Image       string  `json:"image,omitempty"`
+	CloudConfig string `json:"cloudConfig,omitempty"`
+	// Client and Peer are the ports that its node listens on where the user-data says
+	// so; 0 is the usual one.
+	Client int     `json:"client,omitempty"`
+	Peer   int     `json:"peer,omitempty"`
+	Ports  []Port  `json:"ports,omitempty"`
+	Shares []Share `json:"shares,omitempty"`
+	Image  string  `json:"image,omitempty"`
 	// Flags are given to its node beside those that name and place it.
 	Flags []string `json:"flags,omitempty"`
 }
@@ -58,10 +62,17 @@ type Share struct {
 }
 
 // ClientURL is where the machine's node listens for clients, on the lab's network.
-func (m *Machine) ClientURL() string { return fmt.Sprintf("http://%s:%d", m.Address, ClientPort) }
+func (m *Machine) ClientURL() string { return m.url(m.Client, ClientPort) }
 
 // PeerURL is where it listens for other members.
-func (m *Machine) PeerURL() string { return fmt.Sprintf("http://%s:%d", m.Address, PeerPort) }
+func (m *Machine) PeerURL() string { return m.url(m.Peer, PeerPort) }
+
+func (m *Machine) url(port, usual int) string {
+	if port == 0 {
+		port = usual
+	}
+	return fmt.Sprintf("http://%s:%d", m.Address, port)
+}
 
 // The ports that nodes of labs listen on.
 const (

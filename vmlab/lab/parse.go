@@ -172,7 +172,7 @@ func (s *Spec) MachineList() []Machine {
 		for k, name := range g.names() {
 			m := Machine{
 				Name: name, Role: Role(g.Role), Address: nth(subnet, firstHost+len(list)),
-				CPUs: g.CPUs, Metadata: g.Metadata, Image: g.Image, CloudConfig: g.userData,
+				CPUs: g.CPUs, Metadata: g.Metadata, Image: g.Image, CloudConfig: g.userData, Client: g.client, Peer: g.peer,
 				Flags: slices.Concat(s.Flags, g.Flags),
 			}
 			m.MAC, m.ID = identity(s.Name, name)

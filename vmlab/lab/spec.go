@@ -39,8 +39,10 @@ type Group struct {
 	Image       string   `json:"image,omitempty" doc:"what it boots from, for drivers whose machines have a disk of their own"`
 	Flags       []string `json:"flags,omitempty" doc:"flags of drydock node"`
 
-	// userData is what was read of CloudConfig.
-	userData string
+	// userData is what was read of CloudConfig; client and peer are the ports that it
+	// says, 0 if it doesn't.
+	userData     string
+	client, peer int
 }
 
 // Network is what connects the machines.
