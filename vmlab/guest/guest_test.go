@@ -159,3 +159,22 @@ func TestWrongCloudConfig(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestUsersPorts: a user who says only where etcd listens founds with the others
+// there.
+func TestUsersPorts(t *testing.T) {
+	s := site(t)
+	for i := range s.Machines[:3] {
+		s.Machines[i].CloudConfig = "#cloud-config\ncoreos: {etcd: {addr: \"$private_ipv4:4001\", peer-addr: \"$private_ipv4:7001\"}}\n"
+		s.Machines[i].Client, s.Machines[i].Peer = 4001, 7001
+	}
+	d, err := guest.New(s, &s.Machines[2], guest.Way{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, files := read(t, d)
+	want := "core-01=http://172.17.8.101:7001,core-02=http://172.17.8.102:7001,core-03=http://172.17.8.103:7001"
+	if c := settle(t, files); c.InitialCluster != want || c.Addr != "172.17.8.103:4001" || c.Name != "core-03" {
+		t.Errorf("configuration: %+v", c)
+	}
+}
