@@ -359,12 +359,17 @@ func (m *machine) Access() (lab.Access, error) {
 	return lab.Access{Machine: m.spec.Name, Pid: l.leader, Started: parts.Started(l.leader)}, nil
 }
 
-// Control implements lab.Unit.
+// Control implements lab.Unit. The way leads through the machine: a socket on an
+// overlay is another one than that of the layer below.
 func (m *machine) Control() string {
 	if !m.ground.site.Control {
 		return ""
 	}
-	return filepath.Join(m.dir, upperDir, lab.GuestControl)
+	l, err := m.running()
+	if errors.Is(err, errOff) {
+		return filepath.Join(m.dir, mergedDir, lab.GuestControl) // nobody listens there
+	}
+	return l.path(lab.GuestControl)
 }
 
 // node is the process of the machine's node, 0 if it does not run. Its guard is a
