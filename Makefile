@@ -11,7 +11,8 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
 	./node/host ./node/transport ./node/front ./node/direct ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
-	./node/fleetctl ./node/fleetclient ./bench/fleetload
+	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload \
+	./vmlab/load ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
@@ -19,7 +20,7 @@ SOAK ?= 10m
 BUDGET ?= 30m
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak mutants bench golden install clean demo help
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak lab-vm mutants bench golden install clean demo help
 
 build: ## build bin/drydock
 	$(GO) build -trimpath -o bin/drydock .
@@ -64,6 +65,9 @@ sim: ## run every scenario on SEEDS seeds each (default 200)
 
 soak: ## kill, pause and restart three real processes under load for SOAK (default 10m), and judge what clients saw
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run TestKilledProcesses ./vmlab/procs
+
+lab-vm: ## boot labs of machines with a kernel of their own, as whoever runs it (`drydock lab image build` first, as root)
+	DRYDOCK_LAB_VM=1 $(GO) test -count=1 -timeout 15m -v -run TestUML ./vmlab/cmd
 
 mutants: ## plant bugs in a copy of the tree and see which the simulator finds (BUDGET of CPU, default 30m)
 	$(GO) run ./bench/mutants --budget $(BUDGET)

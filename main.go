@@ -18,6 +18,10 @@ import (
 	"drydock/scenarios/cmd"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/simworld"
+	labcmd "drydock/vmlab/cmd"
+	"drydock/vmlab/foothold"
+	"drydock/vmlab/labworld"
+	"drydock/vmlab/netns"
 )
 
 func main() {
@@ -25,7 +29,16 @@ func main() {
 	if supervisor.Become() || guard.Become() {
 		return
 	}
-	os.Exit(run(ui.OSEnv(), worlds()...))
+	// A lab's place on its own network.
+	if foothold.Become() {
+		return
+	}
+	// A lab's machine.
+	if code, became := netns.Become(); became {
+		os.Exit(code)
+	}
+	env := ui.OSEnv()
+	os.Exit(run(env, worlds(env)...))
 }
 
 // run is the whole program but for the process around it; it returns the exit
@@ -45,6 +58,7 @@ func run(env *ui.Env, worlds ...runner.World) int {
 	root.PersistentFlags().StringVar(&env.Color, "color", env.Color, "auto, always or never")
 	root.AddCommand(cmd.Commands(env, worlds...)...)
 	root.AddCommand(benchcmd.Commands(env, worlds[0])...)
+	root.AddCommand(labcmd.Commands(env)...)
 	root.AddCommand(nodecmd.Node(env))
 	root.AddCommand(nodecmd.Etcdctl(env), nodecmd.Fleetctl(env), nodecmd.Version(env))
 	err := root.ExecuteContext(context.Background())
@@ -55,6 +69,6 @@ func run(env *ui.Env, worlds ...runner.World) int {
 }
 
 // worlds are the places where scenarios can run; the first is the default.
-func worlds() []runner.World {
-	return []runner.World{simworld.New()}
+func worlds(env *ui.Env) []runner.World {
+	return []runner.World{simworld.New(), labworld.New("lab", netns.New(), env.Executable)}
 }

@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,12 @@ func (p *Membership) selectors() []Selector {
 		all = append(all, Selector(name))
 	}
 	return all
+}
+
+// Resolve chooses the nodes and links that a fault strikes now, of these members and
+// by these draws, for who injects a single fault and has no plan.
+func Resolve(p Params, members []Member, rng *rand.Rand) (Fault, error) {
+	return p.resolve(&resolver{members: members, rng: rng})
 }
 
 // SelectorsOf lists every selector in the parameters of a fault.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drydock/node/agent"
+	"drydock/sim/impair"
 )
 
 // boxIndex is what boxes' numbers begin with in the trace, beyond those of members.
@@ -101,7 +102,7 @@ func (n *network) between(b *box, m *machine, up bool) *link {
 			name = "net/" + b.name + "-" + m.name
 			a, z = z, a
 		}
-		l = &link{rng: n.w.src.Stream(name), a: a, z: z}
+		l = &link{Line: impair.Line{Rng: n.w.src.Stream(name)}, a: a, z: z}
 		n.boxes[k] = l
 	}
 	return l
@@ -117,14 +118,15 @@ type boxLink struct {
 func (l *link) carry(n *network, frame []byte, arrived func([]byte)) {
 	n.sent++
 	n.w.trace.add(n.w.now(), traceSend, l.a, l.z, frame)
-	if l.dropped(n.loss) {
+	if l.Lost(&n.usual) {
 		n.lost++
 		n.w.trace.add(n.w.now(), traceLost, l.a, l.z, nil)
 		return
 	}
 	deliver := func(frame []byte) {
-		n.w.queue.At(l.arrival(n), func() {
-			if l.isCut() {
+		at, _ := l.Arrival(n.w.now(), &n.usual)
+		n.w.queue.At(at, func() {
+			if l.Cut() {
 				n.cuts++
 				return
 			}
@@ -133,18 +135,18 @@ func (l *link) carry(n *network, frame []byte, arrived func([]byte)) {
 		})
 	}
 	deliver(frame)
-	if l.drawn(n.dup, func(f *impairment) uint64 { return f.dup }) {
+	if l.Duplicated(&n.usual) {
 		deliver(slices.Clone(frame))
 	}
 }
 
 // message lets something happen at the other end, if the way is not cut.
 func (l *link) message(n *network, fn func()) {
-	if l.isCut() {
+	if l.Cut() {
 		return
 	}
-	n.w.queue.After(n.usual.least+time.Duration(l.rng.Int64N(int64(time.Millisecond))), func() {
-		if !l.isCut() {
+	n.w.queue.After(n.usual.Delay.Least()+time.Duration(l.Rng.Int64N(int64(time.Millisecond))), func() {
+		if !l.Cut() {
 			fn()
 		}
 	})

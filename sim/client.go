@@ -10,6 +10,7 @@ import (
 	"drydock/node/api"
 	"drydock/sim/event"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 )
 
 // ending says how an attempt ended on the wire.
@@ -28,7 +29,7 @@ type client struct {
 	index  int
 	name   string
 	rng    *rand.Rand
-	delay  delaySampler
+	delay  impair.Sampler
 	mind   mind
 	target int // index of the machine it talks to
 
@@ -64,7 +65,7 @@ func newClient(w *World, index int, name string, m mind) (*client, error) {
 	c.rng = w.src.Stream("client/" + c.name)
 	c.target = index % len(w.cfg.Voters)
 	var err error
-	c.delay, err = newSampler(w.cfg.Net)
+	c.delay, err = impair.NewSampler(w.cfg.Net)
 	return c, err
 }
 
@@ -97,7 +98,7 @@ func (c *client) ask() {
 	c.attempt++
 	attempt, m, r := c.attempt, c.endpoint(), c.encode(c.op)
 	c.op.Node = m.name
-	c.w.queue.After(c.delay.sample(c.rng), func() { m.front.request(c, attempt, r) })
+	c.w.queue.After(c.delay.Sample(c.rng), func() { m.front.request(c, attempt, r) })
 }
 
 // endpoint returns the machine to talk to; one that is not of the cluster is
@@ -124,7 +125,7 @@ func (c *client) number() uint64 { return uint64(c.index) }
 
 // reply implements caller.
 func (c *client) reply(attempt uint64, resp *api.Response, how ending) {
-	c.w.queue.After(c.delay.sample(c.rng), func() {
+	c.w.queue.After(c.delay.Sample(c.rng), func() {
 		if resp != nil {
 			c.w.trace.add(c.w.now(), traceResponse, uint64(c.index), uint64(resp.Status), resp.Body)
 		}
@@ -181,7 +182,7 @@ func (c *client) timeout() {
 		return
 	}
 	attempt, m := c.attempt, c.w.byName[c.op.Node]
-	c.w.queue.After(c.delay.sample(c.rng), func() { m.front.cancel(c, attempt) })
+	c.w.queue.After(c.delay.Sample(c.rng), func() { m.front.cancel(c, attempt) })
 	c.attempt++
 	c.finish(history.Unknown, "timed out")
 	c.roam()

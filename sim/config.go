@@ -6,6 +6,7 @@ import (
 	"drydock/chaos"
 	"drydock/node/state"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 	"drydock/sim/tape"
 )
 
@@ -61,14 +62,8 @@ type Knobs struct {
 	ChunkBytes uint64
 }
 
-// Delays describe how long something takes: at least Least, an exponentially
-// distributed time with mean Jitter on top, and with the chance TailChance up
-// to TailMost more.
-type Delays struct {
-	Least, Jitter time.Duration
-	TailChance    float64
-	TailMost      time.Duration
-}
+// Delays describe how long something takes.
+type Delays = impair.Delays
 
 // Load is what clients do.
 type Load struct {

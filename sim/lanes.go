@@ -8,6 +8,7 @@ import (
 	"drydock/node/world"
 	"drydock/sim/disk"
 	"drydock/sim/event"
+	"drydock/sim/impair"
 )
 
 // Times of disk work that isn't a sync.
@@ -29,12 +30,12 @@ type lane struct {
 // diskTimes draws how long work on a machine's disk takes.
 type diskTimes struct {
 	rng   *rand.Rand
-	sync  delaySampler
+	sync  impair.Sampler
 	extra []*time.Duration // faults
 }
 
 func (t *diskTimes) syncTime() time.Duration {
-	d := t.sync.sample(t.rng)
+	d := t.sync.Sample(t.rng)
 	for _, e := range t.extra {
 		d += *e
 	}

@@ -9,6 +9,7 @@ import (
 	"drydock/chaos"
 	"drydock/sim/disk"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 )
 
 // strikeMachine injects the faults of machines, clocks and disks.
@@ -93,28 +94,28 @@ func (n *network) flap(m *machine, p *chaos.Flap) (stop func()) {
 
 // flapLinks cuts and mends links; the stream has the name of whose they are.
 func (n *network) flapLinks(links []*link, name string, p *chaos.Flap) (stop func()) {
-	fault, over := new(impairment), false
+	fault, over := new(impair.Fault), false
 	rng := n.w.src.Stream(name)
 	var turn func()
 	turn = func() {
 		if over {
 			return
 		}
-		fault.cut = !fault.cut
+		fault.Cut = !fault.Cut
 		mean := p.Up
-		if fault.cut {
+		if fault.Cut {
 			mean = p.Down
 		}
 		n.w.queue.After(mean/2+time.Duration(rng.Int64N(int64(max(mean, 1)))), turn)
 	}
 	for _, l := range links {
-		l.impair(fault)
+		l.Impair(fault)
 	}
 	turn()
 	return func() {
 		over = true
 		for _, l := range links {
-			l.repair(fault)
+			l.Repair(fault)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"drydock/node"
 	"drydock/sim/disk"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 )
 
 // target is the world as package chaos strikes it.
@@ -90,19 +91,19 @@ func (t target) strike(f chaos.Fault) (func(), string, error) {
 	case *chaos.Pause:
 		return t.pause(f.Nodes)
 	case *chaos.Partition:
-		return t.impair(f, &impairment{cut: true})
+		return t.impair(f, &impair.Fault{Cut: true})
 	case *chaos.Delay:
-		s, err := newSampler(Delays{Least: p.Latency, Jitter: p.Jitter})
+		s, err := impair.NewSampler(Delays{Least: p.Latency, Jitter: p.Jitter})
 		if err != nil {
 			return nil, "", err
 		}
-		return t.impair(f, &impairment{delay: s})
+		return t.impair(f, &impair.Fault{Delay: s})
 	case *chaos.Loss:
-		return t.impair(f, &impairment{loss: threshold(float64(p.Probability))})
+		return t.impair(f, &impair.Fault{Loss: impair.ChanceOf(float64(p.Probability))})
 	case *chaos.Duplicate:
-		return t.impair(f, &impairment{dup: threshold(float64(p.Probability))})
+		return t.impair(f, &impair.Fault{Duplicate: impair.ChanceOf(float64(p.Probability))})
 	case *chaos.Reorder:
-		return t.impair(f, &impairment{held: threshold(float64(p.Probability)), window: p.Window})
+		return t.impair(f, &impair.Fault{Reorder: impair.ChanceOf(float64(p.Probability)), Window: p.Window})
 	case *chaos.SlowDisk:
 		return t.slowDisk(f.Nodes, p.Latency)
 	case *chaos.Membership:
@@ -213,7 +214,7 @@ func (t target) pause(nodes []string) (func(), string, error) {
 	}, "", nil
 }
 
-func (t target) impair(f chaos.Fault, i *impairment) (func(), string, error) {
+func (t target) impair(f chaos.Fault, i *impair.Fault) (func(), string, error) {
 	if len(f.Links) == 0 {
 		return nil, "", fmt.Errorf("%w: no link is concerned", chaos.ErrNoEffect)
 	}
@@ -221,15 +222,15 @@ func (t target) impair(f chaos.Fault, i *impairment) (func(), string, error) {
 	for _, l := range f.Links {
 		hit = append(hit, t.linkBetween(l))
 	}
-	if l := t.w.leader(); i.cut && l != nil && t.cutOff(f, l) {
+	if l := t.w.leader(); i.Cut && l != nil && t.cutOff(f, l) {
 		t.w.referee.leaderGone(l)
 	}
 	for _, l := range hit {
-		l.impair(i)
+		l.Impair(i)
 	}
 	return func() {
 		for _, l := range hit {
-			l.repair(i)
+			l.Repair(i)
 		}
 	}, "", nil
 }

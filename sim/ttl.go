@@ -6,6 +6,7 @@ import (
 
 	"drydock/sim/dist"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 )
 
 // maxRefreshes is how often a key's time to live is renewed at most.
@@ -84,7 +85,7 @@ func (m *ttlMind) learn(c *client, op *history.Op) {
 		if m.key == "" {
 			m.key = op.Key
 			m.refreshes = 0
-			if hit(c.rng, threshold(m.load.Refresh)) {
+			if impair.ChanceOf(m.load.Refresh).Hit(c.rng) {
 				m.refreshes = 1 + c.rng.IntN(maxRefreshes)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"drydock/node/api"
 	"drydock/sim/event"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 )
 
 // Times of a watcher.
@@ -27,7 +28,7 @@ type watcher struct {
 	index  int
 	name   string
 	rng    *rand.Rand
-	delay  delaySampler
+	delay  impair.Sampler
 	load   *WatchLoad
 	target int
 
@@ -62,7 +63,7 @@ func newWatcher(w *World, index int, name string) (*watcher, error) {
 	a.rng = w.src.Stream("client/" + a.name)
 	a.target = index % len(w.cfg.Voters)
 	var err error
-	a.delay, err = newSampler(w.cfg.Net)
+	a.delay, err = impair.NewSampler(w.cfg.Net)
 	return a, err
 }
 
@@ -118,7 +119,7 @@ func (a *watcher) ask(r *api.Request, patience time.Duration, impatient func()) 
 	a.stalled, a.unread, a.due = false, nil, 0
 	a.w.queue.Cancel(a.timer)
 	a.timer = a.w.queue.After(patience, impatient)
-	a.w.queue.After(a.delay.sample(a.rng), func() { m.front.request(a, attempt, r) })
+	a.w.queue.After(a.delay.Sample(a.rng), func() { m.front.request(a, attempt, r) })
 	return m
 }
 
@@ -179,7 +180,7 @@ func (a *watcher) open(since uint64, resumes int) {
 // leave hangs up.
 func (a *watcher) leave() {
 	attempt, m := a.attempt, a.w.byName[a.session.Node]
-	a.w.queue.After(a.delay.sample(a.rng), func() { m.front.cancel(a, attempt) })
+	a.w.queue.After(a.delay.Sample(a.rng), func() { m.front.cancel(a, attempt) })
 	a.end(history.WatchLeft)
 }
 
@@ -228,7 +229,7 @@ func (a *watcher) arrive(attempt uint64, p arrival) {
 	if attempt != a.attempt {
 		return
 	}
-	a.due = max(a.w.now()+a.delay.sample(a.rng), a.due)
+	a.due = max(a.w.now()+a.delay.Sample(a.rng), a.due)
 	a.w.queue.At(a.due, func() {
 		if attempt != a.attempt {
 			return
@@ -295,7 +296,7 @@ func (a *watcher) headed(resp *api.Response) {
 	}
 	long := a.load.Session/2 + time.Duration(a.rng.Int64N(int64(a.load.Session)))
 	a.timer = a.w.queue.After(long, a.leave)
-	if hit(a.rng, threshold(a.load.Slow)) && a.w.now() < a.w.cfg.HealAt {
+	if impair.ChanceOf(a.load.Slow).Hit(a.rng) && a.w.now() < a.w.cfg.HealAt {
 		a.stall(time.Duration(a.rng.Int64N(int64(stallMost))))
 	}
 }

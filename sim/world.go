@@ -14,6 +14,7 @@ import (
 	"drydock/node/world"
 	"drydock/sim/event"
 	"drydock/sim/history"
+	"drydock/sim/impair"
 	"drydock/sim/stream"
 )
 
@@ -91,7 +92,7 @@ func newWorld(cfg Config) (*World, error) {
 	}
 	w.trace = newTrace(w)
 	w.clusterID = w.src.Stream("cluster").Uint64() | 1
-	disks, err := newSampler(cfg.Disk)
+	disks, err := impair.NewSampler(cfg.Disk)
 	if err != nil {
 		return nil, fmt.Errorf("sim: disk: %w", err)
 	}

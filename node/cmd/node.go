@@ -50,7 +50,7 @@ func Node(env *ui.Env) *cobra.Command {
 	}
 	c.SetFlagErrorFunc(flagError)
 	c.SetUsageFunc(func(c *cobra.Command) error { return usage(c.OutOrStderr(), c, options) })
-	for _, sub := range []*cobra.Command{Inspect(env), Backup(env), Restore(env), Certs(env)} {
+	for _, sub := range []*cobra.Command{Inspect(env), Backup(env), Restore(env), Certs(env), Firstboot(env)} {
 		sub.SetUsageFunc((&cobra.Command{}).UsageFunc())
 		c.AddCommand(sub)
 	}

@@ -55,9 +55,12 @@ type Config struct {
 	FleetSocket string
 
 	LogLevel, LogFormat string
-	DirectHTTP          bool
-	Pprof               bool
-	ConfigFile          string
+	// LabControl is the socket by which a lab moves the node's clocks and spoils its
+	// disk; empty but in labs.
+	LabControl string
+	DirectHTTP bool
+	Pprof      bool
+	ConfigFile string
 
 	// Version is the program's own, for answers and logs.
 	Version string

@@ -23,6 +23,7 @@ import (
 	"drydock/node/fleetapi/serve"
 	"drydock/node/front"
 	"drydock/node/host"
+	"drydock/node/labcontrol"
 	"drydock/node/legacy"
 	"drydock/node/machine/tether"
 	"drydock/node/state"
@@ -38,6 +39,8 @@ type member struct {
 	log      *slog.Logger
 	identity host.Identity
 	disk     *host.Disk
+	lab      *labcontrol.Control // nil but in a lab that asks for it
+	getenv   func(string) string
 	host     *host.Host
 	peers    *transport.Transport
 	front    *front.Server
@@ -80,9 +83,9 @@ func (c *Config) node(id host.Identity) node.Config {
 
 // start brings a member up; held are sockets that are open already. Sockets are opened before the directory is founded: a
 // port that is taken must not leave a half-made member behind.
-func start(ctx context.Context, cfg *Config, log *slog.Logger, held map[string]net.Listener) (m *member, err error) {
+func start(ctx context.Context, cfg *Config, getenv func(string) string, log *slog.Logger, held map[string]net.Listener) (m *member, err error) {
 	m = &member{
-		cfg: cfg, log: log,
+		cfg: cfg, log: log, getenv: getenv,
 		led: make(chan struct{}), removed: make(chan struct{}), failed: make(chan error, 1),
 	}
 	m.ending, m.end = context.WithCancel(context.WithoutCancel(ctx))
@@ -160,10 +163,13 @@ func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 		Config: m.cfg.node(m.identity), Store: checkpoint.Store{}, Peers: m.peers,
 		OnRole: m.roleChanged, OnMembers: m.membersChanged, OnRest: cpus.resting,
 	}
-	m.host, err = host.Start(m.disk, o)
+	if err := m.controlled(&o); err != nil {
+		return err
+	}
+	m.host, err = host.Start(m.files(), o)
 	if errors.Is(err, node.ErrNotFounded) {
 		if err = b.finish(m.identity); err == nil {
-			m.host, err = host.Start(m.disk, o)
+			m.host, err = host.Start(m.files(), o)
 		}
 	}
 	if err != nil {
@@ -398,6 +404,9 @@ func (m *member) close() error {
 		// Why it stopped, if by itself, is told by run.
 		_ = m.host.Stop()
 		cpus.rest()
+	}
+	if m.lab != nil {
+		errs = append(errs, m.lab.Close())
 	}
 	if m.disk != nil {
 		errs = append(errs, m.disk.Close())

@@ -134,7 +134,7 @@ func (p *place) start(t *testing.T, more map[string]string) (*running, error) {
 	held := map[string]net.Listener{p.client.Addr().String(): p.client, p.peer.Addr().String(): p.peer}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	m, err := start(ctx, p.load(t, more), log, held)
+	m, err := start(ctx, p.load(t, more), os.Getenv, log, held)
 	if err != nil {
 		return nil, err
 	}
@@ -385,7 +385,7 @@ func TestDirectoryInUse(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	p := newPlace(t, "one")
 	cfg := p.load(t, nil)
-	_, err := start(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	_, err := start(t.Context(), cfg, os.Getenv, slog.New(slog.DiscardHandler), nil)
 	if !errors.Is(err, ErrListen) || !strings.Contains(err.Error(), "--listen-client-urls") {
 		t.Fatalf("a port that is taken: %v", err)
 	}

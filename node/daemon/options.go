@@ -102,6 +102,7 @@ func Options() []Option {
 		str(groupOperation, "log-format", "FORMAT", "text", "text or json", func(c *Config) *string { return &c.LogFormat }),
 		flag(groupOperation, "http-direct", true, "serve plain requests of /v2/keys by a loop of their own (Linux, without TLS); false leaves all to net/http", func(c *Config) *bool { return &c.DirectHTTP }),
 		flag(groupOperation, "enable-pprof", false, "serve profiles at /debug/pprof/ on the client port", func(c *Config) *bool { return &c.Pprof }),
+		str(groupOperation, "lab-control", "PATH", "", "in a lab only: let it lose unsynced writes and move clocks by the socket at PATH", func(c *Config) *string { return &c.LabControl }),
 		str(groupOperation, "cors", "ORIGIN", "*", "the origin that pages in browsers may come from", func(c *Config) *string { return &c.CORS }),
 		str(groupOperation, "config-file", "FILE", "", "YAML file with any of these options; flags and environment beat it", func(c *Config) *string { return &c.ConfigFile }, "config"),
 

@@ -24,7 +24,7 @@ func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 	if err != nil {
 		return err
 	}
-	m, err := start(ctx, cfg, log, held)
+	m, err := start(ctx, cfg, env.Getenv, log, held)
 	if found, ok := errors.AsType[*fullError](err); ok && cfg.DiscoveryFallback == "proxy" {
 		log.Warn("this node becomes a worker: it serves clients and has no vote", "why", err)
 		return runWorker(ctx, cfg, env, log, files, found)

@@ -39,6 +39,8 @@ type Options struct {
 	// OnRest, if not nil, is called on the same goroutine when the node comes to rest
 	// (true), and before it does what ends that. A node begins and ends awake.
 	OnRest func(bool)
+	// Clocks, if not nil, take the place of the machine's.
+	Clocks Clocks
 
 	_ struct{}
 }
@@ -72,7 +74,7 @@ type Host struct {
 // node has prepared, and begins to turn it.
 func Start(disk world.FS, o Options) (*Host, error) {
 	h := &Host{
-		clock: clock{start: time.Now()}, slack: o.Config.Heartbeat * 9 / 10,
+		clock: clock{start: time.Now(), other: o.Clocks}, slack: o.Config.Heartbeat * 9 / 10,
 		peers: o.Peers, onRole: o.OnRole, onMembers: o.OnMembers, id: o.Config.ID,
 		inner: make(chan input, maxInner), outer: make(chan input, maxOuter), posts: inbox{ready: make(chan struct{}, 1)},
 		stop: make(chan struct{}), done: make(chan struct{}),

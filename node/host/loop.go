@@ -224,7 +224,7 @@ func (l *loop) arm(due time.Duration, prompt bool) {
 	}
 	if l.armed == unarmed || at < l.armed {
 		l.armed = at
-		l.timer.Reset(max(at-now, 0))
+		l.timer.Reset(l.h.clock.real(max(at-now, 0)))
 	}
 }
 

@@ -150,7 +150,7 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 		runner.Header(env, s, w.Name(), fmt.Sprintf("seed %d", seed))
 	}
 	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash, Tape: o.records()})
-	if o.records() && r.Verdict == checker.Violated {
+	if o.records() && r.Verdict == checker.Violated && runner.Repeats(w) {
 		keepOne(env, o, s, r)
 	}
 	wrote := o.out.one(limited, env, w, s, r, o.quiet)

@@ -76,6 +76,9 @@ func newEvidence(spec Spec, res *Result) *evidence {
 func (e *evidence) findings() []Finding {
 	out := e.broken()
 	for _, x := range e.spec.Scenario.Expect {
+		if e.Unseen[x.Kind] != "" {
+			continue
+		}
 		out = append(out, e.expect(x))
 	}
 	if len(e.Rotten)+len(e.Noticed) > 0 && !expects(e.spec.Scenario, scenario.ExpectRot) {
@@ -83,6 +86,16 @@ func (e *evidence) findings() []Finding {
 		out = append(out, e.expect(scenario.Expectation{Kind: scenario.ExpectRot, Text: scenario.ExpectRot}))
 	}
 	return append(e.stopped(out), e.telling()...)
+}
+
+// unjudged names the expectations that are left out, each with the reason.
+func (e *evidence) unjudged() (list []string) {
+	for _, x := range e.spec.Scenario.Expect {
+		if why := e.Unseen[x.Kind]; why != "" {
+			list = append(list, fmt.Sprintf("%s: %s", x.Text, why))
+		}
+	}
+	return list
 }
 
 func expects(s *scenario.Scenario, kind string) bool {

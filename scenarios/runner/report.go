@@ -25,6 +25,9 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 	// Findings are the expectations with what was measured.
 	Findings []Finding `json:"expect,omitempty"`
+	// Unjudged are the expectations of which the world has no evidence, each with the
+	// reason.
+	Unjudged []string `json:"unjudged,omitempty"`
 	// Operations counts what clients asked, Acknowledged what was answered.
 	Operations   int `json:"operations"`
 	Acknowledged int `json:"acknowledged"`
@@ -76,8 +79,16 @@ func (r *Report) Worst() *Finding {
 func blank(w World, spec Spec) *Report {
 	return &Report{
 		Scenario: spec.Scenario.Name, File: spec.Scenario.File, World: w.Name(), Seed: spec.Seed,
-		Verdict: checker.Unknown, Replay: fmt.Sprintf("drydock run --seed %d %s", spec.Seed, spec.Scenario.File),
+		Verdict: checker.Unknown, Replay: fmt.Sprintf("drydock run %s--seed %d %s", inWorld(w), spec.Seed, spec.Scenario.File),
 	}
+}
+
+// inWorld is the flag that names a world which is not the first.
+func inWorld(w World) string {
+	if w.Name() == "sim" {
+		return ""
+	}
+	return "--world " + w.Name() + " "
 }
 
 // Run runs a scenario once, in this process, and judges it. A panic of the
@@ -107,6 +118,7 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 	e := newEvidence(spec, res)
 	r.Findings = e.findings()
 	r.Verdict = overall(r.Findings)
+	r.Unjudged = e.unjudged()
 	r.Operations = len(res.Ops)
 	r.Faults, r.Simulated, r.Trace, r.Nodes = res.Outcomes, res.Simulated, res.Trace, res.Nodes
 	r.Acknowledged, r.ops, r.result = e.acked, e.all, res

@@ -28,6 +28,9 @@ func (r *Report) Text(env *ui.Env) {
 	}
 	fmt.Fprintln(env.Stdout)
 	r.findings(env)
+	for _, text := range r.Unjudged {
+		fmt.Fprintf(env.Stdout, "  not judged  %s\n", text)
+	}
 	r.idle(env)
 	r.Evidence(env)
 	fmt.Fprintln(env.Stdout)
@@ -145,6 +148,8 @@ func (r *Report) verdict(env *ui.Env) {
 	}
 	if r.Failed() {
 		fmt.Fprintf(env.Stdout, "%s   the world %s failed: %s\n", env.Paint(word, style, ui.Bold), r.World, r.Error)
+	} else if r.Trace == "" {
+		fmt.Fprintf(env.Stdout, "%s   %s, all of it in %s\n", env.Paint(word, style, ui.Bold), seconds1(r.Simulated), seconds(r.Took))
 	} else {
 		fmt.Fprintf(env.Stdout, "%s   %s simulated in %s%s   trace %s\n", env.Paint(word, style, ui.Bold),
 			seconds1(r.Simulated), seconds(r.Took), factor(r.Simulated, r.Took), short(r.Trace))

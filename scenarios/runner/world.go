@@ -21,6 +21,16 @@ type World interface {
 	Run(ctx context.Context, spec Spec) (*Result, error)
 }
 
+// Unrepeatable is implemented by worlds in which a seed does not decide the run: a
+// failure there is not recorded, since running it again is another run.
+type Unrepeatable interface{ Unrepeatable() }
+
+// Repeats says whether the same seed is the same run in a world.
+func Repeats(w World) bool {
+	_, not := w.(Unrepeatable)
+	return !not
+}
+
 // Spec says what to run.
 type Spec struct {
 	Scenario *scenario.Scenario
@@ -122,6 +132,9 @@ type Result struct {
 	history.Observed
 	// Recording is for people to look at; a world may leave it empty.
 	Recording history.Recording
+	// Unseen says, by kind, of which expectations the world has no evidence, and why;
+	// they are left out of the verdict, and named.
+	Unseen map[string]string
 	// Broken, if not empty, says which invariant of a node failed (a panic in
 	// a node's step, a node that stopped itself), the first one first.
 	Broken []string

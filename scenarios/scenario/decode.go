@@ -27,6 +27,7 @@ const (
 // everything that is wrong.
 type decoder struct {
 	file     string
+	what     string // what errors call the file
 	problems []ui.Problem
 	// at holds the value node of every key that was given, by path.
 	at map[string]*yaml.Node

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +17,9 @@ import (
 
 // MaxFileBytes is the largest scenario file that is read.
 const MaxFileBytes = 1 << 20
+
+// scenarioFile is what errors call a scenario file.
+const scenarioFile = "scenario file"
 
 // Errors is everything that is wrong with one file.
 type Errors struct {
@@ -43,31 +45,14 @@ func (e *Errors) Error() string {
 
 // Parse reads a scenario; file is its name in errors. The error is an *Errors.
 func Parse(file string, text []byte) (*Scenario, error) {
-	d := &decoder{file: file, at: map[string]*yaml.Node{}}
 	s := &Scenario{File: file, Text: text}
-	if len(text) > MaxFileBytes {
-		d.fail(nil, "", "is %d bytes long, at most %d are read", len(text), MaxFileBytes)
-		return nil, &Errors{Text: nil, Problems: d.problems}
+	doc := Read(file, scenarioFile, text, s)
+	if doc.root {
+		doc.d.complete(s)
+		doc.d.relations(s)
 	}
-	var doc yaml.Node
-	if err := yaml.Load(text, &doc); err != nil {
-		d.syntax(err)
-		return nil, &Errors{Text: text, Problems: d.problems}
-	}
-	root := &doc
-	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
-		root = root.Content[0]
-	}
-	v := reflect.ValueOf(s).Elem()
-	applyDefaults(v)
-	d.decode(root, v, field{name: "scenario file"}, "")
-	d.complete(s)
-	d.relations(s)
-	if len(d.problems) > 0 {
-		slices.SortStableFunc(d.problems, func(a, b ui.Problem) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-		})
-		return nil, &Errors{Text: text, Problems: d.problems}
+	if err := doc.Err(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -82,7 +67,9 @@ func (d *decoder) syntax(err error) {
 		switch {
 		case strings.Contains(p.What, "no documents"):
 			p.What = "the file is empty"
-			p.Hint = "`drydock scenario new NAME` writes a starter file"
+			if d.what == scenarioFile {
+				p.Hint = "`drydock scenario new NAME` writes a starter file"
+			}
 		case strings.Contains(p.What, "mapping values are not allowed"):
 			p.Hint = "is the line indented as the one above it?"
 		case strings.Contains(p.What, "cannot start any token"):

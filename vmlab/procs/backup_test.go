@@ -84,3 +84,11 @@ func TestABackupOfAMemberRunsAsANewCluster(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// answer is what these tests read of a body.
+type answer struct {
+	Node *struct {
+		Value    *string `json:"value"`
+		Modified uint64  `json:"modifiedIndex"`
+	} `json:"node"`
+}

@@ -27,8 +27,8 @@
 //     said so.
 //
 // Files: process.go (one process; process_linux.go and process_other.go what
-// systems differ in), cluster.go (several, and what they listen on), record.go,
-// client.go and watcher.go (the load), nemesis.go (the kills), units.go (units that
-// keep diaries of when they ran), disks.go (what the
-// logs hold), run.go and report.go (a run and its verdict).
+// systems differ in), cluster.go (several, and what they listen on), nemesis.go
+// (the kills), units.go (units that keep diaries of when they ran), run.go and
+// report.go (a run and its verdict). Clients are package load's, and what logs
+// hold is read by package evidence.
 package procs

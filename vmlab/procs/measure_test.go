@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"drydock/vmlab/load"
 )
 
 // running is a cluster that is up.
@@ -33,7 +35,7 @@ func running(t testing.TB, flags ...string) *Cluster {
 
 // put writes a key through a member.
 func put(ctx context.Context, hc *http.Client, c *Cluster, i int, key, value string) error {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := context.WithTimeout(ctx, load.OpTimeout)
 	defer cancel()
 	body := strings.NewReader(url.Values{"value": {value}}.Encode())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.URL(i)+"/v2/keys/"+key, body)

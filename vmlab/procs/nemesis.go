@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"drydock/vmlab/evidence"
+	"drydock/vmlab/load"
 )
 
 // strike is a fault that was carried out.
@@ -17,8 +20,8 @@ type strike struct {
 // nemesis strikes processes, one fault after the other.
 type nemesis struct {
 	c     *Cluster
-	rec   *recorder
-	disks *disks
+	rec   *load.Recorder
+	disks *evidence.Disks
 	rng   *rand.Rand
 
 	strikes []strike
@@ -44,8 +47,8 @@ var faults = []struct {
 	{killOne, 5}, {killLeader, 6}, {killMost, 2}, {killAll, 3}, {pauseOne, 3}, {pauseLead, 4}, {stopOne, 2},
 }
 
-func newNemesis(c *Cluster, rec *recorder, d *disks, seed uint64) *nemesis {
-	return &nemesis{c: c, rec: rec, disks: d, rng: rand.New(rand.NewPCG(seed, hash("nemesis"))), kinds: map[string]int{}}
+func newNemesis(c *Cluster, rec *load.Recorder, d *evidence.Disks, seed uint64) *nemesis {
+	return &nemesis{c: c, rec: rec, disks: d, rng: rand.New(rand.NewPCG(seed, load.Hash("nemesis"))), kinds: map[string]int{}}
 }
 
 // run strikes until the context ends, then heals: everything runs again. Some
@@ -126,7 +129,7 @@ func (n *nemesis) strike(ctx context.Context, kind string) error {
 }
 
 func (n *nemesis) note(format string, args ...any) {
-	n.strikes = append(n.strikes, strike{at: time.Duration(n.rec.now()), text: fmt.Sprintf(format, args...)})
+	n.strikes = append(n.strikes, strike{at: time.Duration(n.rec.Now()), text: fmt.Sprintf(format, args...)})
 }
 
 // raise starts what does not run, in an order that the seed decides. Its log is
@@ -137,8 +140,8 @@ func (n *nemesis) raise() error {
 		if up, _ := n.c.Running(i); up {
 			continue
 		}
-		n.rec.restarted(n.c.Name(i))
-		errs = append(errs, n.disks.read(i), n.c.Start(i))
+		n.rec.Restarted(n.c.Name(i))
+		errs = append(errs, n.disks.Read(i), n.c.Start(i))
 	}
 	return errors.Join(errs...)
 }

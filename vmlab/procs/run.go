@@ -17,6 +17,8 @@ import (
 	"drydock/scenarios/checker/keyspace"
 	"drydock/scenarios/checker/linear"
 	"drydock/sim/history"
+	"drydock/vmlab/evidence"
+	"drydock/vmlab/load"
 )
 
 // RunOptions say what a run does.
@@ -74,7 +76,7 @@ func Run(ctx context.Context, o RunOptions) (*Result, error) {
 		return nil, err
 	}
 	defer c.Close()
-	r := &run{o: o, c: c, rec: &recorder{began: time.Now()}, disks: newDisks(c)}
+	r := &run{o: o, c: c, rec: load.NewRecorder(time.Now(), nil), disks: newDisks(c)}
 	if err := c.StartAll(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +84,15 @@ func Run(ctx context.Context, o RunOptions) (*Result, error) {
 		return nil, err
 	}
 	return r.judge()
+}
+
+// newDisks reads a cluster's logs.
+func newDisks(c *Cluster) *evidence.Disks {
+	var names, dirs []string
+	for i := range c.Size() {
+		names, dirs = append(names, c.Name(i)), append(dirs, c.DataDir(i))
+	}
+	return evidence.New(names, dirs)
 }
 
 func setDefaults(o *RunOptions) {
@@ -102,8 +113,8 @@ func def[T comparable](field *T, value T) {
 type run struct {
 	o       RunOptions
 	c       *Cluster
-	rec     *recorder
-	disks   *disks
+	rec     *load.Recorder
+	disks   *evidence.Disks
 	nemesis *nemesis
 	problem []string
 	stalled time.Duration
@@ -121,15 +132,15 @@ func (r *run) heed(ctx context.Context) {
 func (r *run) load(ctx context.Context) error {
 	clients, calm := context.WithCancel(ctx)
 	defer calm()
-	var load sync.WaitGroup
-	load.Go(func() { r.heed(clients) })
+	var group sync.WaitGroup
+	group.Go(func() { r.heed(clients) })
 	for i := range r.o.Clients {
-		cl := newClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, r.o.Seed, r.o.Think)
-		load.Go(func() { cl.run(clients) })
+		cl := load.NewClient(fmt.Sprintf("c%d", i+1), r.c, r.rec, load.Options{Seed: r.o.Seed, Think: r.o.Think})
+		group.Go(func() { cl.Run(clients) })
 	}
 	for i := range r.o.Watchers {
-		w := newWatcher(fmt.Sprintf("w%d", i+1), r.c, r.rec, r.o.Seed)
-		load.Go(func() { w.run(clients) })
+		w := load.NewWatcher(fmt.Sprintf("w%d", i+1), r.c, r.rec, load.Options{Seed: r.o.Seed})
+		group.Go(func() { w.Run(clients) })
 	}
 	r.nemesis = newNemesis(r.c, r.rec, r.disks, r.o.Seed)
 	struck, over := context.WithTimeout(ctx, r.o.For)
@@ -139,7 +150,7 @@ func (r *run) load(ctx context.Context) error {
 		err = r.settle(ctx)
 	}
 	calm()
-	load.Wait()
+	group.Wait()
 	if err != nil {
 		return err
 	}
@@ -148,7 +159,7 @@ func (r *run) load(ctx context.Context) error {
 		if err := r.c.Stop(i); err != nil {
 			r.problem = append(r.problem, err.Error())
 		}
-		if err := r.disks.read(i); err != nil {
+		if err := r.disks.Read(i); err != nil {
 			return err
 		}
 	}
@@ -172,72 +183,56 @@ func (r *run) epilogue(ctx context.Context) {
 	defer cancel()
 	for round := range 2 {
 		for i := range r.c.Size() {
-			cl := newClient(fmt.Sprintf("end%d-%s", round+1, r.c.Name(i)), r.c, r.rec, r.o.Seed, 0)
+			cl := load.NewClient(fmt.Sprintf("end%d-%s", round+1, r.c.Name(i)), r.c, r.rec, load.Options{Seed: r.o.Seed})
 			for _, kind := range []history.Kind{history.Put, history.Get} {
-				if op := cl.insist(ctx, i, kind); op.Status != history.OK {
+				if op := cl.Insist(ctx, i, kind); op.Status != history.OK {
 					r.problem = append(r.problem, fmt.Sprintf("healed, %s answers no %s within %v: %s, %s",
 						r.c.Name(i), kind, healTime, op.Status, op.Error))
 				}
 			}
-			cl.http.CloseIdleConnections()
-		}
-	}
-}
-
-// insist asks a member, again and again if need be, until there is an answer or
-// the context ends.
-func (c *client) insist(ctx context.Context, member int, kind history.Kind) *history.Op {
-	for {
-		op := &history.Op{Kind: kind, Key: "/end"}
-		if kind == history.Put {
-			op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
-		}
-		c.target = member
-		c.do(context.WithoutCancel(ctx), op)
-		if op.Status == history.OK || pause(ctx, retryEvery) != nil {
-			return op
+			cl.Close()
 		}
 	}
 }
 
 // judge compares what was seen with what the disks hold.
 func (r *run) judge() (*Result, error) {
-	end := time.Duration(r.rec.now())
-	found, err := r.disks.evidence()
+	end := time.Duration(r.rec.Now())
+	found, err := r.disks.Found()
 	if err != nil {
 		return nil, err
 	}
-	ops := history.Settle(r.rec.operations(), found.truth)
+	ops := history.Settle(r.rec.Operations(), found.Truth)
 	out := &Result{Seed: r.o.Seed, Took: end, Kinds: r.nemesis.kinds, Problems: r.problem, Stalled: r.stalled}
 	out.SilentFrom, out.Silence = silence(ops)
 	for _, s := range r.nemesis.strikes {
 		out.Strikes = append(out.Strikes, fmt.Sprintf("%9.3fs  %s", s.at.Seconds(), s.text))
 	}
 	count(out, ops)
-	for _, text := range r.rec.nonsense {
+	for _, text := range r.rec.Nonsense() {
 		out.Problems = append(out.Problems, "an answer that makes no sense: "+text)
 	}
-	if n := len(found.missing); n > 0 {
-		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.missing[0]))
+	if n := len(found.Missing); n > 0 {
+		out.Problems = append(out.Problems, fmt.Sprintf("%d committed entries are on no disk, the first at index %d", n, found.Missing[0]))
 	}
 	if err := r.inspect(out, found); err != nil {
 		return nil, err
 	}
-	replay := keyspace.NewReplay(found.truth)
+	replay := keyspace.NewReplay(found.Truth)
 	out.Verdicts = []checker.Verdict{
 		linear.Check(ops, linear.Options{Model: linear.KV}),
-		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.restarts}),
-		cluster.CheckAcked(ops, found.truth),
-		cluster.CheckLogs(found.entries),
+		linear.Stale(ops, linear.StaleOptions{Monotone: true, Restarts: r.rec.Restarts()}),
+		cluster.CheckAcked(ops, found.Truth),
+		cluster.CheckLogs(found.Entries),
 		keyspace.CheckIndexes(ops),
-		keyspace.CheckWatches(replay, r.rec.sessions(), keyspace.WatchOptions{}),
+		keyspace.CheckWatches(replay, r.rec.Sessions(), keyspace.WatchOptions{}),
 	}
 	return out, r.keep(out, ops)
 }
 
 // inspect verifies the members' directories, and that states at the same entry
 // are the same, and where the disks say that they should be.
-func (r *run) inspect(out *Result, found *evidence) error {
+func (r *run) inspect(out *Result, found *evidence.Found) error {
 	digests := map[uint64]string{}
 	for i := range r.c.Size() {
 		report, err := archive.Inspect(r.c.DataDir(i))
@@ -253,8 +248,8 @@ func (r *run) inspect(out *Result, found *evidence) error {
 			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s has the digest %s and another member %s", s.Index, name, s.Digest, other))
 		}
 		digests[s.Index] = s.Digest
-		if s.Index == found.commit && s.Revision != found.revision {
-			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s is at revision %d, by the disks it is %d", s.Index, name, s.Revision, found.revision))
+		if s.Index == found.Commit && s.Revision != found.Revision {
+			out.Problems = append(out.Problems, fmt.Sprintf("at entry %d, %s is at revision %d, by the disks it is %d", s.Index, name, s.Revision, found.Revision))
 		}
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 	"drydock/node/machine/guard"
 	"drydock/node/runtime/lease"
 	"drydock/node/runtime/supervisor"
+
+	"drydock/vmlab/load"
 )
 
 // endAll ends what is left of the units of machines below a directory when their nodes
@@ -54,7 +56,7 @@ func (c *Cluster) Put(ctx context.Context, i int, name string, options ...UnitOp
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	ctx, cancel := context.WithTimeout(ctx, load.OpTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.URL(i)+"/fleet/v1/units/"+name, bytes.NewReader(body))
 	if err != nil {

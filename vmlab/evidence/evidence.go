@@ -1,4 +1,7 @@
-package procs
+// Package evidence reads what stopped members' logs hold: what is committed there
+// has happened, whatever any process said. It is what runs on real processes are
+// judged by.
+package evidence
 
 import (
 	"crypto/sha256"
@@ -16,11 +19,11 @@ import (
 	"drydock/sim/history"
 )
 
-// disks read the members' logs: what they hold is what has happened, whatever
-// any process said.
-type disks struct {
-	c    *Cluster
-	logs []diskLog
+// Disks read the members' logs. Read is to be called whenever a member is down, since
+// a log lets go of what is old; what was read stays known.
+type Disks struct {
+	names, dirs []string
+	logs        []diskLog
 }
 
 // diskLog is what a member's log has shown. Released segments stay known.
@@ -33,11 +36,14 @@ type diskLog struct {
 	kept []wal.Entry
 }
 
-func newDisks(c *Cluster) *disks { return &disks{c: c, logs: make([]diskLog, c.Size())} }
+// New returns a reader of the data directories of members that have these names.
+func New(names, dirs []string) *Disks {
+	return &Disks{names: names, dirs: dirs, logs: make([]diskLog, len(names))}
+}
 
-// read takes in what a stopped member's log has gained since the last time.
-func (d *disks) read(i int) error {
-	disk, err := host.OpenDisk(d.c.DataDir(i))
+// Read takes in what a stopped member's log has gained since the last time.
+func (d *Disks) Read(i int) error {
+	disk, err := host.OpenDisk(d.dirs[i])
 	if err != nil {
 		return err
 	}
@@ -52,7 +58,7 @@ func (d *disks) read(i int) error {
 	}
 	l.pos = pos
 	if err = errors.Join(err, disk.Close()); err != nil {
-		return fmt.Errorf("log of %s: %w", d.c.Name(i), err)
+		return fmt.Errorf("log of %s: %w", d.names[i], err)
 	}
 	return nil
 }
@@ -99,24 +105,26 @@ func (l *diskLog) committed() []wal.Entry {
 	return append(l.kept[:len(l.kept):len(l.kept)], l.entries[:n]...)
 }
 
-// evidence is what the disks hold together.
-type evidence struct {
-	truth   []history.Committed
-	entries []history.Entry
-	// missing are entries that were committed and are on no disk.
-	missing []uint64
-	// commit is the last entry that some disk says is committed, revision the
-	// count of commands to there.
-	commit, revision uint64
+// Found is what the disks hold together.
+type Found struct {
+	// Truth are the commands that are committed, in order; Entries those that each
+	// member's log shows as committed.
+	Truth   []history.Committed
+	Entries []history.Entry
+	// Missing are entries that were committed and are on no disk.
+	Missing []uint64
+	// Commit is the last entry that some disk says is committed, Revision the count of
+	// commands to there.
+	Commit, Revision uint64
 }
 
-// evidence puts the logs together. The members must have stopped and been read.
-func (d *disks) evidence() (*evidence, error) {
-	out := &evidence{}
+// Found puts the logs together. The members must have stopped and been read.
+func (d *Disks) Found() (*Found, error) {
+	out := &Found{}
 	byIndex := map[uint64]*wal.Entry{}
 	for i := range d.logs {
 		l := &d.logs[i]
-		out.commit = max(out.commit, l.commit)
+		out.Commit = max(out.Commit, l.commit)
 		list := l.committed()
 		for j := range list {
 			e := &list[j]
@@ -124,23 +132,23 @@ func (d *disks) evidence() (*evidence, error) {
 				byIndex[e.Index] = e
 			}
 			sum := sha256.Sum256(append([]byte{e.Type}, e.Data...))
-			out.entries = append(out.entries, history.Entry{
-				Node: d.c.Name(i), Index: e.Index, Term: e.Term, Hash: hex.EncodeToString(sum[:8]),
+			out.Entries = append(out.Entries, history.Entry{
+				Node: d.names[i], Index: e.Index, Term: e.Term, Hash: hex.EncodeToString(sum[:8]),
 			})
 		}
 	}
 	t := truth{revision: 1, origins: map[world.MemberID]*origin{}}
-	for index := uint64(2); index <= out.commit; index++ {
+	for index := uint64(2); index <= out.Commit; index++ {
 		e := byIndex[index]
 		if e == nil {
-			out.missing = append(out.missing, index)
+			out.Missing = append(out.Missing, index)
 			continue
 		}
 		if err := t.entry(e); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", index, err)
 		}
 	}
-	out.truth, out.revision = t.list, t.revision
+	out.Truth, out.Revision = t.list, t.revision
 	return out, nil
 }
 

@@ -1,4 +1,4 @@
-package procs
+package load
 
 import (
 	"fmt"
@@ -17,27 +17,32 @@ import (
 	"drydock/sim/history"
 )
 
+// members is a cluster of URLs, named n1, n2, ….
+type members []string
+
+func (m members) Size() int         { return len(m) }
+func (m members) Name(i int) string { return fmt.Sprintf("n%d", i+1) }
+func (m members) URL(i int) string  { return m[i] }
+
 // serving is a cluster of handlers in the place of processes.
-func serving(t *testing.T, handlers ...http.HandlerFunc) *Cluster {
+func serving(t *testing.T, handlers ...http.HandlerFunc) members {
 	t.Helper()
-	c := &Cluster{http: http.DefaultClient}
-	for i, h := range handlers {
-		m := &member{name: fmt.Sprintf("n%d", i+1)}
-		if h == nil { // nobody listens
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.url = "http://" + l.Addr().String()
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
-		} else {
+	var c members
+	for _, h := range handlers {
+		if h != nil {
 			s := httptest.NewServer(h)
 			t.Cleanup(s.Close)
-			m.url = s.URL
+			c = append(c, s.URL)
+			continue
 		}
-		c.members = append(c.members, m)
+		l, err := net.Listen("tcp", "127.0.0.1:0") // nobody listens
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = append(c, "http://"+l.Addr().String())
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
@@ -85,8 +90,8 @@ func TestHowAnOperationEnds(t *testing.T) {
 		{"an error that nobody asked for", reply(400, `{"errorCode":209}`, revision, index), true, "209", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			rec := &recorder{began: time.Now()}
-			cl := newClient("c1", serving(t, tc.member), rec, 1, 0)
+			rec := NewRecorder(time.Now(), nil)
+			cl := NewClient("c1", serving(t, tc.member), rec, Options{Seed: 1})
 			defer cl.http.CloseIdleConnections()
 			op := &history.Op{Kind: history.Put, Key: "/k", Value: "v", Token: "c1-1"}
 			done, err := cl.attempt(t.Context(), op)
@@ -107,11 +112,11 @@ func TestHowAnOperationEnds(t *testing.T) {
 func TestARefusedOperationIsAskedElsewhere(t *testing.T) {
 	no := reply(500, "no leader", api.HeaderOutcome+": refused")
 	yes := reply(200, `{"action":"set","node":{"key":"/k","value":"v","modifiedIndex":7,"createdIndex":6}}`, api.HeaderRevision+": 9", "X-Etcd-Index: 7")
-	rec := &recorder{began: time.Now()}
-	cl := newClient("c1", serving(t, no, nil, yes), rec, 1, 0)
+	rec := NewRecorder(time.Now(), nil)
+	cl := NewClient("c1", serving(t, no, nil, yes), rec, Options{Seed: 1})
 	defer cl.http.CloseIdleConnections()
 	op := &history.Op{Kind: history.Put, Key: "/k", Value: "v"}
-	cl.do(t.Context(), op)
+	cl.Do(t.Context(), op)
 	if op.Status != history.OK || op.Node != "n3" || op.ID != 1 || op.Token != "c1-1" || op.Return < op.Call {
 		t.Errorf("%+v", op)
 	}
@@ -163,10 +168,10 @@ func TestALyingStoreIsFoundOut(t *testing.T) {
 		"forgetful": {func(write int) bool { return write == 30 }, checker.Violated},
 	} {
 		s := &store{files: map[string]string{}, modified: map[string]int{}, forgets: tc.forgets}
-		c, rec := serving(t, s.serve), &recorder{began: time.Now()}
+		c, rec := serving(t, s.serve), NewRecorder(time.Now(), nil)
 		var group sync.WaitGroup
 		for i := range 3 {
-			cl := newClient(fmt.Sprintf("c%d", i+1), c, rec, 7, 0)
+			cl := NewClient(fmt.Sprintf("c%d", i+1), c, rec, Options{Seed: 7})
 			group.Go(func() {
 				defer cl.http.CloseIdleConnections()
 				for n := range 60 {
@@ -174,12 +179,12 @@ func TestALyingStoreIsFoundOut(t *testing.T) {
 					if n%3 == 0 {
 						op.Kind, op.Value = history.Put, fmt.Sprintf("%s.%d", cl.name, n)
 					}
-					cl.do(t.Context(), op)
+					cl.Do(t.Context(), op)
 				}
 			})
 		}
 		group.Wait()
-		ops := rec.operations()
+		ops := rec.Operations()
 		for i := range ops {
 			if ops[i].Status != history.OK || ops[i].ID != i+1 {
 				t.Fatalf("%s: %+v", name, ops[i])
@@ -212,8 +217,8 @@ func TestHowAWatchEnds(t *testing.T) {
 		{"no node", reply(200, `{"action":"set"}`, index), true, history.WatchCut, 0, 0, true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			rec := &recorder{began: time.Now()}
-			w := newWatcher("w1", serving(t, tc.member), rec, 1)
+			rec := NewRecorder(time.Now(), nil)
+			w := NewWatcher("w1", serving(t, tc.member), rec, Options{Seed: 1})
 			defer w.http.CloseIdleConnections()
 			w.path, w.stream = "/k", tc.stream
 			s := w.session(t.Context(), 5, 0)

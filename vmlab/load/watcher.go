@@ -1,4 +1,4 @@
-package procs
+package load
 
 import (
 	"context"
@@ -23,12 +23,13 @@ const (
 	watchBack    = 40                    // events that a start in the past goes back, at most
 )
 
-// watcher is one client that watches, and goes on after the last event that it
+// Watcher is one client that watches, and goes on after the last event that it
 // has seen.
-type watcher struct {
+type Watcher struct {
 	name   string
-	c      *Cluster
-	rec    *recorder
+	c      Cluster
+	rec    *Recorder
+	keys   int
 	rng    *rand.Rand
 	http   *http.Client
 	target int
@@ -37,16 +38,21 @@ type watcher struct {
 	recursive, stream bool
 }
 
-func newWatcher(name string, c *Cluster, rec *recorder, seed uint64) *watcher {
-	w := &watcher{name: name, c: c, rec: rec}
-	w.rng = rand.New(rand.NewPCG(seed, hash(name)))
+// NewWatcher returns a watcher that watches nothing yet. Of the options, Seed, Keys
+// and Dial count.
+func NewWatcher(name string, c Cluster, rec *Recorder, o Options) *Watcher {
+	if o.Keys == 0 {
+		o.Keys = defaultKeys
+	}
+	w := &Watcher{name: name, c: c, rec: rec, keys: o.Keys}
+	w.rng = rand.New(rand.NewPCG(o.Seed, Hash(name)))
 	w.target = w.rng.IntN(c.Size())
-	w.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: watchWait}}
+	w.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: watchWait, DialContext: o.Dial}}
 	return w
 }
 
-// run watches until the context ends.
-func (w *watcher) run(ctx context.Context) {
+// Run watches until the context ends.
+func (w *Watcher) Run(ctx context.Context) {
 	defer w.http.CloseIdleConnections()
 	since, resumes, fresh := uint64(0), 0, true
 	for ctx.Err() == nil {
@@ -71,15 +77,15 @@ func (w *watcher) run(ctx context.Context) {
 }
 
 // begin chooses what to watch and from which index on; 0 is from now on.
-func (w *watcher) begin(ctx context.Context) uint64 {
+func (w *Watcher) begin(ctx context.Context) uint64 {
 	w.stream = w.rng.IntN(3) > 0
 	switch draw := w.rng.IntN(4); draw {
 	case 0:
 		w.path, w.recursive = "/", true
 	case 1:
-		w.path, w.recursive = fmt.Sprintf("/q%d", w.rng.IntN(queueCount)), true
+		w.path, w.recursive = fmt.Sprintf("/q%d", w.rng.IntN(max(1, w.keys/3))), true
 	default:
-		w.path, w.recursive = fmt.Sprintf("/k%d", w.rng.IntN(keyCount)), draw == 2
+		w.path, w.recursive = fmt.Sprintf("/k%d", w.rng.IntN(w.keys)), draw == 2
 	}
 	start := w.rng.IntN(3)
 	if start == 0 {
@@ -97,7 +103,7 @@ func (w *watcher) begin(ctx context.Context) uint64 {
 }
 
 // index reads the store's index.
-func (w *watcher) index(ctx context.Context) (uint64, error) {
+func (w *Watcher) index(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchWait)
 	defer cancel()
 	resp, err := w.ask(ctx, "")
@@ -111,7 +117,7 @@ func (w *watcher) index(ctx context.Context) (uint64, error) {
 	return strconv.ParseUint(resp.Header.Get("X-Etcd-Index"), 10, 64)
 }
 
-func (w *watcher) ask(ctx context.Context, query string) (*http.Response, error) {
+func (w *Watcher) ask(ctx context.Context, query string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.c.URL(w.target)+"/v2/keys"+w.path+query, nil)
 	if err != nil {
 		return nil, err
@@ -120,7 +126,7 @@ func (w *watcher) ask(ctx context.Context, query string) (*http.Response, error)
 }
 
 // session is one request that watches, and all that came of it.
-func (w *watcher) session(ctx context.Context, since uint64, resumes int) *history.Watch {
+func (w *Watcher) session(ctx context.Context, since uint64, resumes int) *history.Watch {
 	s := &history.Watch{
 		Client: w.name, Node: w.c.Name(w.target), Resumes: resumes,
 		Path: w.path, Recursive: w.recursive, Stream: w.stream, Since: since,
@@ -140,7 +146,7 @@ func (w *watcher) session(ctx context.Context, since uint64, resumes int) *histo
 	defer cancel()
 	w.rec.open(s)
 	s.Why = w.watch(inner, s, "?"+query.Encode())
-	s.Closed = w.rec.now()
+	s.Closed = w.rec.Now()
 	if s.Why == history.WatchCut && inner.Err() != nil {
 		s.Why = history.WatchLeft
 	}
@@ -148,7 +154,7 @@ func (w *watcher) session(ctx context.Context, since uint64, resumes int) *histo
 }
 
 // watch carries a session out and says why it ended.
-func (w *watcher) watch(ctx context.Context, s *history.Watch, query string) string {
+func (w *Watcher) watch(ctx context.Context, s *history.Watch, query string) string {
 	resp, err := w.ask(ctx, query)
 	if err != nil {
 		return history.WatchCut
@@ -158,7 +164,7 @@ func (w *watcher) watch(ctx context.Context, s *history.Watch, query string) str
 		s.Index = index
 	}
 	if resp.StatusCode == http.StatusOK {
-		s.Headed = w.rec.now()
+		s.Headed = w.rec.Now()
 	}
 	events := json.NewDecoder(resp.Body)
 	for {
@@ -177,7 +183,7 @@ func (w *watcher) watch(ctx context.Context, s *history.Watch, query string) str
 }
 
 // event takes an event, or the error that ends the watch.
-func (w *watcher) event(s *history.Watch, a *answer) string {
+func (w *Watcher) event(s *history.Watch, a *answer) string {
 	switch {
 	case a.ErrorCode == 401:
 		s.Code = a.ErrorCode
@@ -190,7 +196,7 @@ func (w *watcher) event(s *history.Watch, a *answer) string {
 		return history.WatchCut
 	}
 	e := history.WatchEvent{
-		Time: w.rec.now(), Action: a.Action, Key: a.Node.Key, Value: a.Node.Value, Dir: a.Node.Dir,
+		Time: w.rec.Now(), Action: a.Action, Key: a.Node.Key, Value: a.Node.Value, Dir: a.Node.Dir,
 		Modified: a.Node.Modified, Created: a.Node.Created,
 	}
 	if a.PrevNode != nil {

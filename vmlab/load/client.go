@@ -1,4 +1,11 @@
-package procs
+// Package load is what clients do to a cluster of real processes: they ask for
+// operations and watch, over HTTP, and write down what they saw on one clock.
+//
+// A client has one operation open at a time. An operation that ended without an
+// answer is unknown, and refused only if it was never sent or the store said so.
+//
+// Files: client.go, watcher.go, record.go.
+package load
 
 import (
 	"bytes"
@@ -19,24 +26,34 @@ import (
 	"drydock/sim/history"
 )
 
+// Cluster is where clients find members, numbered from 0.
+type Cluster interface {
+	Size() int
+	Name(i int) string
+	URL(i int) string
+}
+
 // Bounds of clients.
 const (
-	// opTimeout is a client's patience with one operation.
-	opTimeout = 3 * time.Second
-	// retryEvery is the rest before asking again for what was not done.
-	retryEvery = 20 * time.Millisecond
-	// keyCount is how many keys clients share, queueCount how many directories
-	// they append to.
-	keyCount, queueCount = 6, 2
+	// OpTimeout is a client's patience with one operation, where nothing else is said.
+	OpTimeout = 3 * time.Second
+	// RetryEvery is the rest before asking again for what was not done.
+	RetryEvery = 20 * time.Millisecond
+	// defaultKeys is how many keys clients share; they append to a third as many
+	// directories.
+	defaultKeys = 6
 )
 
-// mix is how often clients ask for what; a stale get is a plain read of one
+// Weight is how often clients ask for what; a stale get is a plain read of one
 // member.
-var mix = []struct {
-	kind   history.Kind
-	stale  bool
-	weight int
-}{
+type Weight struct {
+	Kind   history.Kind
+	Stale  bool
+	Weight int
+}
+
+// mix is what clients ask for where nothing else is said.
+var mix = []Weight{
 	{history.Get, false, 24},
 	{history.Get, true, 10},
 	{history.List, false, 3},
@@ -49,15 +66,36 @@ var mix = []struct {
 	{history.Append, false, 7},
 }
 
-// client is one client: it does one operation at a time and writes down what it
+// Options are how a client behaves. The zero value of each is usable.
+type Options struct {
+	Seed uint64
+	Mix  []Weight
+	// Keys is how many keys clients share, ValueBytes how long values are at least.
+	Keys, ValueBytes int
+	// Think is the mean rest between operations, Rate instead how many a second.
+	Think time.Duration
+	Rate  float64
+	// Timeout is a client's patience; Retries how often what was refused is asked
+	// again, 0 is until the timeout.
+	Timeout time.Duration
+	Retries int
+	// Pinned clients stay with their member, whatever happens.
+	Pinned bool
+	// Dial opens connections; nil dials directly.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	_ struct{}
+}
+
+// Client is one client: it does one operation at a time and writes down what it
 // saw.
-type client struct {
+type Client struct {
 	name   string
-	c      *Cluster
-	rec    *recorder
+	c      Cluster
+	o      Options
+	rec    *Recorder
 	rng    *rand.Rand
 	http   *http.Client
-	think  time.Duration
 	target int
 	count  int
 	seen   map[string]seen
@@ -69,16 +107,32 @@ type seen struct {
 	modified uint64
 }
 
-func newClient(name string, c *Cluster, rec *recorder, seed uint64, think time.Duration) *client {
-	cl := &client{name: name, c: c, rec: rec, think: think, seen: map[string]seen{}}
-	cl.rng = rand.New(rand.NewPCG(seed, hash(name)))
+// NewClient returns a client that has asked for nothing yet.
+func NewClient(name string, c Cluster, rec *Recorder, o Options) *Client {
+	if len(o.Mix) == 0 {
+		o.Mix = mix
+	}
+	if o.Keys == 0 {
+		o.Keys = defaultKeys
+	}
+	if o.Timeout == 0 {
+		o.Timeout = OpTimeout
+	}
+	if o.Rate > 0 {
+		o.Think = time.Duration(float64(time.Second) / o.Rate)
+	}
+	cl := &Client{name: name, c: c, o: o, rec: rec, seen: map[string]seen{}}
+	cl.rng = rand.New(rand.NewPCG(o.Seed, Hash(name)))
 	cl.target = cl.rng.IntN(c.Size())
-	cl.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	cl.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: o.Dial}}
 	return cl
 }
 
-// hash makes a number of a name.
-func hash(name string) uint64 {
+// Close lets go of connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Hash makes a number of a name.
+func Hash(name string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(name) {
 		h = (h ^ uint64(name[i])) * 1099511628211
@@ -86,30 +140,30 @@ func hash(name string) uint64 {
 	return h
 }
 
-// run does operations until the context ends; the one that is open then is
+// Run does operations until the context ends; the one that is open then is
 // finished.
-func (c *client) run(ctx context.Context) {
+func (c *Client) Run(ctx context.Context) {
 	defer c.http.CloseIdleConnections()
 	for ctx.Err() == nil {
-		c.do(context.WithoutCancel(ctx), c.next())
-		rest := time.Duration(c.rng.ExpFloat64() * float64(c.think))
-		if pause(ctx, min(rest, 20*c.think)) != nil {
+		c.Do(context.WithoutCancel(ctx), c.next())
+		rest := time.Duration(c.rng.ExpFloat64() * float64(c.o.Think))
+		if pause(ctx, min(rest, 20*c.o.Think)) != nil {
 			return
 		}
 	}
 }
 
 // next draws an operation.
-func (c *client) next() *history.Op {
+func (c *Client) next() *history.Op {
 	op := c.draw()
 	if op.Kind == history.Append || op.Kind == history.List {
-		op.Key = fmt.Sprintf("/q%d", c.rng.IntN(queueCount))
+		op.Key = fmt.Sprintf("/q%d", c.rng.IntN(max(1, c.o.Keys/3)))
 	} else {
-		op.Key = fmt.Sprintf("/k%d", c.rng.IntN(keyCount))
+		op.Key = fmt.Sprintf("/k%d", c.rng.IntN(c.o.Keys))
 	}
 	switch op.Kind {
 	case history.Put, history.Create, history.Update, history.Append, history.CAS:
-		op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
+		op.Value = c.value()
 	}
 	if op.Kind == history.CAS || op.Kind == history.CAD {
 		known, ok := c.seen[op.Key]
@@ -125,32 +179,42 @@ func (c *client) next() *history.Op {
 	return op
 }
 
-func (c *client) draw() *history.Op {
-	total := 0
-	for _, m := range mix {
-		total += m.weight
+// value makes a value that no other write of the run makes.
+func (c *Client) value() string {
+	v := fmt.Sprintf("%s.%d", c.name, c.count+1)
+	if pad := c.o.ValueBytes - len(v) - 1; pad > 0 {
+		v += "." + strings.Repeat("x", pad)
 	}
-	at := c.rng.IntN(total)
-	for _, m := range mix {
-		if at -= m.weight; at < 0 {
-			return &history.Op{Kind: m.kind, Stale: m.stale}
-		}
-	}
-	panic("procs: the weights of the mix don't add up")
+	return v
 }
 
-// do carries an operation out and writes down how it ended.
-func (c *client) do(ctx context.Context, op *history.Op) {
+func (c *Client) draw() *history.Op {
+	total := 0
+	for _, m := range c.o.Mix {
+		total += m.Weight
+	}
+	at := c.rng.IntN(total)
+	for _, m := range c.o.Mix {
+		if at -= m.Weight; at < 0 {
+			return &history.Op{Kind: m.Kind, Stale: m.Stale}
+		}
+	}
+	panic("load: the weights of the mix don't add up")
+}
+
+// Do carries an operation out and writes down how it ended.
+func (c *Client) Do(ctx context.Context, op *history.Op) {
 	c.count++
 	op.Client, op.Token = c.name, fmt.Sprintf("%s-%d", c.name, c.count)
 	c.rec.begin(op)
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer c.rec.over(op)
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	for {
+	for tries := 1; ; tries++ {
 		done, err := c.attempt(ctx, op)
 		switch {
 		case done && err == nil:
-			op.Status, op.Return = history.OK, c.rec.now()
+			op.Status, op.Return = history.OK, c.rec.Now()
 			return
 		case done:
 			op.Status, op.Error = history.Unknown, err.Error()
@@ -158,19 +222,39 @@ func (c *client) do(ctx context.Context, op *history.Op) {
 			return
 		}
 		c.roam()
-		if pause(ctx, retryEvery) != nil {
-			op.Status, op.Return, op.Error = history.Refused, c.rec.now(), err.Error()
+		if c.o.Retries > 0 && tries > c.o.Retries || pause(ctx, RetryEvery) != nil {
+			op.Status, op.Return, op.Error = history.Refused, c.rec.Now(), err.Error()
 			return
 		}
 	}
 }
 
+// Insist asks a member for an operation of a kind, again and again if need be, until
+// there is an answer or the context ends.
+func (c *Client) Insist(ctx context.Context, member int, kind history.Kind) *history.Op {
+	for {
+		op := &history.Op{Kind: kind, Key: "/end"}
+		if kind == history.Put {
+			op.Value = fmt.Sprintf("%s.%d", c.name, c.count+1)
+		}
+		c.target = member
+		c.Do(context.WithoutCancel(ctx), op)
+		if op.Status == history.OK || pause(ctx, RetryEvery) != nil {
+			return op
+		}
+	}
+}
+
 // roam moves on to another member after trouble.
-func (c *client) roam() { c.target = c.rng.IntN(c.c.Size()) }
+func (c *Client) roam() {
+	if !c.o.Pinned {
+		c.target = c.rng.IntN(c.c.Size())
+	}
+}
 
 // attempt asks one member. done is false when it is certain that nothing was
 // done; an error with done says that it is not known what was.
-func (c *client) attempt(ctx context.Context, op *history.Op) (done bool, err error) {
+func (c *Client) attempt(ctx context.Context, op *history.Op) (done bool, err error) {
 	op.Node = c.c.Name(c.target)
 	req, err := c.request(ctx, op)
 	if err != nil {
@@ -204,7 +288,7 @@ func unsent(err error) bool {
 }
 
 // request writes the operation as etcd v2's clients do.
-func (c *client) request(ctx context.Context, op *history.Op) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, op *history.Op) (*http.Request, error) {
 	method, query := http.MethodPut, url.Values{}
 	switch op.Kind {
 	case history.Get, history.List:
@@ -268,7 +352,7 @@ type keyNode struct {
 }
 
 // read fills an operation from its answer.
-func (c *client) read(op *history.Op, resp *http.Response, body []byte) error {
+func (c *Client) read(op *history.Op, resp *http.Response, body []byte) error {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return fmt.Errorf("%s %s: %s, %q: %w", op.Kind, op.Key, resp.Status, body, err)
@@ -297,7 +381,7 @@ func (c *client) read(op *history.Op, resp *http.Response, body []byte) error {
 	return nil
 }
 
-func (c *client) fill(op *history.Op, a *answer) {
+func (c *Client) fill(op *history.Op, a *answer) {
 	op.Modified, op.Created = a.Node.Modified, a.Node.Created
 	if !op.Kind.Reads() {
 		op.Fresh = a.PrevNode == nil
@@ -334,4 +418,16 @@ func number(resp *http.Response, header string) (uint64, error) {
 		return 0, fmt.Errorf("%s %s: header %s: %w", resp.Request.Method, resp.Request.URL, header, err)
 	}
 	return v, nil
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

@@ -1,0 +1,104 @@
+package labcontrol
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// Call is one thing that a lab asks of a node; exactly one field is set.
+type Call struct {
+	Clock *Move      `json:"clock,omitempty"`
+	Disk  *DiskFault `json:"disk,omitempty"`
+	Power *PowerLoss `json:"power,omitempty"`
+	// Struck waits for a trap to strike.
+	Struck bool `json:"struck,omitempty"`
+}
+
+// Move moves clocks: by so much at once, and from now on at these rates, of which 0
+// leaves what is. Right sets the calendar right.
+type Move struct {
+	Mono     time.Duration `json:"mono,omitempty"`
+	Wall     time.Duration `json:"wall,omitempty"`
+	MonoRate float64       `json:"monoRate,omitempty"`
+	WallRate float64       `json:"wallRate,omitempty"`
+	Right    bool          `json:"right,omitempty"`
+}
+
+// DiskFault changes what the disk does wrong. Slow is added to what syncs take more,
+// and may be negative; so is Stall to the number of reasons to hang. Free bounds what
+// may still be written, -1 doesn't.
+type DiskFault struct {
+	Slow  time.Duration `json:"slow,omitempty"`
+	Stall int           `json:"stall,omitempty"`
+	Free  *int64        `json:"free,omitempty"`
+	Trap  *Trap         `json:"trap,omitempty"`
+	// Disarm is the id of a trap to take away.
+	Disarm int `json:"disarm,omitempty"`
+}
+
+// Trap lets operations fail: the n-th from now on is the first, and so many do.
+type Trap struct {
+	ID    int    `json:"id"`
+	On    string `json:"on"`    // write or sync
+	Files string `json:"files"` // log, checkpoint, snapshot or any
+	Nth   int    `json:"nth"`
+	Times int    `json:"times"`
+
+	seen  int
+	spent bool
+}
+
+// PowerLoss ends the process at once. With Unsynced, the seed decides what the disk
+// still got of what was not synced, a write in part with Torn; without it, all.
+type PowerLoss struct {
+	Unsynced bool   `json:"unsynced"`
+	Torn     bool   `json:"torn"`
+	Seed     uint64 `json:"seed"`
+}
+
+// Struck is a trap that has struck.
+type Struck struct {
+	ID     int    `json:"id"`
+	Detail string `json:"detail"`
+}
+
+// Answer is what a node says to a call. Kept, Lost and Torn count writes that were
+// not synced, of a loss of power.
+type Answer struct {
+	Error  string  `json:"error,omitempty"`
+	Kept   int     `json:"kept,omitempty"`
+	Lost   int     `json:"lost,omitempty"`
+	Torn   int     `json:"torn,omitempty"`
+	Struck *Struck `json:"struck,omitempty"`
+}
+
+// callPatience is how long a node may take for a call.
+const callPatience = 5 * time.Second
+
+// Ask makes a call on the socket at a path.
+func Ask(path string, c Call) (*Answer, error) {
+	conn, err := net.DialTimeout("unix", path, callPatience)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	if !c.Struck {
+		if err := conn.SetDeadline(time.Now().Add(callPatience)); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.NewEncoder(conn).Encode(c); err != nil {
+		return nil, err
+	}
+	a := new(Answer)
+	if err := json.NewDecoder(conn).Decode(a); err != nil {
+		return nil, fmt.Errorf("no answer: %w", err)
+	}
+	if a.Error != "" {
+		return a, errors.New(a.Error)
+	}
+	return a, nil
+}

@@ -1,0 +1,154 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/vmlab/keeper"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/netns"
+	"drydock/vmlab/nspawn"
+	"drydock/vmlab/uml"
+)
+
+// drivers are all that this program has; the first is the default.
+func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New()} }
+
+// findDriver returns the driver of a name.
+func findDriver(name string) (lab.Driver, error) {
+	var names []string
+	for _, d := range drivers() {
+		if d.Name() == name {
+			return d, nil
+		}
+		names = append(names, d.Name())
+	}
+	return nil, ui.Usagef("driver: %q is unknown; there is %s", name, strings.Join(names, ", "))
+}
+
+// labs is what all commands share.
+type labs struct {
+	env  *ui.Env
+	name string // of --lab
+	json bool
+}
+
+// Commands returns the commands of this folder for the program's root.
+func Commands(env *ui.Env) []*cobra.Command {
+	l := &labs{env: env}
+	c := &cobra.Command{
+		Use:   "lab",
+		Short: "Run clusters of machines, break them, and throw them away",
+		Example: `  drydock lab up --nodes 3
+  drydock lab status
+  drydock lab exec core-01 -- fleetctl list-machines
+  drydock lab down`,
+		Args: cobra.NoArgs,
+	}
+	c.PersistentFlags().StringVar(&l.name, "lab", "", "the lab's name (default: $DRYDOCK_LAB, or the only one)")
+	c.AddCommand(newUp(l), newDown(l), newStatus(l), newList(l), newExec(l), newSSH(l), newConsole(l), newLogs(l), newEnv(l), newDoctor(l), newFault(l), newHeal(l), newImage(l), newKeep(l))
+	return []*cobra.Command{c}
+}
+
+// store finds the lab that a command is about.
+func (l *labs) store() (lab.Store, error) {
+	name := l.name
+	if name == "" {
+		name = l.env.Getenv("DRYDOCK_LAB")
+	}
+	if name == "" {
+		all, err := lab.List(lab.Root)
+		switch {
+		case err != nil:
+			return lab.Store{}, err
+		case len(all) == 0:
+			return lab.Store{}, ui.Usagef("there is no lab here (in %s): drydock lab up makes one", lab.Root)
+		case len(all) > 1:
+			return lab.Store{}, ui.Usagef("there are several labs here: say which with --lab: %s", strings.Join(all, ", "))
+		}
+		name = all[0]
+	}
+	s, err := lab.OpenStore(lab.Root, name)
+	if err != nil {
+		return s, ui.Exit(ui.Usage, err)
+	}
+	if _, err := s.Load(); err != nil {
+		if all, listErr := lab.List(lab.Root); errors.Is(err, lab.ErrNoLab) && listErr == nil {
+			if near := ui.Nearest(name, all); near != "" {
+				err = fmt.Errorf("%w; did you mean %s?", err, near)
+			}
+		}
+		return s, ui.Exit(ui.Usage, err)
+	}
+	return s, nil
+}
+
+// open finds the lab that a command is about, with what its directory says.
+func (l *labs) open() (lab.Store, *lab.State, *keeper.Client, error) {
+	s, err := l.store()
+	if err != nil {
+		return s, nil, nil, err
+	}
+	st, err := s.Load()
+	if err != nil {
+		return s, nil, nil, ui.Exit(ui.Usage, err)
+	}
+	return s, st, keeper.NewClient(s), nil
+}
+
+// machine finds a machine of a lab by its name, or by what scenarios call it.
+func machine(st *lab.State, name string) (*lab.Machine, error) {
+	var names []string
+	for i := range st.Machines {
+		m := &st.Machines[i]
+		if m.Name == name || m.Node == name {
+			return m, nil
+		}
+		names = append(names, m.Name)
+	}
+	hint := "there is " + strings.Join(names, ", ")
+	if near := ui.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return nil, ui.Usagef("the lab %s has no machine %q; %s", st.Lab, name, hint)
+}
+
+// interrupted returns a context that a signal ends, and the code that an error has
+// then.
+func interrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+// failed is the error of a lab that is not as it should be.
+func failed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ui.Exit(ui.Interrupted, errors.New("interrupted"))
+	}
+	return ui.Exit(ui.WorldFailed, err)
+}
+
+// line writes a value as a line of JSON.
+func (l *labs) line(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(l.env.Stdout, "%s\n", text)
+	return err
+}
+
+func (l *labs) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(l.env.Stdout, format, args...)
+}

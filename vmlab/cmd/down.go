@@ -1,0 +1,139 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/vmlab/keeper"
+	"drydock/vmlab/lab"
+)
+
+func newDown(l *labs) *cobra.Command {
+	var all, now bool
+	c := &cobra.Command{
+		Use:     "down",
+		Short:   "Remove a lab, with all that its machines have written",
+		Example: "  drydock lab down\n  drydock lab down --all --now",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, stop := interrupted(c.Context())
+			defer stop()
+			stores, err := l.chosen(all)
+			if err != nil {
+				return err
+			}
+			var errs []error
+			for _, store := range stores {
+				errs = append(errs, l.down(ctx, store, now))
+			}
+			return failed(ctx, errors.Join(errs...))
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all labs of this directory")
+	c.Flags().BoolVar(&now, "now", false, "cut the machines' power instead of asking them to halt")
+	c.Flags().BoolVar(&l.json, "json", false, "write one JSON line for each event")
+	return c
+}
+
+// chosen are the labs that a command is about.
+func (l *labs) chosen(all bool) ([]lab.Store, error) {
+	if !all {
+		store, err := l.store()
+		return []lab.Store{store}, err
+	}
+	names, err := lab.List(lab.Root)
+	if err != nil {
+		return nil, err
+	}
+	var list []lab.Store
+	for _, name := range names {
+		store, err := lab.OpenStore(lab.Root, name)
+		if err != nil {
+			return nil, ui.Exit(ui.Usage, err)
+		}
+		list = append(list, store)
+	}
+	return list, nil
+}
+
+// down removes one lab, whether its keeper lives or not.
+func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
+	lock, err := store.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	began := time.Now()
+	err = keeper.NewClient(store).Down(ctx, now, l.tell(store))
+	if err != nil && !errors.Is(err, keeper.ErrDown) && !errors.Is(err, keeper.ErrCut) {
+		return err
+	}
+	if err := awaitKeeper(ctx, store); err != nil {
+		return err
+	}
+	st, err := store.Load()
+	switch {
+	case errors.Is(err, lab.ErrNoLab):
+		return store.Remove()
+	case err != nil:
+		return err
+	}
+	driver, err := findDriver(st.Driver)
+	if err != nil {
+		return err
+	}
+	if err := l.reap(store, driver); err != nil {
+		return err
+	}
+	if err := store.Remove(); err != nil {
+		return err
+	}
+	if !l.json {
+		l.printf("lab %s is down, nothing of it is left   %s\n", st.Lab, seconds(time.Since(began)))
+	}
+	return nil
+}
+
+// awaitKeeper returns when the keeper has ended.
+func awaitKeeper(ctx context.Context, store lab.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	for store.KeeperLives() {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the lab's keeper has not ended; see %s: %w", store.KeeperLog(), ctx.Err())
+		}
+	}
+	return nil
+}
+
+// newKeep is the keeper's own command, which up starts.
+func newKeep(l *labs) *cobra.Command {
+	return &cobra.Command{
+		Use: "keep DIR", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interrupted(c.Context())
+			defer stop()
+			store := lab.Store{Dir: args[0]}
+			st, err := store.Load()
+			if err != nil {
+				return ui.Exit(ui.Usage, err)
+			}
+			driver, err := findDriver(st.Driver)
+			if err != nil {
+				return err
+			}
+			k, err := keeper.Open(ctx, store, driver)
+			if err != nil {
+				return ui.Exit(ui.WorldFailed, err)
+			}
+			return ui.Exit(ui.WorldFailed, k.Serve(ctx))
+		},
+	}
+}

@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"drydock/node/ui"
+	"drydock/vmlab/keeper"
+	"drydock/vmlab/lab"
+)
+
+func newStatus(l *labs) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show the machines: power, role, term, health, units, what they use",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			store, st, client, err := l.open()
+			if err != nil {
+				return err
+			}
+			s, err := client.Status(c.Context())
+			if err != nil {
+				return failed(c.Context(), downHint(err, store))
+			}
+			if l.json {
+				return l.line(s)
+			}
+			l.showStatus(st, s)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&l.json, "json", false, "write it as JSON")
+	return c
+}
+
+// downHint says what to do about a lab that has no keeper.
+func downHint(err error, store lab.Store) error {
+	if errors.Is(err, keeper.ErrDown) {
+		return fmt.Errorf("%w (its keeper has ended; the end of %s may say why): drydock lab up makes it anew, drydock lab down removes it", err, store.KeeperLog())
+	}
+	return err
+}
+
+func (l *labs) showStatus(st *lab.State, s *keeper.Status) {
+	l.printf("lab %s   %s   up for %s\n", l.env.Paint(s.Lab, ui.Bold), s.Driver, time.Since(st.Created).Round(time.Second))
+	t := ui.NewTable(l.env.Stdout)
+	t.Row("  MACHINE", "ADDRESS", "POWER", "NODE", "TERM", "HEALTH", "UNITS", "MEMORY", "CPU", "PORTS")
+	for i := range s.Machines {
+		m := &s.Machines[i]
+		node, term, units, health := m.State, "-", "-", "-"
+		switch {
+		case m.Power != lab.PowerOn:
+			node = "-"
+		case !m.NodeUp:
+			node = "dead: " + m.Ended
+		case m.State == "":
+			node = "silent"
+		}
+		if m.Term > 0 {
+			term = strconv.FormatUint(m.Term, 10)
+		}
+		if m.Units >= 0 {
+			units = strconv.Itoa(m.Units)
+		}
+		if m.Power == lab.PowerOn && m.NodeUp {
+			health = "bad"
+			if m.Healthy {
+				health = "good"
+			}
+		}
+		var places []string
+		for _, p := range m.Ports {
+			places = append(places, fmt.Sprintf("%d→%d", p.Host, p.Guest))
+		}
+		t.Row("  "+m.Name, m.Address.String(), string(m.Power), node, term, health, units,
+			fmt.Sprintf("%d MiB", m.MemoryBytes>>20), seconds(m.CPU), strings.Join(places, " "))
+	}
+	t.Flush()
+}
+
+// listed is a lab as list shows it.
+type listed struct {
+	Lab      string    `json:"lab"`
+	Driver   string    `json:"driver"`
+	Up       bool      `json:"up"`
+	Machines int       `json:"machines"`
+	Created  time.Time `json:"created"`
+	Dir      string    `json:"dir"`
+	Error    string    `json:"error,omitempty"`
+}
+
+func newList(l *labs) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the labs of this directory",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			names, err := lab.List(lab.Root)
+			if err != nil {
+				return err
+			}
+			t := ui.NewTable(l.env.Stdout)
+			if !l.json {
+				t.Row("LAB", "DRIVER", "STATE", "MACHINES", "SINCE")
+			}
+			for _, name := range names {
+				store, err := lab.OpenStore(lab.Root, name)
+				if err != nil {
+					return err
+				}
+				one := listed{Lab: name, Dir: store.Dir, Up: store.KeeperLives()}
+				if st, err := store.Load(); err != nil {
+					one.Error = err.Error()
+				} else {
+					one.Driver, one.Machines, one.Created = st.Driver, len(st.Machines), st.Created
+				}
+				if l.json {
+					if err := l.line(one); err != nil {
+						return err
+					}
+					continue
+				}
+				state := "down"
+				if one.Up {
+					state = "up"
+				}
+				t.Row(name, one.Driver, state, strconv.Itoa(one.Machines), one.Created.Format(time.DateTime))
+			}
+			if !l.json {
+				t.Flush()
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&l.json, "json", false, "write one JSON line a lab")
+	return c
+}
+
+func newEnv(l *labs) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "env",
+		Short:   "Print what to set so that etcdctl and fleetctl talk to the lab",
+		Example: "  eval $(drydock lab env)\n  drydock etcdctl get /message",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, st, _, err := l.open()
+			if err != nil {
+				return err
+			}
+			var urls []string
+			for i := range st.Machines {
+				for _, p := range st.Machines[i].Ports {
+					if p.Guest == lab.ClientPort && p.Host > 0 {
+						urls = append(urls, fmt.Sprintf("http://127.0.0.1:%d", p.Host))
+					}
+				}
+			}
+			if len(urls) == 0 {
+				return ui.Exit(ui.WorldFailed, fmt.Errorf("no machine of %s has its port %d forwarded (ports in the lab file)", st.Lab, lab.ClientPort))
+			}
+			vars := [][2]string{
+				{"DRYDOCK_LAB", st.Lab},
+				{"ETCDCTL_ENDPOINTS", strings.Join(urls, ",")},
+				{"ETCDCTL_NO_SYNC", "true"},
+				{"FLEETCTL_ENDPOINT", strings.Join(urls, ",")},
+			}
+			if l.json {
+				all := make(map[string]string, len(vars))
+				for _, v := range vars {
+					all[v[0]] = v[1]
+				}
+				return l.line(all)
+			}
+			for _, v := range vars {
+				l.printf("export %s=%s\n", v[0], v[1])
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&l.json, "json", false, "write it as JSON")
+	return c
+}

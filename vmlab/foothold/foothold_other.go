@@ -1,0 +1,6 @@
+//go:build !linux
+
+package foothold
+
+// Become does nothing here.
+func Become() bool { return false }

@@ -1,0 +1,221 @@
+package inject
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"drydock/chaos"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/wire/fabric"
+)
+
+// Injector injects faults into one lab. Faults name nodes as scenarios do, n1 and
+// w1. Its methods may be called by several goroutines.
+type Injector struct {
+	Site   *lab.Site
+	Driver lab.Driver
+	Ground lab.Ground
+}
+
+// Undo takes a fault back.
+type Undo func() error
+
+// Supports returns nil, or why labs of a driver can't inject faults of a kind.
+func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
+	missing := &lab.MissingError{What: string(k), Driver: d.Name()}
+	switch k {
+	case chaos.KindCrash, chaos.KindRestart, chaos.KindPowerLoss, chaos.KindPause, chaos.KindHeal:
+		return nil
+	}
+	if fabric.Supports(k) == nil {
+		if !kernelLinks {
+			return nil
+		}
+		missing.Why = "its machines are connected by the kernel; `network: {path: wire}` in the lab file has every fault"
+		return missing
+	}
+	switch k {
+	case chaos.KindClockJump, chaos.KindClockRate:
+		missing.Needs = lab.HasClock
+	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull:
+		missing.Needs = lab.HasDiskFaults
+	default:
+		missing.Why = "no lab has it yet"
+	}
+	if missing.Needs != "" && d.Capabilities().Has(missing.Needs) {
+		return nil
+	}
+	return missing
+}
+
+// Supports returns nil, or why this lab can't inject faults of a kind.
+func (i *Injector) Supports(k chaos.Kind) error {
+	return Supports(i.Driver, i.Ground.Wire() == nil, k)
+}
+
+// Inject does what a fault says. Undo is nil where there is nothing to undo.
+func (i *Injector) Inject(f chaos.Fault) (undo Undo, detail string, err error) {
+	if err := i.Supports(f.Kind); err != nil {
+		return nil, "", err
+	}
+	if fabric.Supports(f.Kind) == nil {
+		return i.impair(f)
+	}
+	switch p := f.Params.(type) {
+	case *chaos.Crash:
+		return i.crash(f.Nodes, lab.Loss{Unsynced: p.LoseUnsynced, Torn: p.Torn})
+	case *chaos.PowerLoss:
+		return i.crash(f.Nodes, lab.Loss{Unsynced: p.LoseUnsynced, Torn: p.Torn})
+	case *chaos.Restart:
+		return i.restart(f.Nodes)
+	case *chaos.Pause:
+		return i.pause(f.Nodes)
+	case *chaos.ClockRate, *chaos.ClockJump:
+		return i.clock(f)
+	case *chaos.SlowDisk, *chaos.DiskStall, *chaos.DiskFull:
+		return i.disk(f)
+	}
+	return nil, "", fmt.Errorf("%s: %w", f.Kind, errors.ErrUnsupported)
+}
+
+// errNobody is what a fault on nobody gives.
+var errNobody = errors.New("none of its machines is in the lab")
+
+// each does something to each machine, all at once, and gathers what undoes it. A
+// machine to which it can't be done is left out, unless that is so of all.
+func (i *Injector) each(nodes []string, do func(m *lab.Machine) (Undo, error)) (Undo, error) {
+	type done struct {
+		undo Undo
+		err  error
+	}
+	results := make(chan done)
+	count := 0
+	for _, node := range nodes {
+		m := i.Site.Machine(node)
+		if m == nil {
+			continue
+		}
+		count++
+		go func() {
+			undo, err := do(m)
+			results <- done{undo, err}
+		}()
+	}
+	var undo []Undo
+	var errs []error
+	for range count {
+		r := <-results
+		if r.err != nil {
+			errs = append(errs, r.err)
+		} else if r.undo != nil {
+			undo = append(undo, r.undo)
+		}
+	}
+	switch {
+	case count == 0:
+		return nil, errNobody
+	case len(errs) == count:
+		return nil, errors.Join(errs...)
+	case len(undo) == 0:
+		return nil, nil
+	}
+	return func() error {
+		var errs []error
+		for _, fn := range undo {
+			errs = append(errs, fn())
+		}
+		return errors.Join(errs...)
+	}, nil
+}
+
+// crash ends machines. A node that is killed while its machine lives loses nothing.
+func (i *Injector) crash(nodes []string, loss lab.Loss) (Undo, string, error) {
+	var count tally
+	_, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
+		v := i.Ground.Vitals(m.Name)
+		switch {
+		case v.Power == lab.PowerOff, !loss.Unsynced && !v.NodeUp:
+			return nil, fmt.Errorf("%s: %w: already down", m.Name, chaos.ErrNoEffect)
+		}
+		own := loss
+		own.Seed = rand.Uint64()
+		count.add(i.end(m, own))
+		if loss.Unsynced {
+			return nil, i.Ground.Cut(m.Name)
+		}
+		return nil, i.Ground.KillNode(m.Name)
+	})
+	return nil, count.String(), err
+}
+
+// restart starts what is down: machines, and nodes of machines that run.
+func (i *Injector) restart(nodes []string) (Undo, string, error) {
+	_, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
+		switch v := i.Ground.Vitals(m.Name); {
+		case v.Power == lab.PowerOff:
+			return nil, i.Ground.Boot(bootContext(), m)
+		case v.Power == lab.PowerOn && !v.NodeUp:
+			return nil, i.Ground.StartNode(m.Name)
+		}
+		return nil, fmt.Errorf("%s: %w: not down", m.Name, chaos.ErrNoEffect)
+	})
+	return nil, "", err
+}
+
+// pause stops nodes where they are; their machines and units go on.
+func (i *Injector) pause(nodes []string) (Undo, string, error) {
+	undo, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
+		v := i.Ground.Vitals(m.Name)
+		if v.Power != lab.PowerOn || !v.NodeUp || v.NodePaused {
+			return nil, fmt.Errorf("%s: %w: not running", m.Name, chaos.ErrNoEffect)
+		}
+		if err := i.Ground.PauseNode(m.Name); err != nil {
+			return nil, err
+		}
+		return func() error {
+			if !i.Ground.Vitals(m.Name).NodePaused {
+				return nil // it has died since
+			}
+			return i.Ground.ResumeNode(m.Name)
+		}, nil
+	})
+	return undo, "", err
+}
+
+// Names writes nodes' names in a text as their machines'.
+func (i *Injector) Names(text string) string {
+	words := strings.FieldsFunc(text, func(r rune) bool { return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z') })
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	for _, word := range slices.Compact(words) {
+		if m := i.Site.Machine(word); m != nil && m.Node == word && m.Name != word {
+			text = replaceWord(text, word, m.Name)
+		}
+	}
+	return text
+}
+
+// replaceWord replaces a word wherever it stands alone.
+func replaceWord(text, word, by string) string {
+	var b strings.Builder
+	for {
+		at := strings.Index(text, word)
+		if at < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		end := at + len(word)
+		alone := (at == 0 || !letter(text[at-1])) && (end == len(text) || !letter(text[end]))
+		b.WriteString(text[:at])
+		if alone {
+			b.WriteString(by)
+		} else {
+			b.WriteString(word)
+		}
+		text = text[end:]
+	}
+}
+
+func letter(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '-' }

@@ -1,0 +1,209 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"drydock/chaos"
+	"drydock/vmlab/inject"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/wire"
+)
+
+// Order asks for a fault.
+type Order struct {
+	Kind   chaos.Kind      `json:"kind"`
+	Params json.RawMessage `json:"params"`
+	// For undoes it after this time; 0 leaves it until healed.
+	For time.Duration `json:"for,omitempty"`
+}
+
+// Fault is one that was injected.
+type Fault struct {
+	// ID names it for heal; 0 for one that has no end but a restart.
+	ID    int        `json:"id,omitempty"`
+	Kind  chaos.Kind `json:"kind"`
+	Text  string     `json:"text"`
+	Since time.Time  `json:"since"`
+	// Until is when it ends by itself; zero: not.
+	Until  time.Time `json:"until,omitzero"`
+	Detail string    `json:"detail,omitempty"`
+
+	undo  inject.Undo
+	timer *time.Timer
+}
+
+// Faults are what lasts, and what the wire has done to frames; nil where the
+// kernel connects machines.
+type Faults struct {
+	Lasting []Fault      `json:"lasting"`
+	Wire    *wire.Report `json:"wire,omitempty"`
+}
+
+// errKind is matched when an order names no fault.
+var errKind = errors.New("no such fault")
+
+// members are the machines as faults choose among them.
+func (k *Keeper) members(ctx context.Context) []chaos.Member {
+	s := k.Status(ctx)
+	var list []chaos.Member
+	term := uint64(0)
+	for i := range s.Machines {
+		m := &s.Machines[i]
+		list = append(list, chaos.Member{
+			Name: m.Machine.Node, Up: m.NodeUp, Paused: m.NodePaused, Voter: m.Role == lab.RoleMember,
+			Worker: m.Role == lab.RoleWorker, Units: true, Busy: m.Units > 0,
+		})
+		if m.State == "leader" {
+			term = max(term, m.Term)
+		}
+	}
+	for i := range s.Machines {
+		list[i].Leader = s.Machines[i].State == "leader" && s.Machines[i].Term == term
+	}
+	slices.SortStableFunc(list, func(a, b chaos.Member) int { return strings.Compare(a.Name[:1], b.Name[:1]) })
+	return list
+}
+
+// Strike injects a fault.
+func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
+	entry, ok := chaos.Find(o.Kind)
+	if !ok || o.Kind == chaos.KindHeal {
+		return nil, fmt.Errorf("%w: %q", errKind, o.Kind)
+	}
+	params := entry.New()
+	if err := json.Unmarshal(o.Params, params); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Kind, err)
+	}
+	if err := k.injector.Supports(o.Kind); err != nil {
+		return nil, err
+	}
+	k.striking.Lock()
+	defer k.striking.Unlock()
+	f, err := chaos.Resolve(params, k.members(ctx), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	if err != nil {
+		return nil, err
+	}
+	k.numbered++
+	one := &Fault{ID: k.numbered, Kind: o.Kind, Text: k.injector.Names(f.Text), Since: time.Now()}
+	if err := k.register(one.Text); err != nil {
+		return nil, err
+	}
+	if one.undo, one.Detail, err = k.injector.Inject(f); err != nil {
+		return nil, errors.Join(err, k.unregister(one.Text))
+	}
+	k.endLater(one, f, o.For)
+	if one.undo == nil {
+		one.ID = 0
+		return one, k.unregister(one.Text)
+	}
+	k.mu.Lock()
+	k.lasting = append(k.lasting, one)
+	k.mu.Unlock()
+	return one, nil
+}
+
+// endLater arranges a fault's end, or the restart that follows it.
+func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
+	if one.undo == nil {
+		if p, ok := f.Params.(*chaos.Crash); ok {
+			lasts = max(lasts, p.RestartAfter)
+		}
+		if p, ok := f.Params.(*chaos.PowerLoss); ok {
+			lasts = max(lasts, p.RestartAfter)
+		}
+		if f.Kind == chaos.KindRestart {
+			lasts = 0
+		}
+	}
+	if lasts <= 0 {
+		return
+	}
+	one.Until = one.Since.Add(lasts)
+	if one.undo != nil {
+		one.timer = time.AfterFunc(lasts, func() { _, _ = k.Heal([]int{one.ID}) })
+		return
+	}
+	restart := chaos.Fault{Kind: chaos.KindRestart, Nodes: f.Nodes, Params: new(chaos.Restart)}
+	time.AfterFunc(lasts, func() { _, _, _ = k.injector.Inject(restart) }) // no effect on who runs again
+}
+
+// register notes a fault before it is applied, for whoever finds the lab without
+// its keeper.
+func (k *Keeper) register(text string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.state.Undo = append(k.state.Undo, text)
+	return k.store.Save(k.state)
+}
+
+func (k *Keeper) unregister(text string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at := slices.Index(k.state.Undo, text); at >= 0 {
+		k.state.Undo = slices.Delete(k.state.Undo, at, at+1)
+	}
+	return k.store.Save(k.state)
+}
+
+// Heal ends faults, all if none are named, and says which. Healing all starts dead
+// machines and nodes, too.
+func (k *Keeper) Heal(ids []int) ([]string, error) {
+	k.mu.Lock()
+	var ended []*Fault
+	k.lasting = slices.DeleteFunc(k.lasting, func(f *Fault) bool {
+		if len(ids) > 0 && !slices.Contains(ids, f.ID) {
+			return false
+		}
+		ended = append(ended, f)
+		return true
+	})
+	k.mu.Unlock()
+	if len(ids) > 0 && len(ended) == 0 {
+		return nil, fmt.Errorf("%w: none of these lasts; drydock lab fault show lists those that do", errKind)
+	}
+	var said []string
+	var errs []error
+	for _, f := range ended {
+		if f.timer != nil {
+			f.timer.Stop()
+		}
+		errs = append(errs, f.undo(), k.unregister(f.Text))
+		said = append(said, "end of "+f.Text)
+	}
+	if len(ids) > 0 {
+		return said, errors.Join(errs...)
+	}
+	for i := range k.state.Machines {
+		m := &k.state.Machines[i]
+		_, _, err := k.injector.Inject(chaos.Fault{Kind: chaos.KindRestart, Nodes: []string{m.Node}, Params: new(chaos.Restart)})
+		switch {
+		case err == nil:
+			said = append(said, "restart "+m.Name)
+		case !errors.Is(err, chaos.ErrNoEffect):
+			errs = append(errs, err)
+		}
+	}
+	return said, errors.Join(errs...)
+}
+
+// Faults shows what lasts.
+func (k *Keeper) Faults() *Faults {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	out := &Faults{Lasting: []Fault{}}
+	for _, f := range k.lasting {
+		out.Lasting = append(out.Lasting, *f)
+	}
+	if sw := k.ground.Wire(); sw != nil {
+		r := sw.Report()
+		out.Wire = &r
+	}
+	return out
+}

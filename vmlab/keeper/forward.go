@@ -1,0 +1,135 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"drydock/vmlab/lab"
+)
+
+// How ports are found for machines that ask for none in particular, or for one that
+// is taken.
+const (
+	// portStep is what a machine's ports are apart from those of the one before.
+	portStep = 100
+	// portTries is how many ports after the one that was asked for are tried.
+	portTries = 90
+)
+
+// forward is a port of the host's that leads to a machine.
+type forward struct {
+	lab.Port
+	to     string
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	listen net.Listener
+	ctx    context.Context // ends with the forward
+	end    context.CancelFunc
+	wait   sync.WaitGroup
+}
+
+// newForward listens on the port, or on one of those after it if that is taken.
+func newForward(port lab.Port, to string, dial func(context.Context, string, string) (net.Conn, error)) (*forward, error) {
+	f := &forward{Port: port, to: to, dial: dial}
+	var err error
+	for n := range portTries {
+		at := port.Host + n
+		if at > 65535 {
+			break
+		}
+		if f.listen, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(at))); err == nil {
+			f.Host = at
+			break
+		}
+	}
+	if f.listen == nil {
+		return nil, fmt.Errorf("no port of 127.0.0.1 from %d on is free: %w", port.Host, err)
+	}
+	f.ctx, f.end = context.WithCancel(context.Background())
+	f.wait.Go(f.accept)
+	return f, nil
+}
+
+func (f *forward) accept() {
+	for {
+		c, err := f.listen.Accept()
+		if err != nil {
+			return // closed
+		}
+		f.wait.Go(func() { f.carry(c) })
+	}
+}
+
+// carry carries a connection both ways until both ends have said all.
+func (f *forward) carry(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithTimeout(f.ctx, 10*time.Second)
+	there, err := f.dial(ctx, "tcp", f.to)
+	cancel()
+	if err != nil {
+		return // closed unsaid, as by a machine that is off
+	}
+	defer func() { _ = there.Close() }()
+	stop := context.AfterFunc(f.ctx, func() {
+		_ = c.Close()
+		_ = there.Close()
+	})
+	defer stop()
+	var both sync.WaitGroup
+	both.Go(func() { pass(there, c) })
+	both.Go(func() { pass(c, there) })
+	both.Wait()
+}
+
+// pass copies until the end, and passes that on.
+func pass(to, from net.Conn) {
+	_, err := io.Copy(to, from)
+	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
+		_ = half.CloseWrite()
+		return
+	}
+	_ = to.Close()
+	_ = from.Close()
+}
+
+func (f *forward) close() error {
+	err := f.listen.Close()
+	f.end()
+	f.wait.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// forwardAll forwards a machine's ports, those that are forwarded already left as
+// they are, and puts what it has found into the machine.
+func (k *Keeper) forwardAll(m *lab.Machine, number int) (moved []string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.ports[m.Name]) > 0 {
+		return nil, nil
+	}
+	for i := range m.Ports {
+		p := m.Ports[i]
+		if p.Host == 0 {
+			p.Host = p.Guest + portStep*number
+		}
+		to := net.JoinHostPort(m.Address.String(), strconv.Itoa(p.Guest))
+		f, err := newForward(p, to, k.ground.Dial)
+		if err != nil {
+			return moved, err
+		}
+		k.ports[m.Name] = append(k.ports[m.Name], f)
+		if f.Host != p.Host {
+			moved = append(moved, fmt.Sprintf("port %d of 127.0.0.1 is taken: %d leads to port %d", p.Host, f.Host, p.Guest))
+		}
+		m.Ports[i].Host = f.Host
+	}
+	return moved, k.store.Save(k.state)
+}

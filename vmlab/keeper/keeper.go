@@ -1,0 +1,121 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"drydock/vmlab/inject"
+	"drydock/vmlab/lab"
+)
+
+// Keeper keeps one lab. Its methods may be called by several goroutines.
+type Keeper struct {
+	store  lab.Store
+	driver lab.Driver
+	lock   *os.File
+	http   *http.Client // to machines
+
+	mu     sync.Mutex
+	state  *lab.State
+	site   lab.Site
+	ground lab.Ground
+	ports  map[string][]*forward
+	// ready are the machines that have been healthy since they were switched on.
+	ready map[string]bool
+	// lasting are the faults that have not ended, numbered how many there were.
+	lasting []*Fault
+
+	injector *inject.Injector
+	striking sync.Mutex // held while a fault is injected
+	numbered int
+
+	end  context.CancelFunc
+	done chan struct{} // closed when the lab is down
+}
+
+// Open makes the lab of a directory whose state was saved. Nothing is switched on.
+func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, err error) {
+	k = &Keeper{store: store, driver: driver, ports: map[string][]*forward{}, ready: map[string]bool{}, done: make(chan struct{})}
+	if k.lock, err = store.LockKeeper(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.lock.Close())
+		}
+	}()
+	if k.state, err = store.Load(); err != nil {
+		return nil, err
+	}
+	k.site = store.Site(k.state)
+	if _, err := driver.Reap(k.site); err != nil {
+		return nil, fmt.Errorf("what an earlier keeper has left: %w", err)
+	}
+	for i := range k.state.Machines {
+		if err := os.MkdirAll(k.site.MachineDir(k.state.Machines[i].Name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if k.ground, err = driver.Open(ctx, k.site); err != nil {
+		return nil, err
+	}
+	k.injector = &inject.Injector{Site: &k.site, Driver: driver, Ground: k.ground}
+	k.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{
+		DialContext: k.ground.Dial, MaxIdleConnsPerHost: 2, IdleConnTimeout: 5 * time.Second,
+	}}
+	return k, nil
+}
+
+// askPatience is how long a machine's node may take to answer the keeper.
+const askPatience = 2 * time.Second
+
+// Close ends the lab and all that it was made of.
+func (k *Keeper) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ground == nil {
+		return nil
+	}
+	var errs []error
+	for _, list := range k.ports { // any order: each by itself
+		for _, f := range list {
+			errs = append(errs, f.close())
+		}
+	}
+	k.http.CloseIdleConnections()
+	errs = append(errs, k.ground.Close(), k.lock.Close())
+	k.ground = nil
+	return errors.Join(errs...)
+}
+
+// Serve answers commands until ctx ends or the lab is taken down. It then closes.
+func (k *Keeper) Serve(ctx context.Context) error {
+	ctx, k.end = context.WithCancel(ctx)
+	defer k.end()
+	path := filepath.Join(k.store.Dir, socketName)
+	_ = os.Remove(path) // an earlier keeper's; this one has the lock
+	l, err := listen(k.store.Dir)
+	if err != nil {
+		return errors.Join(err, k.Close())
+	}
+	srv := &http.Server{Handler: k.handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	<-ctx.Done()
+	err = k.Close()
+	close(k.done)
+	stop, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if srv.Shutdown(stop) != nil {
+		_ = srv.Close() // somebody watches still
+	}
+	<-served
+	return err
+}

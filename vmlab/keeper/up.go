@@ -1,0 +1,249 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"drydock/vmlab/lab"
+)
+
+// What is told of machines that come up, and of those that go down.
+const (
+	WhatBooting = "booting"
+	WhatBooted  = "booted"
+	WhatReady   = "ready"
+	WhatFailed  = "failed"
+	WhatHalted  = "halted"
+	WhatPort    = "port"
+	WhatDown    = "down"
+)
+
+// Event is something that has happened, as a line of JSON.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Lab     string    `json:"lab"`
+	Machine string    `json:"machine,omitempty"`
+	What    string    `json:"event"`
+	// Elapsed is the time since the command began, in nanoseconds.
+	Elapsed time.Duration `json:"elapsed"`
+	Text    string        `json:"text,omitempty"`
+	// Console are the last lines of the machine's console, of a failure; ConsoleFile
+	// has all.
+	Console     []string `json:"console,omitempty"`
+	ConsoleFile string   `json:"consoleFile,omitempty"`
+}
+
+// consoleLines is how many lines of a console a failure shows.
+const consoleLines = 20
+
+// teller makes events of one command, for one goroutine at a time.
+type teller struct {
+	mu    sync.Mutex
+	lab   string
+	began time.Time
+	tell  func(Event)
+}
+
+func (k *Keeper) teller(tell func(Event)) *teller {
+	return &teller{lab: k.store.Name(), began: time.Now(), tell: tell}
+}
+
+func (t *teller) say(machine, what, text string) {
+	t.event(Event{Machine: machine, What: what, Text: text})
+}
+
+func (t *teller) event(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.Time, e.Lab, e.Elapsed = time.Now(), t.lab, time.Since(t.began)
+	t.tell(e)
+}
+
+// errNotReady is matched when machines did not come up.
+var errNotReady = errors.New("not all machines are ready")
+
+// Up switches on, all at once, the machines that are off, and returns when all are
+// ready. Names chooses some of them.
+func (k *Keeper) Up(ctx context.Context, names []string, tell func(Event)) error {
+	t := k.teller(tell)
+	ctx, cancel := context.WithTimeout(ctx, k.site.Spec.Ready)
+	defer cancel()
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var failed []string
+	for i := range k.state.Machines {
+		m := &k.state.Machines[i]
+		if len(names) > 0 && !slices.Contains(names, m.Name) {
+			continue
+		}
+		wait.Go(func() {
+			if err := k.bring(ctx, m, i, t); err != nil {
+				mu.Lock()
+				failed = append(failed, m.Name)
+				mu.Unlock()
+				t.event(Event{
+					Machine: m.Name, What: WhatFailed, Text: err.Error(),
+					Console: tail(k.site.Console(m.Name), consoleLines), ConsoleFile: k.site.Console(m.Name),
+				})
+			}
+		})
+	}
+	wait.Wait()
+	if len(failed) > 0 {
+		slices.Sort(failed)
+		return fmt.Errorf("%w: %s", errNotReady, strings.Join(failed, " "))
+	}
+	return nil
+}
+
+// bring brings one machine up.
+func (k *Keeper) bring(ctx context.Context, m *lab.Machine, number int, t *teller) error {
+	moved, err := k.forwardAll(m, number)
+	if err != nil {
+		return err
+	}
+	for _, text := range moved {
+		t.say(m.Name, WhatPort, text)
+	}
+	if k.ground.Vitals(m.Name).Power == lab.PowerOff {
+		t.say(m.Name, WhatBooting, "")
+		k.setReady(m.Name, false)
+		if err := k.ground.Boot(ctx, m); err != nil {
+			return err
+		}
+		t.say(m.Name, WhatBooted, "")
+	}
+	if err := k.untilReady(ctx, m); err != nil {
+		return err
+	}
+	k.setReady(m.Name, true)
+	t.say(m.Name, WhatReady, "")
+	return nil
+}
+
+func (k *Keeper) setReady(name string, ready bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ready[name] = ready
+}
+
+// readyEvery is the rest between two looks at a machine that comes up.
+const readyEvery = 15 * time.Millisecond
+
+// untilReady returns when the machine's node says that it is healthy, and the
+// cluster lists the machine.
+func (k *Keeper) untilReady(ctx context.Context, m *lab.Machine) error {
+	for {
+		v := k.ground.Vitals(m.Name)
+		switch {
+		case v.Power == lab.PowerOff:
+			return errors.New("it has switched itself off")
+		case v.Power == lab.PowerOn && !v.NodeUp && v.Ended != "":
+			return fmt.Errorf("its node has ended: %s", v.Ended)
+		}
+		why := k.look(ctx, m)
+		if why == nil {
+			return nil
+		}
+		select {
+		case <-time.After(readyEvery):
+		case <-ctx.Done():
+			return fmt.Errorf("not ready in time: %w", why)
+		}
+	}
+}
+
+// look says why a machine isn't ready, nil if it is.
+func (k *Keeper) look(ctx context.Context, m *lab.Machine) error {
+	var health struct {
+		Health string `json:"health"`
+	}
+	if err := k.get(ctx, m, "/health", &health); err != nil {
+		return err
+	}
+	if health.Health != "true" {
+		return errors.New("its node is not healthy")
+	}
+	var fleet struct {
+		Machines []struct {
+			ID string `json:"id"`
+		} `json:"machines"`
+	}
+	if err := k.get(ctx, m, "/fleet/v1/machines", &fleet); err != nil {
+		return err
+	}
+	for _, one := range fleet.Machines {
+		if one.ID == m.ID {
+			return nil
+		}
+	}
+	return errors.New("the cluster has not heard of it yet")
+}
+
+// get reads a JSON answer of a machine's node.
+func (k *Keeper) get(ctx context.Context, m *lab.Machine, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.ClientURL()+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := k.http.Do(req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.Join(fmt.Errorf("%s: %s", path, resp.Status), resp.Body.Close())
+	}
+	err = json.NewDecoder(resp.Body).Decode(into)
+	return errors.Join(err, resp.Body.Close())
+}
+
+// tail returns the last lines of a file.
+func tail(path string, n int) []string {
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return lines[max(0, len(lines)-n):]
+}
+
+// haltPatience is how long machines may take to switch themselves off when the lab
+// goes down.
+const haltPatience = 15 * time.Second
+
+// Down halts all machines, in good order unless now is set, and ends the keeper.
+func (k *Keeper) Down(ctx context.Context, now bool, tell func(Event)) error {
+	t := k.teller(tell)
+	ctx, cancel := context.WithTimeout(ctx, haltPatience)
+	defer cancel()
+	if now {
+		cancel()
+	}
+	var wait sync.WaitGroup
+	for i := range k.state.Machines {
+		name := k.state.Machines[i].Name
+		wait.Go(func() {
+			text := ""
+			if k.ground.Vitals(name).Power == lab.PowerOff {
+				return
+			}
+			if err := k.ground.Halt(ctx, name); err != nil && !now {
+				text = err.Error()
+			}
+			t.say(name, WhatHalted, text)
+		})
+	}
+	wait.Wait()
+	k.end()
+	<-k.done
+	t.say("", WhatDown, "")
+	return nil
+}

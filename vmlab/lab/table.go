@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Unit is one machine of a ground, as drivers make them. The methods mean what the
+// ground's of the same name do.
+type Unit interface {
+	Boot(ctx context.Context) error
+	Halt(ctx context.Context) error
+	Cut() error
+	StartNode() error
+	KillNode() error
+	PauseNode() error
+	ResumeNode() error
+	Freeze() error
+	Thaw() error
+	Vitals() Vitals
+	Access() (Access, error)
+	Control() string
+}
+
+// Table is a ground's machines by their names: the part of Ground that is about one
+// machine.
+type Table map[string]Unit
+
+// with does something to a machine, and says whose error it is.
+func (t Table) with(name string, do func(Unit) error) error {
+	u := t[name]
+	if u == nil {
+		return fmt.Errorf("%s: %w", name, ErrNoMachine)
+	}
+	if err := do(u); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// Boot implements Ground.
+func (t Table) Boot(ctx context.Context, m *Machine) error {
+	return t.with(m.Name, func(u Unit) error { return u.Boot(ctx) })
+}
+
+// Halt implements Ground.
+func (t Table) Halt(ctx context.Context, name string) error {
+	return t.with(name, func(u Unit) error { return u.Halt(ctx) })
+}
+
+// Cut implements Ground.
+func (t Table) Cut(name string) error { return t.with(name, Unit.Cut) }
+
+// StartNode implements Ground.
+func (t Table) StartNode(name string) error { return t.with(name, Unit.StartNode) }
+
+// KillNode implements Ground.
+func (t Table) KillNode(name string) error { return t.with(name, Unit.KillNode) }
+
+// PauseNode implements Ground.
+func (t Table) PauseNode(name string) error { return t.with(name, Unit.PauseNode) }
+
+// ResumeNode implements Ground.
+func (t Table) ResumeNode(name string) error { return t.with(name, Unit.ResumeNode) }
+
+// Freeze implements Ground.
+func (t Table) Freeze(name string) error { return t.with(name, Unit.Freeze) }
+
+// Thaw implements Ground.
+func (t Table) Thaw(name string) error { return t.with(name, Unit.Thaw) }
+
+// Vitals implements Ground.
+func (t Table) Vitals(name string) Vitals {
+	if u := t[name]; u != nil {
+		return u.Vitals()
+	}
+	return Vitals{Power: PowerOff}
+}
+
+// Access implements Ground.
+func (t Table) Access(name string) (a Access, err error) {
+	err = t.with(name, func(u Unit) (err error) { a, err = u.Access(); return err })
+	return a, err
+}
+
+// Control implements Ground.
+func (t Table) Control(name string) string {
+	if u := t[name]; u != nil {
+		return u.Control()
+	}
+	return ""
+}
+
+// CutAll cuts the power of all machines.
+func (t Table) CutAll() error {
+	var errs []error
+	for name := range t { // any order: each by itself
+		errs = append(errs, t.Cut(name))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,279 @@
+package labworld
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"drydock/chaos"
+	"drydock/scenarios/runner"
+	"drydock/scenarios/scenario"
+	"drydock/sim/history"
+	"drydock/vmlab/evidence"
+	"drydock/vmlab/inject"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/load"
+)
+
+// Times of a run's beginning and end.
+const (
+	// readyTime is how long machines may take until they are healthy, at the start.
+	readyTime = 60 * time.Second
+	// lastTime is how long each member may take for the last write and read.
+	lastTime = 30 * time.Second
+	// haltTime is how long machines may take to halt.
+	haltTime = 15 * time.Second
+	// dialTime is a client's patience with a machine that doesn't answer at all.
+	dialTime = 250 * time.Millisecond
+)
+
+// run is one run of a scenario.
+type run struct {
+	world world
+	spec  runner.Spec
+	s     *scenario.Scenario
+	site  *lab.Site
+
+	ground   lab.Ground
+	injector *inject.Injector
+	http     *http.Client // of the run itself
+	stage    *stage
+	rec      *load.Recorder
+	conduct  *chaos.Conductor
+	leaders  *watch
+	res      *runner.Result
+	// open are the faults, by their place in the result, that leave no majority.
+	open []int
+}
+
+func newRun(w world, spec runner.Spec, dir string) (*run, error) {
+	site, err := siteOf(w, spec.Scenario, spec.Seed, dir)
+	if err != nil {
+		return nil, err
+	}
+	return &run{world: w, spec: spec, s: spec.Scenario, site: site, res: &runner.Result{Nodes: append(spec.Scenario.Nodes(), spec.Scenario.Workers()...)}}, nil
+}
+
+// carryOut makes the lab, plays the scenario and gathers the evidence.
+func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
+	if r.ground, err = r.world.driver.Open(ctx, *r.site); err != nil {
+		return nil, err
+	}
+	closed := false
+	closeAll := func() error {
+		if closed {
+			return nil
+		}
+		closed = true
+		return r.ground.Close()
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	r.injector = &inject.Injector{Site: r.site, Driver: controlled{r.world.driver}, Ground: r.ground}
+	r.http = &http.Client{Timeout: time.Second, Transport: &http.Transport{DialContext: r.dial, MaxIdleConnsPerHost: 2}}
+	defer r.http.CloseIdleConnections()
+	if err := r.boot(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := r.play(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.halt(); err != nil {
+		return nil, err
+	}
+	if err := closeAll(); err != nil {
+		return nil, err
+	}
+	return r.result()
+}
+
+// boot switches all machines on and waits until every member is healthy.
+func (r *run) boot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	errs := make(chan error, len(r.site.Machines))
+	for i := range r.site.Machines {
+		m := &r.site.Machines[i]
+		go func() {
+			err := r.ground.Boot(ctx, m)
+			for err == nil && m.Role == lab.RoleMember && !r.healthy(ctx, m) {
+				if err = rest(ctx, 20*time.Millisecond); err != nil {
+					err = fmt.Errorf("%s is not healthy: %w; the end of its console:\n%s", m.Name, err, lastLines(r.site.Console(m.Name)))
+				}
+			}
+			errs <- err
+		}()
+	}
+	var all []error
+	for range r.site.Machines {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
+
+// play has clients ask while faults strike, heals, and ends with every member
+// answering once more.
+func (r *run) play(ctx context.Context) error {
+	began := time.Now()
+	r.rec = load.NewRecorder(began, nil)
+	r.stage = newStage(ctx, began, r.spec.Seed, r.note)
+	t := target{r}
+	r.conduct = chaos.NewConductor(r.s.Plan(r.spec.Seed, r.world.Supports), t, r.stage)
+	r.leaders = newWatch(r)
+	var group, asked sync.WaitGroup
+	inner, calm := context.WithCancel(ctx)
+	group.Go(func() { r.leaders.follow(inner) })
+	group.Go(func() { r.leaders.applied(inner) })
+	asking, quiet := context.WithCancel(inner)
+	r.clients(asking, &asked)
+	r.stage.post(r.conduct.Start)
+	err := r.stage.run(r.s.HealAt)
+	if err == nil {
+		r.conduct.Heal()
+		r.res.HealedAt = r.stage.now()
+		err = r.stage.run(r.s.Duration)
+	}
+	r.res.Simulated = r.stage.now()
+	quiet()
+	asked.Wait() // what they asked for is over before anything else is asked
+	if err == nil && ctx.Err() == nil {
+		r.last(ctx)
+	}
+	calm()
+	group.Wait()
+	return err
+}
+
+// clients starts the scenario's load.
+func (r *run) clients(ctx context.Context, group *sync.WaitGroup) {
+	kv := r.s.Load.KV
+	o := load.Options{
+		Seed: r.spec.Seed, Mix: weights(kv.Mix), Keys: kv.Keys, ValueBytes: kv.ValueBytes, Think: kv.Think, Rate: kv.Rate,
+		Timeout: kv.Timeout, Retries: kv.Retry, Pinned: kv.Endpoints == "one", Dial: r.dial,
+	}
+	for i := range kv.Clients {
+		c := load.NewClient(fmt.Sprintf("c%d", i+1), members{r}, r.rec, o)
+		group.Go(func() { c.Run(ctx) })
+	}
+	for i := range r.s.Load.Watch.Clients {
+		w := load.NewWatcher(fmt.Sprintf("w%d", i+1), members{r}, r.rec, o)
+		group.Go(func() { w.Run(ctx) })
+	}
+}
+
+// weights lists the kinds that have a weight, in a fixed order.
+func weights(m scenario.Mix) []load.Weight {
+	all := []load.Weight{
+		{Kind: history.Get, Weight: m.Get},
+		{Kind: history.List, Weight: m.List},
+		{Kind: history.Put, Weight: m.Put},
+		{Kind: history.Create, Weight: m.Create},
+		{Kind: history.Update, Weight: m.Update},
+		{Kind: history.CAS, Weight: m.CAS},
+		{Kind: history.Delete, Weight: m.Delete},
+		{Kind: history.CAD, Weight: m.CAD},
+		{Kind: history.Append, Weight: m.Append},
+		{Kind: history.Get, Stale: true, Weight: m.StaleGet},
+	}
+	var out []load.Weight
+	for _, w := range all {
+		if w.Weight > 0 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// last has every member answer a write and then a read: what was promised before is
+// by then known to be committed, and on the disks.
+func (r *run) last(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastTime)
+	defer cancel()
+	// They are no part of the run, whose end has come.
+	rec := load.NewRecorder(r.stage.began, nil)
+	for round := range 2 {
+		for i := range (members{r}).Size() {
+			name := (members{r}).Name(i)
+			c := load.NewClient(fmt.Sprintf("end%d-%s", round+1, name), members{r}, rec, load.Options{Seed: r.spec.Seed, Dial: r.dial, Pinned: true})
+			for _, kind := range []history.Kind{history.Put, history.Get} {
+				if op := c.Insist(ctx, i, kind); op.Status != history.OK {
+					r.res.Broken = append(r.res.Broken, fmt.Sprintf("healed, %s answers no %s within %v: %s, %s", name, kind, lastTime, op.Status, op.Error))
+				}
+			}
+			c.Close()
+		}
+	}
+}
+
+// halt stops all machines in good order, so that their logs can be read.
+func (r *run) halt() error {
+	ctx, cancel := context.WithTimeout(context.Background(), haltTime)
+	defer cancel()
+	errs := make(chan error, len(r.site.Machines))
+	for i := range r.site.Machines {
+		name := r.site.Machines[i].Name
+		go func() {
+			if r.ground.Vitals(name).Power == lab.PowerOff {
+				errs <- nil
+				return
+			}
+			errs <- r.ground.Halt(ctx, name)
+		}()
+	}
+	var all []error
+	for range r.site.Machines {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
+
+// disks are the members' logs.
+func (r *run) disks() *evidence.Disks {
+	var names, dirs []string
+	for i := range r.site.Machines {
+		if m := &r.site.Machines[i]; m.Role == lab.RoleMember {
+			names, dirs = append(names, m.Name), append(dirs, r.dataDir(m))
+		}
+	}
+	return evidence.New(names, dirs)
+}
+
+// dataDir is a machine's data directory on the host.
+func (r *run) dataDir(m *lab.Machine) string {
+	return r.site.MachineDir(m.Name) + "/root" + lab.GuestData
+}
+
+// dial connects from the lab's network, where nobody answers not for long.
+func (r *run) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	return r.ground.Dial(ctx, network, address)
+}
+
+// members are where clients find the cluster.
+type members struct{ r *run }
+
+// Size implements load.Cluster.
+func (m members) Size() int { return m.r.s.Cluster.Members }
+
+// Name implements load.Cluster.
+func (m members) Name(i int) string { return m.r.site.Machines[i].Name }
+
+// URL implements load.Cluster.
+func (m members) URL(i int) string { return m.r.site.Machines[i].ClientURL() }
+
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

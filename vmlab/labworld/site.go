@@ -1,0 +1,65 @@
+package labworld
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"drydock/scenarios/scenario"
+	"drydock/vmlab/lab"
+)
+
+// siteOf is the lab that a scenario asks for. Machines are named as its nodes are.
+func siteOf(w world, s *scenario.Scenario, seed uint64, dir string) (*lab.Site, error) {
+	spec := lab.Default(1)
+	spec.Name, spec.Driver = "run", w.driver.Name()
+	spec.Machines[0].Count = s.Cluster.Members + s.Cluster.Workers
+	if spec.Machines[0].Count > lab.MaxMachines {
+		return nil, fmt.Errorf("%d machines: a lab has at most %d", spec.Machines[0].Count, lab.MaxMachines)
+	}
+	spec.Network.Seed = int(seed%1_000_000_000) + 1
+	n := s.Network
+	spec.Links = []lab.Link{{Delay: n.Latency, Jitter: n.Jitter, Loss: n.Loss, Duplicate: n.Duplicate, Reorder: n.Reorder}}
+	site := &lab.Site{
+		Lab: "run", Dir: dir, Binary: w.binary, Spec: spec, Control: true, Token: "run", JoinToken: "run",
+		Machines: spec.MachineList(),
+	}
+	for i := range site.Machines {
+		describe(&site.Machines[i], s, i)
+	}
+	return site, nil
+}
+
+// describe makes the i-th machine what the scenario says.
+func describe(m *lab.Machine, s *scenario.Scenario, i int) {
+	m.Ports = nil
+	m.Node, m.Role = fmt.Sprintf("n%d", i+1), lab.RoleMember
+	k := s.Cluster.Knobs
+	m.Flags = []string{
+		"--heartbeat-interval", ms(k.Heartbeat), "--election-timeout", ms(k.Election),
+		"--machine-lease", "3s",
+	}
+	units := s.Cluster.OnMembers
+	if at := i - s.Cluster.Members; at >= 0 {
+		m.Node, m.Role, units = fmt.Sprintf("w%d", at+1), lab.RoleWorker, true
+		about := s.MachineOf(at)
+		m.Metadata = about.Metadata
+		var has []string
+		if about.CPU > 0 {
+			has = append(has, fmt.Sprintf("cpu=%g", about.CPU))
+		}
+		if about.Memory > 0 {
+			has = append(has, fmt.Sprintf("memory=%dM", about.Memory))
+		}
+		m.Flags = append(m.Flags, "--resources", strings.Join(append(has, "none")[:max(1, len(has))], ","))
+	}
+	m.Name = m.Node
+	if !units {
+		m.Flags = append(m.Flags, "--fleet=false")
+	}
+	if k.KeepRunning {
+		m.Flags = append(m.Flags, "--keep-running-when-isolated")
+	}
+}
+
+func ms(d time.Duration) string { return d.String() }

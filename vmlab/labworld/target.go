@@ -1,0 +1,136 @@
+package labworld
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"drydock/chaos"
+	"drydock/sim/history"
+	"drydock/vmlab/lab"
+)
+
+// target is a lab as package chaos strikes it. All calls are on the stage.
+type target struct{ r *run }
+
+// Supports implements chaos.Target.
+func (t target) Supports(k chaos.Kind) error { return t.r.world.Supports(k) }
+
+// Members implements chaos.Target.
+func (t target) Members() []chaos.Member {
+	var list []chaos.Member
+	for i := range t.r.site.Machines {
+		m := &t.r.site.Machines[i]
+		v := t.r.ground.Vitals(m.Name)
+		up := v.Power == lab.PowerOn && v.NodeUp
+		list = append(list, chaos.Member{
+			Name: m.Name, Up: up, Paused: v.NodePaused, Voter: m.Role == lab.RoleMember,
+			Leader: up && !v.NodePaused && m.Name == t.r.leaders.leading, Worker: m.Role == lab.RoleWorker, Units: m.Role == lab.RoleWorker,
+			Release: newest, Newest: newest,
+		})
+	}
+	slices.SortStableFunc(list, func(a, b chaos.Member) int { return strings.Compare(a.Name[:1], b.Name[:1]) })
+	return list
+}
+
+// newest is the release that this program's nodes speak.
+const newest = 3
+
+// Inject implements chaos.Target.
+func (t target) Inject(f chaos.Fault) (func(), string, error) {
+	r := t.r
+	record := history.Fault{Time: int64(r.stage.now()), Kind: string(f.Kind), TookLeader: t.takesLeader(f)}
+	if len(f.Nodes) == 1 {
+		record.Node = f.Nodes[0]
+	}
+	if f.Kind == chaos.KindRestart {
+		for _, name := range f.Nodes {
+			r.rec.Restarted(name)
+		}
+	}
+	led := record.Node != "" && record.Node == r.leaders.leading
+	undo, detail, err := r.injector.Inject(f)
+	if err != nil {
+		return nil, "", err
+	}
+	if record.TookLeader {
+		r.leaders.gone(time.Duration(record.Time))
+	}
+	strike := len(r.res.Strikes)
+	r.res.Strikes = append(r.res.Strikes, chaos.Strike{At: r.stage.now(), Fault: f, Leader: led})
+	at := -1
+	if !f.Kind.LiesInWait() {
+		if undo == nil && !t.majorityLives() {
+			record.NoQuorum = true
+			r.open = append(r.open, len(r.res.Faults))
+		}
+		at = len(r.res.Faults)
+		r.res.Faults = append(r.res.Faults, record)
+	}
+	if t.majorityLives() {
+		for _, k := range r.open {
+			r.res.Faults[k].End = int64(r.stage.now())
+		}
+		r.open = nil
+	}
+	if undo == nil {
+		return nil, detail, nil
+	}
+	return func() {
+		if at >= 0 {
+			r.res.Faults[at].End = int64(r.stage.now())
+		}
+		r.res.Strikes[strike].End = r.stage.now()
+		if err := undo(); err != nil {
+			r.note("", fmt.Sprintf("the end of %s: %v", f.Text, err))
+		}
+	}, detail, nil
+}
+
+// majorityLives says whether enough members live for one to lead.
+func (t target) majorityLives() bool {
+	alive, all := 0, 0
+	for _, m := range t.Members() {
+		if m.Voter {
+			all++
+			if m.Up {
+				alive++
+			}
+		}
+	}
+	return alive > all/2
+}
+
+// takesLeader says whether the fault hits the one that leads now, so that the cluster
+// must find another.
+func (t target) takesLeader(f chaos.Fault) bool {
+	leader := t.r.leaders.leading
+	if leader == "" {
+		return false
+	}
+	switch f.Kind {
+	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause:
+		return slices.Contains(f.Nodes, leader)
+	case chaos.KindPartition:
+		return t.cutOff(f, leader)
+	}
+	return false
+}
+
+// cutOff says whether the cuts leave the leader without a majority that it can talk
+// with both ways.
+func (t target) cutOff(f chaos.Fault, leader string) bool {
+	reached, all := 1, 0
+	for _, m := range t.Members() {
+		if !m.Voter {
+			continue
+		}
+		all++
+		there, back := chaos.Link{From: leader, To: m.Name}, chaos.Link{From: m.Name, To: leader}
+		if m.Name != leader && m.Up && !m.Paused && !slices.Contains(f.Links, there) && !slices.Contains(f.Links, back) {
+			reached++
+		}
+	}
+	return reached <= all/2
+}

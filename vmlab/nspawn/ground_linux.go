@@ -1,0 +1,131 @@
+package nspawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"drydock/vmlab/guest"
+	"drydock/vmlab/image"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/netns"
+	"drydock/vmlab/parts"
+	"drydock/vmlab/wire"
+)
+
+// ground is a lab that runs.
+type ground struct {
+	lab.Table
+	site   lab.Site
+	groups *parts.Hierarchies
+	name   string // of the lab's control group
+	cable  parts.Cable
+	host   *parts.Space // where the ground itself reaches machines from
+}
+
+// Open implements lab.Driver.
+func (driver) Open(_ context.Context, site lab.Site) (lab.Ground, error) {
+	g := &ground{site: site, name: parts.KeyOf(&site), Table: lab.Table{}}
+	if err := g.open(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+func (g *ground) open() (err error) {
+	if g.groups, err = parts.FindHierarchies(); err != nil {
+		return err
+	}
+	if g.cable, err = parts.NewCable(&g.site); err != nil {
+		return err
+	}
+	if g.host, err = parts.NewSpace(); err != nil {
+		return err
+	}
+	if err := g.cable.Plug(parts.HostPort, parts.HostMAC, g.host); err != nil {
+		return err
+	}
+	if err := parts.Address(g.host, g.site.Spec.Gateway(), 24); err != nil {
+		return err
+	}
+	for i := range g.site.Machines {
+		m := &g.site.Machines[i]
+		from, err := images(&g.site).Open(m.Image)
+		if err != nil {
+			return fmt.Errorf("%s: image: %w", m.Name, err)
+		}
+		one := &machine{spec: m, ground: g, image: from, dir: g.site.MachineDir(m.Name)}
+		if err := one.furnish(); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+		g.Table[m.Name] = one
+	}
+	return nil
+}
+
+// images are where images are kept: beside the labs.
+func images(site *lab.Site) image.Store {
+	return image.Store{Dir: filepath.Join(filepath.Dir(filepath.Dir(site.Dir)), filepath.Base(image.Root))}
+}
+
+// furnish makes what a machine has on the host: its layer, and its config drive.
+func (m *machine) furnish() error {
+	for _, name := range []string{upperDir, workDir, mergedDir, driveDir, dockerDir} {
+		if err := os.MkdirAll(filepath.Join(m.dir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	d, err := guest.New(&m.ground.site, m.spec, guest.Way{})
+	if err != nil {
+		return err
+	}
+	return d.Write(filepath.Join(m.dir, driveDir))
+}
+
+// Dial implements lab.Ground.
+func (g *ground) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.host.Dial(ctx, network, address)
+}
+
+// Wire implements lab.Ground.
+func (g *ground) Wire() *wire.Switch {
+	if c, ok := g.cable.(*parts.Switched); ok {
+		return c.Switch
+	}
+	return nil
+}
+
+// Close implements lab.Ground.
+func (g *ground) Close() error {
+	errs := []error{g.CutAll()}
+	if g.host != nil {
+		errs = append(errs, g.host.Close())
+	}
+	if g.cable != nil {
+		errs = append(errs, g.cable.Close())
+	}
+	if g.groups != nil {
+		errs = append(errs, g.groups.RemoveLab(g.name))
+	}
+	return errors.Join(errs...)
+}
+
+// Reap implements lab.Driver.
+func (driver) Reap(site lab.Site) ([]string, error) {
+	h, err := parts.FindHierarchies()
+	if errors.Is(err, parts.ErrNoGroups) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.Reap(parts.KeyOf(&site))
+}
+
+// Exec implements lab.Driver.
+func (driver) Exec(ctx context.Context, a lab.Access, c lab.Command) (int, error) {
+	return netns.New().Exec(ctx, a, c)
+}
