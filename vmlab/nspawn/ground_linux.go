@@ -28,7 +28,7 @@ type ground struct {
 
 // Open implements lab.Driver.
 func (driver) Open(_ context.Context, site lab.Site) (lab.Ground, error) {
-	g := &ground{site: site, name: parts.KeyOf(&site), Table: lab.Table{}}
+	g := &ground{site: site, name: parts.KeyOf(&site)}
 	if err := g.open(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -61,7 +61,7 @@ func (g *ground) open() (err error) {
 		if err := one.furnish(); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
-		g.Table[m.Name] = one
+		g.Put(m.Name, one)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ const linkName = "vec0"
 
 // Open implements lab.Driver.
 func (driver) Open(ctx context.Context, site lab.Site) (lab.Ground, error) {
-	g := &ground{site: site, Table: lab.Table{}}
+	g := &ground{site: site}
 	if err := g.open(ctx); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
@@ -73,7 +73,7 @@ func (g *ground) open(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 		g.gates = append(g.gates, gate)
-		g.Table[m.Name] = one
+		g.Put(m.Name, one)
 	}
 	return nil
 }
