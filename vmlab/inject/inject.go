@@ -31,10 +31,10 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 		return nil
 	}
 	if fabric.Supports(k) == nil {
-		if !kernelLinks {
+		if !kernelLinks || k == chaos.KindPartition || k == chaos.KindLoss {
 			return nil
 		}
-		missing.Why = "its machines are connected by the kernel; `network: {path: wire}` in the lab file has every fault"
+		missing.Why = "its machines are connected by the kernel, which can cut and lose alone; `network: {path: wire}` in the lab file has every fault"
 		return missing
 	}
 	switch k {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"drydock/chaos"
+	"drydock/vmlab/lab"
 	"drydock/vmlab/wire/fabric"
 )
 
@@ -15,14 +16,14 @@ func bootContext() context.Context { return context.Background() }
 func (i *Injector) impair(f chaos.Fault) (Undo, string, error) {
 	f.Text = i.Names(f.Text)
 	f.Nodes = i.machines(f.Nodes)
-	links := make([]chaos.Link, 0, len(f.Links))
+	between := make([]chaos.Link, 0, len(f.Links))
 	for _, l := range f.Links {
 		from, to := i.Site.Machine(l.From), i.Site.Machine(l.To)
 		if from != nil && to != nil {
-			links = append(links, chaos.Link{From: from.Name, To: to.Name})
+			between = append(between, chaos.Link{From: from.Name, To: to.Name})
 		}
 	}
-	f.Links = links
+	f.Links = between
 	rules, err := fabric.RulesOf(f)
 	if err != nil {
 		return nil, "", err
@@ -30,16 +31,17 @@ func (i *Injector) impair(f chaos.Fault) (Undo, string, error) {
 	for k := range rules {
 		rules[k].Pairs = i.among(rules[k].Pairs)
 	}
-	sw := i.Ground.Wire()
-	ids, err := sw.ImpairAll(rules)
+	links := lab.LinksOf(i.Ground)
+	ids, err := links.ImpairAll(rules)
 	if err != nil {
 		return nil, "", err
 	}
 	return func() error {
-		if n := sw.Heal(ids...); n < len(ids) {
-			return fmt.Errorf("%s: it held no more", f.Text)
+		n, err := links.Heal(ids...)
+		if err == nil && n < len(ids) {
+			err = fmt.Errorf("%s: it held no more", f.Text)
 		}
-		return nil
+		return err
 	}, "", nil
 }
 

@@ -178,6 +178,17 @@ type Ground interface {
 	Close() error
 }
 
+// Changer is a Ground whose machines can change while it is there. Its methods are
+// called one at a time.
+type Changer interface {
+	// Admit takes in a machine that is new to the lab, or that has changed and is off.
+	// Site is the lab as it is from now on.
+	Admit(ctx context.Context, site Site, m *Machine) error
+	// Dismiss gives up a machine that is off; what it has written is for the caller to
+	// remove.
+	Dismiss(site Site, name string) error
+}
+
 // Loss says what a disk loses when the power goes, where it is controlled.
 type Loss struct {
 	// Unsynced: what was not synced may be lost. Torn: a write in flight may be there

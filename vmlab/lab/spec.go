@@ -48,7 +48,7 @@ type Group struct {
 // Network is what connects the machines.
 type Network struct {
 	Subnet string `json:"subnet,omitempty" doc:"the addresses: machines are .101, .102, …; .1 is where clients come from" default:"172.17.8.0/24"`
-	Path   string `json:"path,omitempty" doc:"wire: a switch in this program, which can do every fault; kernel: a bridge, which is faster and can cut alone" enum:"wire|kernel" default:"wire"`
+	Path   string `json:"path,omitempty" doc:"wire: a switch in this program, which can do every fault; kernel: a bridge, which is faster, and can cut and lose alone" enum:"wire|kernel" default:"wire"`
 	Seed   int    `json:"seed,omitempty" doc:"decides what the wire draws" default:"1" min:"1"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"drydock/vmlab/lab"
 	"drydock/vmlab/parts"
@@ -16,18 +17,20 @@ import (
 
 // ground is a lab that runs.
 type ground struct {
-	site   lab.Site
+	lab.Table
 	groups *parts.Hierarchies
 	name   string // of the lab's control group
 	cable  parts.Cable
 	// host is where the ground itself reaches machines from.
-	host     *parts.Space
-	machines map[string]*machine
+	host *parts.Space
+
+	mu   sync.Mutex
+	site lab.Site // as it is now
 }
 
 // open makes a ground.
 func open(site lab.Site) (_ *ground, err error) {
-	g := &ground{site: site, name: parts.KeyOf(&site), machines: map[string]*machine{}}
+	g := &ground{site: site, name: parts.KeyOf(&site)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -49,22 +52,26 @@ func open(site lab.Site) (_ *ground, err error) {
 		return g, err
 	}
 	for i := range site.Machines {
-		m := &site.Machines[i]
-		if err = g.furnish(m); err != nil {
-			return g, fmt.Errorf("%s: %w", m.Name, err)
+		if err = g.put(&site.Machines[i]); err != nil {
+			return g, named(site.Machines[i].Name, err)
 		}
-		g.machines[m.Name] = &machine{spec: m, ground: g}
 	}
 	return g, nil
 }
 
-// furnish makes a machine's directory, with the program in it.
-func (g *ground) furnish(m *lab.Machine) error {
-	bin := filepath.Join(g.site.MachineDir(m.Name), "root", filepath.Dir(guestProgram))
-	if err := os.MkdirAll(bin, 0o755); err != nil {
+// put takes a machine in: its directory, with the program in it.
+func (g *ground) put(m *lab.Machine) error {
+	site := g.where()
+	root := filepath.Join(site.MachineDir(m.Name), "root")
+	if err := os.MkdirAll(filepath.Join(root, filepath.Dir(guestProgram)), 0o755); err != nil {
 		return err
 	}
-	return install(g.site.Binary, filepath.Join(g.site.MachineDir(m.Name), "root", guestProgram))
+	if err := install(site.Binary, filepath.Join(root, guestProgram)); err != nil {
+		return err
+	}
+	spec := *m
+	g.Put(m.Name, &machine{spec: &spec, ground: g})
+	return nil
 }
 
 // install puts a program where it is to be, replacing what is there: by another
@@ -89,117 +96,47 @@ func install(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// machine finds a machine.
-func (g *ground) machine(name string) (*machine, error) {
-	if m := g.machines[name]; m != nil {
-		return m, nil
+// Admit implements lab.Changer.
+func (g *ground) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
+	if g.Unit(m.Name) == nil {
+		if err := g.cable.Admit(m.Name, m.MAC); err != nil {
+			return err
+		}
 	}
-	return nil, fmt.Errorf("%s: %w", name, lab.ErrNoMachine)
+	g.settle(site)
+	return named(m.Name, errors.Join(g.put(m), g.acquaint()))
 }
 
-// Boot implements lab.Ground.
-func (g *ground) Boot(ctx context.Context, m *lab.Machine) error {
-	one, err := g.machine(m.Name)
-	if err != nil {
-		return err
-	}
-	return named(m.Name, one.boot(ctx))
+// Dismiss implements lab.Changer.
+func (g *ground) Dismiss(site lab.Site, name string) error {
+	g.settle(site)
+	g.Drop(name)
+	return named(name, g.cable.Dismiss(name))
 }
 
-// Halt implements lab.Ground.
-func (g *ground) Halt(ctx context.Context, name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.halt(ctx))
+// settle takes note of what the lab is from now on.
+func (g *ground) settle(site lab.Site) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.site = site
 }
 
-// Cut implements lab.Ground.
-func (g *ground) Cut(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.cut())
+// where is the lab as it is now.
+func (g *ground) where() *lab.Site {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	site := g.site
+	return &site
 }
 
-// StartNode implements lab.Ground.
-func (g *ground) StartNode(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
+// acquaint tells all machines that are on where the others are.
+func (g *ground) acquaint() error {
+	machines := g.where().Machines
+	var errs []error
+	for name, u := range g.Units() { // any order: each by itself
+		errs = append(errs, named(name, u.(*machine).acquaint(machines)))
 	}
-	return named(name, m.startNode())
-}
-
-// KillNode implements lab.Ground.
-func (g *ground) KillNode(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.killNode())
-}
-
-// PauseNode implements lab.Ground.
-func (g *ground) PauseNode(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.pauseNode("pause"))
-}
-
-// ResumeNode implements lab.Ground.
-func (g *ground) ResumeNode(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.pauseNode("resume"))
-}
-
-// Freeze implements lab.Ground.
-func (g *ground) Freeze(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.freeze(true))
-}
-
-// Thaw implements lab.Ground.
-func (g *ground) Thaw(name string) error {
-	m, err := g.machine(name)
-	if err != nil {
-		return err
-	}
-	return named(name, m.freeze(false))
-}
-
-// Vitals implements lab.Ground.
-func (g *ground) Vitals(name string) lab.Vitals {
-	m, err := g.machine(name)
-	if err != nil {
-		return lab.Vitals{Power: lab.PowerOff}
-	}
-	return m.vitals()
-}
-
-// Control implements lab.Ground.
-func (g *ground) Control(name string) string {
-	return filepath.Join(g.site.MachineDir(name), "root", lab.GuestControl)
-}
-
-// Access implements lab.Ground.
-func (g *ground) Access(name string) (lab.Access, error) {
-	m, err := g.machine(name)
-	if err != nil {
-		return lab.Access{}, err
-	}
-	a, err := m.access()
-	return a, named(name, err)
+	return errors.Join(errs...)
 }
 
 // Dial implements lab.Ground.
@@ -215,12 +152,17 @@ func (g *ground) Wire() *wire.Switch {
 	return nil
 }
 
+// Links implements lab.Linked.
+func (g *ground) Links() lab.Links {
+	if c, ok := g.cable.(*parts.Bridged); ok {
+		return c.Links()
+	}
+	return nil
+}
+
 // Close implements lab.Ground.
 func (g *ground) Close() error {
-	var errs []error
-	for _, m := range g.machines { // any order: each by itself
-		errs = append(errs, named(m.spec.Name, m.cut()), m.remove())
-	}
+	errs := []error{g.CutAll()}
 	if g.host != nil {
 		errs = append(errs, g.host.Close())
 	}

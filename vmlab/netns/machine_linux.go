@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -62,8 +63,8 @@ var (
 // bootPatience is how long a machine may take until its init runs.
 const bootPatience = 20 * time.Second
 
-// boot switches the machine on.
-func (m *machine) boot(ctx context.Context) error {
+// Boot implements lab.Unit.
+func (m *machine) Boot(ctx context.Context) error {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	m.mu.Lock()
@@ -102,15 +103,31 @@ func (m *machine) begin(l *life) (err error) {
 	if err := parts.Address(l.space, m.spec.Address, 24); err != nil {
 		return err
 	}
+	if err := parts.Acquaint(l.space, g.where().Machines, m.spec.Name); err != nil {
+		return err
+	}
 	if l.group, err = g.groups.Make(g.name, m.spec.Name, m.spec.MemoryMax, m.spec.CPUs); err != nil {
 		return err
 	}
-	console, err := os.OpenFile(g.site.Console(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	console, err := os.OpenFile(g.where().Console(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	l.console = console
 	return m.spawn(l)
+}
+
+// acquaint tells the machine where the others are, if it is on.
+func (m *machine) acquaint(machines []lab.Machine) error {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	m.mu.Lock()
+	l := m.life
+	m.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	return parts.Acquaint(l.space, machines, m.spec.Name)
 }
 
 // spawn starts the first process, in its groups, and hands it its setup.
@@ -126,7 +143,7 @@ func (m *machine) spawn(l *life) error {
 	}
 	l.control = os.NewFile(uintptr(pair[0]), "control")
 	l.cmd = &exec.Cmd{
-		Path: m.ground.site.Binary, Args: []string{buildName}, Dir: "/", Env: []string{},
+		Path: m.ground.where().Binary, Args: []string{buildName}, Dir: "/", Env: []string{},
 		Stdout: l.console, Stderr: l.console, ExtraFiles: []*os.File{theirs, l.console},
 		SysProcAttr: &syscall.SysProcAttr{
 			Setsid: true, Pdeathsig: syscall.SIGKILL,
@@ -153,7 +170,7 @@ func (m *machine) spawn(l *life) error {
 
 // setup is what the machine's first process needs to know.
 func (m *machine) setup() setup {
-	site := &m.ground.site
+	site := m.ground.where()
 	files := []file{
 		{Path: "/etc/hostname", Text: m.spec.Name + "\n", Mode: 0o644},
 		{Path: "/etc/machine-id", Text: m.spec.ID + "\n", Mode: 0o444},
@@ -266,8 +283,8 @@ func (m *machine) finish(l *life) error {
 	return errors.Join(errs...)
 }
 
-// cut ends the machine as a loss of power does. It is no error if it is off.
-func (m *machine) cut() error {
+// Cut implements lab.Unit. It is no error if the machine is off.
+func (m *machine) Cut() error {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	m.mu.Lock()
@@ -279,8 +296,8 @@ func (m *machine) cut() error {
 	return m.finish(l)
 }
 
-// halt asks the machine to end, and cuts its power when ctx ends.
-func (m *machine) halt(ctx context.Context) error {
+// Halt implements lab.Unit.
+func (m *machine) Halt(ctx context.Context) error {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	l, err := m.running()
@@ -326,11 +343,17 @@ func (m *machine) order(l *life, do string) error {
 // orderPatience is how long an init may take for an order.
 const orderPatience = 10 * time.Second
 
-// startNode starts the node on a machine that runs.
-func (m *machine) startNode() error { return m.orderNode("start", true) }
+// StartNode implements lab.Unit.
+func (m *machine) StartNode() error { return m.orderNode("start", true) }
 
-// killNode kills the node and returns when it has ended.
-func (m *machine) killNode() error { return m.orderNode("kill", false) }
+// KillNode implements lab.Unit: it returns when the node has ended.
+func (m *machine) KillNode() error { return m.orderNode("kill", false) }
+
+// PauseNode implements lab.Unit.
+func (m *machine) PauseNode() error { return m.pauseNode("pause") }
+
+// ResumeNode implements lab.Unit.
+func (m *machine) ResumeNode() error { return m.pauseNode("resume") }
 
 // pauseNode stops the node's process where it is, or lets it go on.
 func (m *machine) pauseNode(do string) error {
@@ -379,6 +402,17 @@ func (m *machine) orderNode(do string, want bool) error {
 	})
 }
 
+// Freeze implements lab.Unit.
+func (m *machine) Freeze() error { return m.freeze(true) }
+
+// Thaw implements lab.Unit.
+func (m *machine) Thaw() error { return m.freeze(false) }
+
+// Control implements lab.Unit.
+func (m *machine) Control() string {
+	return filepath.Join(m.ground.where().MachineDir(m.spec.Name), "root", lab.GuestControl)
+}
+
 // freeze stops all that runs on the machine, or lets it go on.
 func (m *machine) freeze(stop bool) error {
 	m.turn.Lock()
@@ -400,11 +434,8 @@ func (m *machine) freezeLocked(l *life, stop bool) error {
 	return nil
 }
 
-// remove removes what a machine that is off has left; a life removes its own.
-func (m *machine) remove() error { return nil }
-
-// vitals says how the machine is.
-func (m *machine) vitals() lab.Vitals {
+// Vitals implements lab.Unit.
+func (m *machine) Vitals() lab.Vitals {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v := lab.Vitals{Power: lab.PowerOff, Ended: m.ended}
@@ -425,8 +456,8 @@ func (m *machine) vitals() lab.Vitals {
 	return v
 }
 
-// access says how to get into the machine.
-func (m *machine) access() (lab.Access, error) {
+// Access implements lab.Unit.
+func (m *machine) Access() (lab.Access, error) {
 	l, err := m.running()
 	if err != nil {
 		return lab.Access{}, err

@@ -28,6 +28,10 @@ const (
 
 // Cable is what connects a lab's machines.
 type Cable interface {
+	// Admit makes room for a machine that is new to the lab, and Dismiss gives up that
+	// of one that is in it no more.
+	Admit(name, mac string) error
+	Dismiss(name string) error
 	// Plug gives a space a link of that name on the network.
 	Plug(name, mac string, s *Space) error
 	// Unplug takes the link away at once: nothing more leaves it.
@@ -73,77 +77,37 @@ func Address(s *Space, ip netip.Addr, bits int) error {
 	return nil
 }
 
-// bridge is the kernel's way: a bridge in a namespace of its own, and a pair of
-// links for each machine.
-type bridge struct {
-	space *Space
-	net   *netlink.Handle
-	br    netlink.Link
-	ends  map[string]string // machine → the name of its link's end at the bridge
-	made  int
-}
-
-func newBridge() (*bridge, error) {
-	s, err := NewSpace()
-	if err != nil {
-		return nil, err
-	}
-	b := &bridge{space: s, ends: map[string]string{}}
-	if b.net, err = at(s); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = "br0"
-	b.br = &netlink.Bridge{LinkAttrs: attrs}
-	if err := b.net.LinkAdd(b.br); err != nil {
-		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.Close())
-	}
-	if err := b.net.LinkSetUp(b.br); err != nil {
-		return nil, errors.Join(fmt.Errorf("a bridge: %w", err), b.Close())
-	}
-	return b, nil
-}
-
-func (b *bridge) Plug(name, mac string, s *Space) error {
-	hw, err := net.ParseMAC(mac)
+// Acquaint tells a space the addresses of all machines' links but its own, for good:
+// nobody has to ask for them, so that a link that is cut one way is not cut the other
+// way, too, for want of an answer.
+func Acquaint(s *Space, machines []lab.Machine, self string) error {
+	h, err := at(s)
 	if err != nil {
 		return err
 	}
-	b.made++
-	end := fmt.Sprintf("p%d", b.made)
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = end, LinkMTU
-	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: LinkName, PeerHardwareAddr: hw, PeerNamespace: netlink.NsFd(s.File.Fd())}
-	if err := b.net.LinkAdd(pair); err != nil {
-		return fmt.Errorf("a pair of links: %w", err)
-	}
-	b.ends[name] = end
-	link, err := b.net.LinkByName(end)
+	defer h.Close()
+	link, err := h.LinkByName(LinkName)
 	if err != nil {
-		return fmt.Errorf("%s: %w", end, err)
+		return fmt.Errorf("%s: %w", LinkName, err)
 	}
-	if err := b.net.LinkSetMaster(link, b.br); err != nil {
-		return fmt.Errorf("%s: %w", end, err)
+	for i := range machines {
+		m := &machines[i]
+		if m.Name == self {
+			continue
+		}
+		hw, err := net.ParseMAC(m.MAC)
+		if err != nil {
+			return err
+		}
+		known := &netlink.Neigh{
+			LinkIndex: link.Attrs().Index, Family: netlink.FAMILY_V4, State: netlink.NUD_PERMANENT,
+			IP: m.Address.AsSlice(), HardwareAddr: hw,
+		}
+		if err := h.NeighSet(known); err != nil {
+			return fmt.Errorf("%s: the address of %s: %w", LinkName, m.Name, err)
+		}
 	}
-	return b.net.LinkSetUp(link)
-}
-
-func (b *bridge) Unplug(name string) error {
-	end := b.ends[name]
-	if end == "" {
-		return nil
-	}
-	delete(b.ends, name)
-	link, err := b.net.LinkByName(end)
-	if err != nil {
-		return fmt.Errorf("%s: %w", end, err)
-	}
-	return b.net.LinkDel(link)
-}
-
-func (b *bridge) Close() error {
-	b.net.Close()
-	return b.space.Close()
+	return nil
 }
 
 // Switched is the program's own way: a tap device for each machine, and a switch
@@ -205,13 +169,19 @@ func (c *Switched) Plug(name, text string, s *Space) error {
 // Unplug implements Cable.
 func (c *Switched) Unplug(name string) error { return c.Switch.Detach(name) }
 
+// Admit implements Cable.
+func (c *Switched) Admit(name, mac string) error { return c.addPort(name, mac) }
+
+// Dismiss implements Cable.
+func (c *Switched) Dismiss(name string) error { return c.Switch.RemovePort(name) }
+
 // Close implements Cable.
 func (c *Switched) Close() error { return c.Switch.Close() }
 
 // NewCable makes what the lab file asks for.
 func NewCable(site *lab.Site) (Cable, error) {
 	if site.Spec.Network.Path == lab.PathKernel {
-		return newBridge()
+		return newBridged(site)
 	}
 	return NewSwitched(site)
 }
