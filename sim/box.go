@@ -112,14 +112,15 @@ func (b *box) powerOn(after time.Duration) {
 	b.start(after)
 }
 
-// boxStarts starts what runs units along with the member's process.
-func (m *machine) boxStarts() {
+// boxStarts starts what runs units along with the member's process, which takes a
+// time.
+func (m *machine) boxStarts(takes time.Duration) {
 	switch {
 	case m.box == nil:
 	case m.box.off:
-		m.box.powerOn(bootTime)
+		m.box.powerOn(takes)
 	default:
-		m.box.start(bootTime)
+		m.box.start(takes)
 	}
 }
 

@@ -65,7 +65,7 @@ func newClient(w *World, index int, name string, m mind) (*client, error) {
 	c.rng = w.src.Stream("client/" + c.name)
 	c.target = index % len(w.cfg.Voters)
 	var err error
-	c.delay, err = impair.NewSampler(w.cfg.Net)
+	c.delay, err = w.cfg.requestTimes()
 	return c, err
 }
 

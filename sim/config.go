@@ -5,6 +5,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/node/state"
+	"drydock/sim/dist"
 	"drydock/sim/history"
 	"drydock/sim/impair"
 	"drydock/sim/tape"
@@ -25,12 +26,15 @@ type Config struct {
 	// Loss, Duplicate and Reorder are the links' usual chances.
 	Loss, Duplicate, Reorder float64
 	Disk                     Delays
-	Load                     Load
-	TTL                      TTLLoad
-	Lock                     LockLoad
-	Watch                    WatchLoad
-	Fleet                    *FleetConfig // nil: no machine runs units
-	Plan                     chaos.Plan
+	// Measured, if set, is what a lab was measured to take, in place of this
+	// world's assumptions.
+	Measured *Measured
+	Load     Load
+	TTL      TTLLoad
+	Lock     LockLoad
+	Watch    WatchLoad
+	Fleet    *FleetConfig // nil: no machine runs units
+	Plan     chaos.Plan
 	// Duration is the length of the run, HealAt the time at which every fault
 	// ends. Both are virtual.
 	Duration, HealAt time.Duration
@@ -64,6 +68,18 @@ type Knobs struct {
 
 // Delays describe how long something takes.
 type Delays = impair.Delays
+
+// Measured are times that were measured in a lab.
+type Measured struct {
+	// Link is one way of a message between machines; Net comes on top of it.
+	Link dist.Dist
+	// Request is one way between a client and a member, in place of Net.
+	Request dist.Dist
+	// Fsync is a write of the log and its sync, in place of Disk.
+	Fsync dist.Dist
+	// Start is how long a node's process takes until its node lives.
+	Start dist.Dist
+}
 
 // Load is what clients do.
 type Load struct {

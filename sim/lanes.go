@@ -29,9 +29,11 @@ type lane struct {
 
 // diskTimes draws how long work on a machine's disk takes.
 type diskTimes struct {
-	rng   *rand.Rand
-	sync  impair.Sampler
-	extra []*time.Duration // faults
+	rng  *rand.Rand
+	sync impair.Sampler
+	// measured syncs have the write in them.
+	measured bool
+	extra    []*time.Duration // faults
 }
 
 func (t *diskTimes) syncTime() time.Duration {
@@ -123,9 +125,12 @@ func (m *machine) runGroup(group []node.Submit) []error {
 func (m *machine) groupTime(id world.Lane, group []node.Submit) time.Duration {
 	took, syncs := time.Duration(0), 0
 	for i := range group {
-		took += writeTime + time.Duration(group[i].Job.Bytes/bytesPerMicro)*time.Microsecond
+		took += time.Duration(group[i].Job.Bytes/bytesPerMicro) * time.Microsecond
 		if group[i].Job.Sync != nil {
 			syncs = 1
+		}
+		if group[i].Job.Sync == nil || !m.times.measured {
+			took += writeTime
 		}
 	}
 	if id == world.LaneCheckpoint {

@@ -124,9 +124,9 @@ func (m *machine) alive() bool { return m.status == up || m.status == paused }
 func (m *machine) start() {
 	m.life++
 	m.status = booting
-	m.boxStarts()
-	life := m.life
-	m.w.queue.After(bootTime, func() {
+	takes, life := m.startTime(), m.life
+	m.boxStarts(takes)
+	m.w.queue.After(takes, func() {
 		m.unstalled(func() {
 			if m.life == life {
 				m.boot()

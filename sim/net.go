@@ -24,7 +24,7 @@ type network struct {
 }
 
 func newNetwork(w *World) (*network, error) {
-	delay, err := impair.NewSampler(w.cfg.Net)
+	delay, err := w.cfg.linkTimes()
 	if err != nil {
 		return nil, fmt.Errorf("sim: network: %w", err)
 	}

@@ -63,7 +63,7 @@ func newWatcher(w *World, index int, name string) (*watcher, error) {
 	a.rng = w.src.Stream("client/" + a.name)
 	a.target = index % len(w.cfg.Voters)
 	var err error
-	a.delay, err = impair.NewSampler(w.cfg.Net)
+	a.delay, err = w.cfg.requestTimes()
 	return a, err
 }
 

@@ -14,7 +14,6 @@ import (
 	"drydock/node/world"
 	"drydock/sim/event"
 	"drydock/sim/history"
-	"drydock/sim/impair"
 	"drydock/sim/stream"
 )
 
@@ -92,13 +91,13 @@ func newWorld(cfg Config) (*World, error) {
 	}
 	w.trace = newTrace(w)
 	w.clusterID = w.src.Stream("cluster").Uint64() | 1
-	disks, err := impair.NewSampler(cfg.Disk)
+	disks, err := cfg.syncTimes()
 	if err != nil {
 		return nil, fmt.Errorf("sim: disk: %w", err)
 	}
 	for i, name := range cfg.Nodes {
 		m := w.newMachine(i, name)
-		m.times.sync = disks
+		m.times.sync, m.times.measured = disks, cfg.Measured != nil
 		w.machines = append(w.machines, m)
 		w.byName[name] = m
 	}

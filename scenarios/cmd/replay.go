@@ -219,6 +219,6 @@ func nextSteps(env *ui.Env, sub *subject, again *runner.Replay) {
 		fmt.Fprintf(env.Stdout, "closer     drydock replay --log debug --from %s --until %s %s\n",
 			max(0, at-200*time.Millisecond).Round(time.Millisecond), (at + time.Millisecond).Round(time.Millisecond), sub.ref)
 	}
-	fmt.Fprintf(env.Stdout, "page       drydock run --seed %d --report %s-%d.html --recordings '' %s\n", sub.seed, sub.scenario.Name, sub.seed, sub.scenario.File)
+	fmt.Fprintf(env.Stdout, "page       drydock run %s--seed %d --report %s-%d.html --recordings '' %s\n", sub.scenario.Profile.Flag(), sub.seed, sub.scenario.Name, sub.seed, sub.scenario.File)
 	fmt.Fprintf(env.Stdout, "smaller    drydock shrink %s\n", sub.ref)
 }

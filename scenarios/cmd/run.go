@@ -34,6 +34,7 @@ type runOptions struct {
 	out       outputs
 	lasting   time.Duration
 	runs      string
+	profile   string
 	// named is true if the call says which seed or seeds.
 	named bool
 }
@@ -60,7 +61,8 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
   drydock run --seed 7 scenarios/lossy-network.yaml
   drydock run --seeds 1-1000 --keep-going scenarios
   drydock run --report run.html --trace run.json leader-crash
-  drydock run --for 10m scenarios`,
+  drydock run --for 10m scenarios
+  drydock run --profile profile.yaml --seeds 200 leader-crash`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("seed") && o.seeds != "" {
@@ -86,6 +88,7 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 	f.BoolVar(&o.traceHash, "trace-hash", false, "write the hash of the full event trace instead of the report")
 	f.StringVar(&o.history, "history", "", "write what the clients saw to this file, as JSON lines")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "real time that one run may take")
+	f.StringVar(&o.profile, "profile", "", "let links, disks and starts take what was measured in a lab: a file of `drydock lab calibrate`")
 	o.out.flags(c)
 	return c
 }
@@ -124,6 +127,9 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 	if err != nil {
 		return err
 	}
+	if err := o.giveProfile(w, list); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	if len(list) == 1 && len(seeds) == 1 && o.lasting == 0 {
@@ -141,13 +147,43 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 	return runMany(ctx, env, w, o, list, seeds)
 }
 
+// giveProfile reads the profile, if there is one, for all scenarios.
+func (o *runOptions) giveProfile(w runner.World, list []*scenario.Scenario) error {
+	if o.profile == "" {
+		return nil
+	}
+	if !runner.Repeats(w) {
+		return ui.Usagef("--profile is for the simulator: the world %s takes what time it takes", w.Name())
+	}
+	text, err := readFile(o.profile)
+	if err != nil {
+		return err
+	}
+	p, err := scenario.ParseProfile(o.profile, text)
+	if err != nil {
+		return ui.Exit(ui.Usage, err)
+	}
+	for _, s := range list {
+		s.Profile = p
+	}
+	return nil
+}
+
+// under says which profile runs are under, if any.
+func (o *runOptions) under() string {
+	if o.profile == "" {
+		return ""
+	}
+	return ", profile " + o.profile
+}
+
 // runOne runs one scenario with one seed in this process.
 func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *scenario.Scenario, seed uint64) error {
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	plain := !o.json && !o.traceHash
 	if plain {
-		runner.Header(env, s, w.Name(), fmt.Sprintf("seed %d", seed))
+		runner.Header(env, s, w.Name(), fmt.Sprintf("seed %d%s", seed, o.under()))
 	}
 	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash, Tape: o.records()})
 	if o.records() && r.Verdict == checker.Violated && runner.Repeats(w) {
@@ -280,7 +316,7 @@ func title(env *ui.Env, w runner.World, o *runOptions, list []*scenario.Scenario
 	if o.lasting > 0 {
 		seed, workers = fmt.Sprintf("for %s, from %s", o.lasting, seed), o.jobs
 	}
-	fmt.Fprintf(env.Stdout, "%s   %s   %s   %d workers\n\n", env.Paint(what, ui.Bold), w.Name(), seed, workers)
+	fmt.Fprintf(env.Stdout, "%s   %s   %s%s   %d workers\n\n", env.Paint(what, ui.Bold), w.Name(), seed, o.under(), workers)
 }
 
 // perFile writes a line for each scenario of a batch.

@@ -219,5 +219,5 @@ func (o *shrinkOptions) tell(env *ui.Env, file string, small *shrink.Result, too
 	fmt.Fprintf(env.Stdout, "\n%s   %s   %d runs in %.1fs%s\n", env.Paint("smallest", ui.Bold), shrink.Size(small.Scenario), small.Tries, took.Seconds(), stopped)
 	fmt.Fprintf(env.Stdout, "fails      %s: %s\n", small.Report.Worst().Expect, small.Report.Worst().Measured)
 	fmt.Fprintf(env.Stdout, "written    %s\n", file)
-	fmt.Fprintf(env.Stdout, "run it     drydock run %s\n", file)
+	fmt.Fprintf(env.Stdout, "run it     drydock run %s%s\n", small.Scenario.Profile.Flag(), file)
 }

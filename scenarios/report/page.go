@@ -126,7 +126,11 @@ func FromRun(r *runner.Report) *Page {
 
 // bySeed is the command that repeats a run on any machine.
 func bySeed(r *runner.Report) string {
-	return fmt.Sprintf("drydock run --seed %d %s", r.Seed, r.File)
+	profile := ""
+	if r.Profile != "" {
+		profile = "--profile " + r.Profile + " "
+	}
+	return fmt.Sprintf("drydock run %s--seed %d %s", profile, r.Seed, r.File)
 }
 
 // nearest bounds the events to those before the failure.

@@ -154,10 +154,9 @@ func (b *Batch) tasksOf() []task {
 
 // task makes a run of the i-th file with the j-th seed.
 func (b *Batch) task(s *scenario.Scenario, seed uint64, place, i, j int) task {
-	return task{
-		World: b.World, File: s.File, Text: s.Text, Seed: seed, scenario: s,
-		place: place, round: j, twice: (i+j)%repeatEvery == 0,
-	}
+	t := newTask(b.World, s, seed)
+	t.place, t.round, t.twice = place, j, (i+j)%repeatEvery == 0
+	return t
 }
 
 // endless makes tasks until the time is over: every scenario with a seed, then

@@ -46,7 +46,7 @@ func (p *Pool) Run(ctx context.Context, s *scenario.Scenario, seed uint64) *Repo
 			return failed
 		}
 	}
-	r, alive := w.run(ctx, task{World: p.world, File: s.File, Text: s.Text, Seed: seed, scenario: s}, p.limit)
+	r, alive := w.run(ctx, newTask(p.world, s, seed), p.limit)
 	if !alive {
 		w = nil
 	}

@@ -24,6 +24,7 @@ import (
 const (
 	runFile      = "run.json"
 	scenarioFile = "scenario.yaml"
+	profileFile  = "profile.yaml"
 	tapeFile     = "trace.gz"
 	historyFile  = "history.jsonl"
 )
@@ -156,10 +157,15 @@ func (rec *Recording) write(into string, s *scenario.Scenario, ops []history.Op)
 	if err := history.Encode(&h, history.Header{Scenario: s.Name, Seed: fmt.Sprint(rec.Report.Seed)}, ops); err != nil {
 		return err
 	}
-	for _, file := range []struct {
+	type file struct {
 		name string
 		text []byte
-	}{{scenarioFile, s.Text}, {tapeFile, b.Bytes()}, {historyFile, h.Bytes()}, {runFile, append(text, '\n')}} {
+	}
+	files := []file{{scenarioFile, s.Text}, {tapeFile, b.Bytes()}, {historyFile, h.Bytes()}}
+	if s.Profile != nil {
+		files = append(files, file{profileFile, s.Profile.Text})
+	}
+	for _, file := range append(files, file{runFile, append(text, '\n')}) {
 		if err := os.WriteFile(filepath.Join(into, file.name), file.text, 0o644); err != nil {
 			return err
 		}
@@ -197,7 +203,15 @@ func (rec *Recording) readScenario() error {
 	if err != nil {
 		return fmt.Errorf("%w in %s: %w", ErrNoRecording, rec.Dir, err)
 	}
-	rec.Scenario, err = scenario.Parse(name, text)
+	if rec.Scenario, err = scenario.Parse(name, text); err != nil {
+		return err
+	}
+	name = filepath.Join(rec.Dir, profileFile)
+	if text, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
+		return nil // it ran without one
+	} else if err == nil {
+		rec.Scenario.Profile, err = scenario.ParseProfile(name, text)
+	}
 	return err
 }
 

@@ -16,11 +16,13 @@ import (
 // Report is what came of one run; as JSON it is the line that --json prints
 // and that worker processes answer with. Fields are only ever added.
 type Report struct {
-	Scenario string         `json:"scenario"`
-	File     string         `json:"file"`
-	World    string         `json:"world"`
-	Seed     uint64         `json:"seed"`
-	Verdict  checker.Status `json:"verdict"`
+	Scenario string `json:"scenario"`
+	File     string `json:"file"`
+	World    string `json:"world"`
+	Seed     uint64 `json:"seed"`
+	// Profile is the file of the scenario's profile, if it has one.
+	Profile string         `json:"profile,omitempty"`
+	Verdict checker.Status `json:"verdict"`
 	// Error says why the world failed; then Verdict is unknown.
 	Error string `json:"error,omitempty"`
 	// Findings are the expectations with what was measured.
@@ -77,9 +79,14 @@ func (r *Report) Worst() *Finding {
 
 // blank is a report before its run.
 func blank(w World, spec Spec) *Report {
+	profile := ""
+	if p := spec.Scenario.Profile; p != nil {
+		profile = p.File
+	}
 	return &Report{
+		Profile:  profile,
 		Scenario: spec.Scenario.Name, File: spec.Scenario.File, World: w.Name(), Seed: spec.Seed,
-		Verdict: checker.Unknown, Replay: fmt.Sprintf("drydock run %s--seed %d %s", inWorld(w), spec.Seed, spec.Scenario.File),
+		Verdict: checker.Unknown, Replay: fmt.Sprintf("drydock run %s%s--seed %d %s", inWorld(w), spec.Scenario.Profile.Flag(), spec.Seed, spec.Scenario.File),
 	}
 }
 

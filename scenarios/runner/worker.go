@@ -32,6 +32,9 @@ type task struct {
 	File  string `json:"file"`
 	Text  []byte `json:"text"`
 	Seed  uint64 `json:"seed"`
+	// Profile is the text of the scenario's, ProfileFile its name; empty: none.
+	Profile     []byte `json:"profile,omitempty"`
+	ProfileFile string `json:"profileFile,omitempty"`
 	// Record is where a violation is to be recorded; empty: nowhere.
 	Record string `json:"record,omitempty"`
 
@@ -63,7 +66,7 @@ func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) er
 		if err != nil {
 			return err
 		}
-		s, err := scenario.Parse(t.File, t.Text)
+		s, err := t.parse()
 		if err != nil {
 			return err
 		}
@@ -76,6 +79,25 @@ func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) er
 			return fmt.Errorf("runner: worker can't answer: %w", err)
 		}
 	}
+}
+
+// newTask makes the task to run a scenario with a seed.
+func newTask(world string, s *scenario.Scenario, seed uint64) task {
+	t := task{World: world, File: s.File, Text: s.Text, Seed: seed, scenario: s}
+	if s.Profile != nil {
+		t.Profile, t.ProfileFile = s.Profile.Text, s.Profile.File
+	}
+	return t
+}
+
+// parse reads the task's scenario, with its profile.
+func (t *task) parse() (*scenario.Scenario, error) {
+	s, err := scenario.Parse(t.File, t.Text)
+	if err != nil || t.ProfileFile == "" {
+		return s, err
+	}
+	s.Profile, err = scenario.ParseProfile(t.ProfileFile, t.Profile)
+	return s, err
 }
 
 // keepAgain records a violated run. It runs once more for that, with a tape: so
@@ -149,7 +171,7 @@ func (p *proc) stop(kill bool) {
 func (p *proc) run(parent context.Context, t task, limit time.Duration) (r *Report, alive bool) {
 	r = &Report{
 		Scenario: t.scenario.Name, File: t.File, World: t.World, Seed: t.Seed, Verdict: checker.Unknown,
-		Replay: fmt.Sprintf("drydock run --seed %d %s", t.Seed, t.File),
+		Replay: fmt.Sprintf("drydock run %s--seed %d %s", t.scenario.Profile.Flag(), t.Seed, t.File),
 	}
 	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()

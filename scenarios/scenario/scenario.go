@@ -34,6 +34,9 @@ type Scenario struct {
 	// File is where it was read from, Text what was read.
 	File string `json:"-"`
 	Text []byte `json:"-"`
+	// Profile, if set, is what a simulated run takes in place of the simulator's own
+	// assumptions. It is given with the call, not in the file.
+	Profile *Profile `json:"-"`
 }
 
 // Cluster is the cluster's size and its settings.

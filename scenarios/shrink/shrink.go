@@ -117,6 +117,7 @@ func reread(s *scenario.Scenario) *scenario.Scenario {
 	if err != nil {
 		return nil
 	}
+	again.Profile = s.Profile
 	return again
 }
 

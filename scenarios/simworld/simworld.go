@@ -5,6 +5,7 @@ package simworld
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"drydock/scenarios/runner"
 	"drydock/scenarios/scenario"
 	"drydock/sim"
+	"drydock/sim/dist"
 	"drydock/sim/history"
 )
 
@@ -31,7 +33,13 @@ func (world) Supports(k chaos.Kind) error { return sim.Supports(k) }
 
 // Run implements runner.World.
 func (world) Run(ctx context.Context, spec runner.Spec) (*runner.Result, error) {
-	res, err := sim.Run(ctx, config(spec))
+	cfg := config(spec)
+	if p := spec.Scenario.Profile; p != nil {
+		if err := measured(&cfg, p); err != nil {
+			return nil, err
+		}
+	}
+	res, err := sim.Run(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +74,25 @@ func config(spec runner.Spec) sim.Config {
 		Fleet: fleet(s),
 		Plan:  s.Plan(spec.Seed, sim.Supports), Duration: s.Duration, HealAt: s.HealAt,
 	}
+}
+
+// measured puts a profile in place of assumptions. Links keep the latency and jitter
+// that the scenario asks for, since a lab's wire adds just those to its own; tails
+// are what was measured. Nodes tick as processes do.
+func measured(cfg *sim.Config, p *scenario.Profile) error {
+	m := new(sim.Measured)
+	for _, one := range []struct {
+		into *dist.Dist
+		of   *scenario.Spread
+	}{{&m.Link, &p.Link}, {&m.Request, &p.Request}, {&m.Fsync, &p.Fsync}, {&m.Start, &p.Start}} {
+		var err error
+		if *one.into, err = one.of.Dist(); err != nil {
+			return fmt.Errorf("simworld: %s: %w", p.File, err)
+		}
+	}
+	cfg.Measured, cfg.Knobs.Tick = m, cfg.Knobs.Heartbeat
+	cfg.Net.TailChance = 0
+	return nil
 }
 
 // fleet translates the machines that run units, and the units; nil without any.

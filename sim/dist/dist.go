@@ -67,6 +67,8 @@ type Dist struct {
 	scale uint64
 	// sigma is Lognormal's standard deviation of the base-2 logarithm, Q32.
 	sigma uint64
+	// table, unless empty, is all there is to it.
+	table []Point
 }
 
 // New checks a spec. Its errors match ErrSpec and name the field.
@@ -98,11 +100,14 @@ func Must(spec Spec) Dist {
 	return d
 }
 
-// Spec returns what d was made of.
+// Spec returns what d was made of; a table has none.
 func (d Dist) Spec() Spec { return d.spec }
 
 // Sample draws a delay.
 func (d Dist) Sample(r *rand.Rand) time.Duration {
+	if len(d.table) > 0 {
+		return d.fromTable(r)
+	}
 	var above uint64
 	switch d.spec.Kind {
 	case Uniform:

@@ -51,7 +51,7 @@ type Delays struct {
 // Sampler draws delays. The zero value is no delay, without a draw.
 type Sampler struct {
 	least, tailMost time.Duration
-	jitter          dist.Dist
+	jitter, more    dist.Dist
 	tail            Chance
 }
 
@@ -71,13 +71,19 @@ func NewSampler(d Delays) (Sampler, error) {
 // SamplerOf draws from any distribution, with least added to each draw.
 func SamplerOf(least time.Duration, d dist.Dist) Sampler { return Sampler{least: least, jitter: d} }
 
+// And adds a draw from a distribution to each of the sampler's own.
+func (s Sampler) And(d dist.Dist) Sampler {
+	s.more = d
+	return s
+}
+
 // Least is the delay that every sample has at least, what a distribution has of
 // its own aside.
 func (s *Sampler) Least() time.Duration { return s.least }
 
 // Sample draws a delay.
 func (s *Sampler) Sample(r *rand.Rand) time.Duration {
-	d := s.least + s.jitter.Sample(r)
+	d := s.least + s.jitter.Sample(r) + s.more.Sample(r)
 	if s.tail.Hit(r) && s.tailMost > 0 {
 		d += time.Duration(r.Int64N(int64(s.tailMost)))
 	}

@@ -1,0 +1,40 @@
+package sim
+
+import (
+	"time"
+
+	"drydock/sim/impair"
+)
+
+// syncTimes are how long a sync takes.
+func (c *Config) syncTimes() (impair.Sampler, error) {
+	if c.Measured != nil {
+		return impair.SamplerOf(0, c.Measured.Fsync), nil
+	}
+	return impair.NewSampler(c.Disk)
+}
+
+// linkTimes are how long a message is on its way between machines.
+func (c *Config) linkTimes() (impair.Sampler, error) {
+	s, err := impair.NewSampler(c.Net)
+	if c.Measured != nil {
+		s = s.And(c.Measured.Link)
+	}
+	return s, err
+}
+
+// requestTimes are how long it takes between a client and a member, one way.
+func (c *Config) requestTimes() (impair.Sampler, error) {
+	if c.Measured != nil {
+		return impair.SamplerOf(0, c.Measured.Request), nil
+	}
+	return impair.NewSampler(c.Net)
+}
+
+// startTime is how long the machine's process takes to start, this time.
+func (m *machine) startTime() time.Duration {
+	if p := m.w.cfg.Measured; p != nil {
+		return p.Start.Sample(m.w.src.Stream("start/" + m.name))
+	}
+	return bootTime
+}
