@@ -28,14 +28,14 @@ func newImage(l *labs) *cobra.Command {
 
 func newImageBuild(l *labs) *cobra.Command {
 	var o image.Options
-	var noDocker, noUML, noDisk bool
+	var noDocker, noUML, noQEMU, noDisk bool
 	c := &cobra.Command{
 		Use:   "build [NAME]",
 		Short: "Build an image from the distribution's packages",
 		Long: "Build a root file system with systemd, this program as etcd and fleet, and Docker from\n" +
-			"the distribution's packages, with a kernel for User Mode Linux and a disk's file. An\n" +
-			"image whose recipe has not changed is left as it is. It takes root, mmdebstrap and the\n" +
-			"network; machines boot it without.",
+			"the distribution's packages, with a kernel for User Mode Linux, one for virtual machines\n" +
+			"and a disk's file. An image whose recipe has not changed is left as it is. It takes root,\n" +
+			"mmdebstrap and the network; machines boot it without.",
 		Example: "  drydock lab image build\n  drydock lab image build small --no-docker",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -48,7 +48,7 @@ func newImageBuild(l *labs) *cobra.Command {
 			if !lab.IsName(o.Name) {
 				return ui.Usagef("%q is not a name of an image: small letters, digits and hyphens", o.Name)
 			}
-			o.Docker, o.UML, o.Disk = !noDocker, !noUML, !noDisk
+			o.Docker, o.UML, o.QEMU, o.Disk = !noDocker, !noUML, !noQEMU, !noDisk
 			return failedUp(ctx, l.buildImage(c, &o))
 		},
 	}
@@ -57,6 +57,7 @@ func newImageBuild(l *labs) *cobra.Command {
 	c.Flags().StringSliceVar(&o.Packages, "package", nil, "a further package; may be given again")
 	c.Flags().BoolVar(&noDocker, "no-docker", false, "leave Docker out")
 	c.Flags().BoolVar(&noUML, "no-uml", false, "leave the kernel for User Mode Linux out")
+	c.Flags().BoolVar(&noQEMU, "no-qemu", false, "leave the kernel for virtual machines out")
 	c.Flags().BoolVar(&noDisk, "no-disk", false, "make no disk of it: good for nspawn alone")
 	c.Flags().BoolVar(&o.Force, "force", false, "build it though nothing has changed")
 	return c
@@ -134,6 +135,9 @@ func (l *labs) printImage(i *image.Image) {
 	}
 	if i.UML {
 		l.printf(", User Mode Linux")
+	}
+	if i.QEMU != "" {
+		l.printf(", kernel %s", i.QEMU)
 	}
 	where := i.Dir
 	if wd, err := os.Getwd(); err == nil {

@@ -23,9 +23,9 @@ type Options struct {
 	Suite, Mirror string
 	// Packages are further ones.
 	Packages []string
-	// Docker adds the container runtime, UML the kernel for User Mode Linux, and Disk the
-	// root as a disk's file.
-	Docker, UML, Disk bool
+	// Docker adds the container runtime, UML the kernel for User Mode Linux, QEMU that for
+	// virtual machines, and Disk the root as a disk's file.
+	Docker, UML, QEMU, Disk bool
 	// Program is the path of this program.
 	Program string
 	// Force builds it though nothing has changed.
@@ -122,7 +122,7 @@ func moveFiles(work, next, place string) error {
 	if err := os.Mkdir(next, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{rootDir, diskFile, umlFile, manifestF} {
+	for _, name := range []string{rootDir, diskFile, umlFile, vmlinuzFile, initrdFile, manifestF} {
 		if err := os.Rename(filepath.Join(work, name), filepath.Join(next, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -145,6 +145,7 @@ func (b *builder) build(ctx context.Context) error {
 	}{
 		{text: "root file system of " + b.Suite + ", " + fmt.Sprint(len(b.recipe.Packages)) + " packages and what they need", do: b.bootstrap},
 		{text: "kernel for User Mode Linux", do: b.uml, skip: !b.UML},
+		{text: "kernel for virtual machines", do: b.kernel, skip: !b.QEMU},
 		{text: "units, users and the program", do: b.furnish},
 		{text: "disk", do: b.disk, skip: !b.Disk},
 	}
@@ -185,17 +186,7 @@ func (b *builder) bootstrap(ctx context.Context) error {
 // uml gets User Mode Linux, which is a program, and its modules.
 func (b *builder) uml(ctx context.Context) error {
 	dir := filepath.Join(b.image.Dir, "uml")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if err := b.run(ctx, dir, "apt-get", "-o", "APT::Sandbox::User=root", "download", "user-mode-linux"); err != nil {
-		return err
-	}
-	found, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	if err != nil || len(found) != 1 {
-		return fmt.Errorf("apt-get has downloaded %d files, %w", len(found), err)
-	}
-	if err := b.run(ctx, dir, "dpkg-deb", "-x", found[0], dir); err != nil {
+	if err := b.unpack(ctx, "user-mode-linux", dir); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(dir, "usr/bin/linux.uml"), b.image.Kernel()); err != nil {

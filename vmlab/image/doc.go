@@ -17,6 +17,6 @@
 //   - A machine of an image does nothing by itself that its config drive doesn't ask
 //     for: etcd, fleet and Docker are there and not started.
 //
-// Files: recipe.go what is in an image; build.go how it is made; store.go where it
-// is.
+// Files: recipe.go what is in an image; build.go how it is made, qemu.go the kernel
+// for virtual machines; store.go where it is.
 package image

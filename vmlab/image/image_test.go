@@ -14,7 +14,7 @@ import (
 
 // TestRecipe: what an image follows from tells recipes apart, and nothing else does.
 func TestRecipe(t *testing.T) {
-	plain := Options{Name: "a", Suite: DefaultSuite, Mirror: DefaultMirror, Docker: true, UML: true}
+	plain := Options{Name: "a", Suite: DefaultSuite, Mirror: DefaultMirror, Docker: true, UML: true, QEMU: true}
 	same := plain
 	same.Name, same.Program, same.Force = "b", "/bin/true", true
 	if newRecipe(&plain).digest() != newRecipe(&same).digest() {
@@ -24,6 +24,7 @@ func TestRecipe(t *testing.T) {
 		"suite":    func(o *Options) { o.Suite = "trixie" },
 		"docker":   func(o *Options) { o.Docker = false },
 		"kernel":   func(o *Options) { o.UML = false },
+		"machines": func(o *Options) { o.QEMU = false },
 		"packages": func(o *Options) { o.Packages = []string{"curl"} },
 	} {
 		other := plain

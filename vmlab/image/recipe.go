@@ -9,7 +9,7 @@ import (
 
 // recipeVersion goes up when what this package does to a root changes in ways that
 // the rest of a recipe doesn't show.
-const recipeVersion = 1
+const recipeVersion = 2
 
 // recipe is all that an image follows from but the program.
 type recipe struct {
@@ -22,6 +22,9 @@ type recipe struct {
 	// Generators are left out, too.
 	Generators []string
 	UML        bool
+	// Early are the modules that the kernel for virtual machines starts with; none where
+	// there is no such kernel.
+	Early []string
 }
 
 // digest tells recipes apart.
@@ -52,10 +55,14 @@ func newRecipe(o *Options) *recipe {
 	if o.Docker {
 		packages = append(packages, dockerPackages...)
 	}
-	return &recipe{
+	r := &recipe{
 		Version: recipeVersion, Suite: o.Suite, Mirror: o.Mirror,
 		Packages: append(packages, o.Packages...), Files: rootFiles, Masks: masks, Generators: generators, UML: o.UML,
 	}
+	if o.QEMU {
+		r.Early = earlyModules
+	}
+	return r
 }
 
 // masks are units that machines of a lab have no use for: they cost seconds of a

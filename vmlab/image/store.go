@@ -22,10 +22,12 @@ const Default = "coreos"
 
 // What an image's directory holds.
 const (
-	rootDir   = "root"
-	diskFile  = "root.ext4"
-	umlFile   = "linux.uml"
-	manifestF = "manifest.json"
+	rootDir     = "root"
+	diskFile    = "root.ext4"
+	umlFile     = "linux.uml"
+	vmlinuzFile = "vmlinuz"
+	initrdFile  = "initrd.img"
+	manifestF   = "manifest.json"
 )
 
 // manifestVersion is the version of Manifest's form.
@@ -48,6 +50,8 @@ type Manifest struct {
 	DiskBytes int64 `json:"diskBytes,omitempty"`
 	// UML says that it has a kernel for User Mode Linux.
 	UML bool `json:"uml"`
+	// QEMU is the version of its kernel for virtual machines, "" if it has none.
+	QEMU string `json:"qemu,omitempty"`
 }
 
 // Image is one that was built.
