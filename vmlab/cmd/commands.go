@@ -23,16 +23,27 @@ import (
 // drivers are all that this program has; the first is the default.
 func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New()} }
 
+// driverNames are the names of all drivers.
+func driverNames() []string {
+	var names []string
+	for _, d := range drivers() {
+		names = append(names, d.Name())
+	}
+	return names
+}
+
 // findDriver returns the driver of a name.
 func findDriver(name string) (lab.Driver, error) {
-	var names []string
 	for _, d := range drivers() {
 		if d.Name() == name {
 			return d, nil
 		}
-		names = append(names, d.Name())
 	}
-	return nil, ui.Usagef("driver: %q is unknown; there is %s", name, strings.Join(names, ", "))
+	hint := "there is " + strings.Join(driverNames(), ", ")
+	if near := ui.Nearest(name, driverNames()); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return nil, ui.Usagef("driver: %q is unknown; %s", name, hint)
 }
 
 // labs is what all commands share.
@@ -55,8 +66,40 @@ func Commands(env *ui.Env) []*cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.PersistentFlags().StringVar(&l.name, "lab", "", "the lab's name (default: $DRYDOCK_LAB, or the only one)")
-	c.AddCommand(newUp(l), newDown(l), newStatus(l), newList(l), newExec(l), newSSH(l), newConsole(l), newLogs(l), newEnv(l), newDoctor(l), newFault(l), newHeal(l), newImage(l), newKeep(l))
+	c.AddCommand(newUp(l), newApply(l), newDown(l), newRestart(l), newHalt(l), newStatus(l), newList(l), newExec(l), newSSH(l), newConsole(l), newLogs(l), newEnv(l), newDoctor(l), newFault(l), newHeal(l), newImage(l), newKeep(l))
+	_ = c.RegisterFlagCompletionFunc("lab", completeLabs)
+	l.sayErrors(c)
 	return []*cobra.Command{c}
+}
+
+// sayErrors has the errors of all commands written as JSON where that is asked for.
+func (l *labs) sayErrors(c *cobra.Command) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			err := run(c, args)
+			if err == nil || !l.json || err.Error() == "" {
+				return err
+			}
+			if said := l.line(map[string]string{"error": err.Error()}); said != nil {
+				return said
+			}
+			return ui.Exit(ui.Code(err), nil)
+		}
+	}
+	for _, below := range c.Commands() {
+		l.sayErrors(below)
+	}
+}
+
+// noLabError says that there is no lab to do something with.
+type noLabError struct{ error }
+
+// Unwrap returns what it says.
+func (e *noLabError) Unwrap() error { return e.error }
+
+// noLab is such an error, of a wrong call.
+func noLab(format string, args ...any) error {
+	return ui.Exit(ui.Usage, &noLabError{fmt.Errorf(format, args...)})
 }
 
 // store finds the lab that a command is about.
@@ -71,7 +114,7 @@ func (l *labs) store() (lab.Store, error) {
 		case err != nil:
 			return lab.Store{}, err
 		case len(all) == 0:
-			return lab.Store{}, ui.Usagef("there is no lab here (in %s): drydock lab up makes one", lab.Root)
+			return lab.Store{}, noLab("there is no lab here (in %s): drydock lab up makes one", lab.Root)
 		case len(all) > 1:
 			return lab.Store{}, ui.Usagef("there are several labs here: say which with --lab: %s", strings.Join(all, ", "))
 		}
@@ -86,6 +129,9 @@ func (l *labs) store() (lab.Store, error) {
 			if near := ui.Nearest(name, all); near != "" {
 				err = fmt.Errorf("%w; did you mean %s?", err, near)
 			}
+		}
+		if errors.Is(err, lab.ErrNoLab) {
+			err = &noLabError{err}
 		}
 		return s, ui.Exit(ui.Usage, err)
 	}

@@ -69,7 +69,7 @@ func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
 	}
 	defer func() { _ = lock.Close() }()
 	began := time.Now()
-	err = keeper.NewClient(store).Down(ctx, now, l.tell(store))
+	err = l.watched(store, func(tell func(keeper.Event)) error { return keeper.NewClient(store).Down(ctx, now, tell) })
 	if err != nil && !errors.Is(err, keeper.ErrDown) && !errors.Is(err, keeper.ErrCut) {
 		return err
 	}

@@ -34,6 +34,7 @@ func newExec(l *labs) *cobra.Command {
 			return l.exec(ctx, args[0], args[1:])
 		},
 	}
+	c.ValidArgsFunction = l.completeMachines(1)
 	c.Flags().BoolVar(&all, "all", false, "on all machines that are on, one after another")
 	c.Flags().SetInterspersed(false)
 	return c
@@ -131,6 +132,7 @@ func newSSH(l *labs) *cobra.Command {
 			return l.exec(ctx, args[0], command)
 		},
 	}
+	c.ValidArgsFunction = l.completeMachines(1)
 	c.Flags().SetInterspersed(false)
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,6 @@ import (
 	"drydock/chaos"
 	"drydock/node/ui"
 	"drydock/scenarios/scenario"
-	"drydock/vmlab/inject"
 	"drydock/vmlab/keeper"
 	"drydock/vmlab/lab"
 )
@@ -33,8 +33,11 @@ func newFault(l *labs) *cobra.Command {
 			"  drydock lab fault delay 100ms to=core-02 --for 30s\n" +
 			"  drydock lab fault show\n" +
 			"  drydock lab fault heal",
-		Args: cobra.MinimumNArgs(1),
+		ValidArgsFunction: l.completeFault,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return ui.Usagef("a fault is needed: drydock lab fault partition core-01 (drydock scenario faults lists all)")
+			}
 			store, st, client, err := l.open()
 			if err != nil {
 				return err
@@ -156,17 +159,16 @@ func order(st *lab.State, args []string, lasts time.Duration) (*keeper.Order, er
 	if !ok {
 		return nil, unknownKind(args[0])
 	}
-	driver, err := findDriver(st.Driver)
-	if err != nil {
-		return nil, err
-	}
-	if err := inject.Supports(driver, st.Spec.Network.Path == lab.PathKernel, kind); err != nil {
+	if err := can(st, kind); err != nil {
 		return nil, err
 	}
 	var words []string
 	pairs := map[string]string{}
 	for _, arg := range args[1:] {
 		key, value, given := strings.Cut(arg, "=")
+		if err := strangers(st, arg); err != nil {
+			return nil, err
+		}
 		if !given {
 			words = append(words, translate(st, arg))
 			continue
@@ -237,6 +239,19 @@ func flow(value string) string {
 		return "[" + value + "]"
 	}
 	return value
+}
+
+// numbered are words that are names of machines, whether there is such a one or not.
+var numbered = regexp.MustCompile(`\b[a-z][a-z0-9-]*-[0-9]+\b`)
+
+// strangers says which machine of a text is none of the lab's.
+func strangers(st *lab.State, text string) error {
+	for _, name := range numbered.FindAllString(text, -1) {
+		if _, err := machine(st, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // translate writes machines' names as scenarios do.

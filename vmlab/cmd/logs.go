@@ -32,6 +32,7 @@ func newLogs(l *labs) *cobra.Command {
 			return l.logs(ctx, args, follow, lines)
 		},
 	}
+	c.ValidArgsFunction = l.completeMachines(0)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on")
 	c.Flags().IntVarP(&lines, "lines", "n", 0, "only so many lines of each machine, the last ones")
 	return c
@@ -71,6 +72,7 @@ func newConsole(l *labs) *cobra.Command {
 			}
 		},
 	}
+	c.ValidArgsFunction = l.completeMachines(1)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on")
 	return c
 }

@@ -21,6 +21,26 @@ import (
 type upOptions struct {
 	file, driver string
 	nodes        int
+	// counted says that nodes was given.
+	counted bool
+}
+
+// flags defines the options' flags.
+func (o *upOptions) flags(c *cobra.Command) {
+	c.Flags().StringVarP(&o.file, "config", "c", "", "the lab file (default lab.yaml, where there is one)")
+	c.Flags().StringVar(&o.driver, "driver", "", "what machines are made of: "+strings.Join(driverNames(), ", "))
+	c.Flags().IntVar(&o.nodes, "nodes", 0, "so many members (default 3), instead of a lab file")
+	_ = c.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions(driverNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// said says whether the call or a lab file here says what the lab is to be.
+func (o *upOptions) said() bool {
+	if o.file != "" || o.driver != "" || o.counted {
+		return true
+	}
+	_, err := os.Stat(defaultFile)
+	return err == nil
 }
 
 func newUp(l *labs) *cobra.Command {
@@ -31,17 +51,16 @@ func newUp(l *labs) *cobra.Command {
 		Long: "Make the machines of a lab file (lab.yaml in this directory, if there is one) or so many\n" +
 			"members, with a cluster of their own, and wait until all are ready. In a lab that is\n" +
 			"up, machines that are off are switched on.",
-		Example: "  drydock lab up --nodes 3\n  drydock lab up --config lab.yaml",
+		Example: "  drydock lab up --nodes 3\n  drydock lab up --driver uml\n  drydock lab up --config lab.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			o.counted = c.Flags().Changed("nodes")
 			ctx, stop := interrupted(c.Context())
 			defer stop()
 			return failedUp(ctx, l.up(ctx, &o))
 		},
 	}
-	c.Flags().StringVarP(&o.file, "config", "c", "", "the lab file (default lab.yaml, where there is one)")
-	c.Flags().StringVar(&o.driver, "driver", "", "what machines are made of: netns")
-	c.Flags().IntVar(&o.nodes, "nodes", 0, "so many members (default 3), instead of a lab file")
+	o.flags(c)
 	c.Flags().BoolVar(&l.json, "json", false, "write one JSON line for each event")
 	return c
 }
@@ -69,17 +88,17 @@ const defaultFile = "lab.yaml"
 // spec reads the lab file, or makes one of the flags.
 func (o *upOptions) spec(name string) (*lab.Spec, error) {
 	file := o.file
-	if file == "" && o.nodes == 0 {
+	if file == "" && !o.counted {
 		if _, err := os.Stat(defaultFile); err == nil {
 			file = defaultFile
 		}
 	}
-	if file != "" && o.nodes != 0 {
+	if file != "" && o.counted {
 		return nil, errors.New("--nodes and --config say both which machines there are: leave one out")
 	}
 	var s *lab.Spec
 	if file == "" {
-		if o.nodes == 0 {
+		if !o.counted {
 			o.nodes = 3
 		}
 		if o.nodes < 1 || o.nodes > lab.MaxMembers {
@@ -97,6 +116,9 @@ func (o *upOptions) spec(name string) (*lab.Spec, error) {
 		if err := s.ReadUserData(); err != nil {
 			return nil, err
 		}
+		if err := s.CheckShares(); err != nil {
+			return nil, err
+		}
 	}
 	if o.driver != "" {
 		s.Driver = o.driver
@@ -110,42 +132,103 @@ func (o *upOptions) spec(name string) (*lab.Spec, error) {
 	return s, nil
 }
 
+// intent is what a call of up or apply is about.
+type intent struct {
+	spec   *lab.Spec
+	store  lab.Store
+	driver lab.Driver
+	// old is the lab's state if the call says nothing of what it is to be.
+	old *lab.State
+}
+
+// intent reads what a call says, or finds the lab that it is about.
+func (l *labs) intent(o *upOptions) (*intent, error) {
+	i := new(intent)
+	var err error
+	if all, listErr := lab.List(lab.Root); !o.said() && listErr == nil && len(all) > 0 {
+		var none *noLabError
+		i.store, i.old, _, err = l.open()
+		switch {
+		case err == nil:
+			i.spec = i.old.Spec
+		case !errors.As(err, &none):
+			return nil, wrong(err)
+		}
+	}
+	if i.spec == nil {
+		if i.spec, err = o.spec(l.name); err != nil {
+			return nil, wrong(err)
+		}
+		if i.store, err = lab.OpenStore(lab.Root, i.spec.Name); err != nil {
+			return nil, wrong(err)
+		}
+	}
+	if i.driver, err = findDriver(i.spec.Driver); err != nil {
+		return nil, wrong(err)
+	}
+	if err := lab.Check(i.driver, i.spec); err != nil {
+		return nil, wrong(err)
+	}
+	if i.driver.Capabilities().Has(lab.NeedsRoot) && os.Geteuid() != 0 {
+		return nil, ui.Exit(ui.WorldFailed, fmt.Errorf("the driver %s needs root: sudo drydock lab up (drydock lab doctor says which drivers work here)", i.driver.Name()))
+	}
+	return i, nil
+}
+
+// state is that of the lab when it is made.
+func (i *intent) state() *lab.State {
+	if i.old != nil {
+		return i.old.Anew(time.Now())
+	}
+	return lab.NewState(i.spec, time.Now())
+}
+
+// wanted is what the lab is to be.
+func (i *intent) wanted() keeper.Wanted {
+	return keeper.Wanted{Spec: i.spec, Machines: i.state().Machines}
+}
+
 // up makes the lab, or goes on with the one that is there.
 func (l *labs) up(ctx context.Context, o *upOptions) error {
-	spec, err := o.spec(l.name)
+	i, err := l.intent(o)
 	if err != nil {
-		return wrong(err)
+		return err
 	}
-	driver, err := findDriver(spec.Driver)
-	if err != nil {
-		return wrong(err)
-	}
-	if err := driver.Check(spec); err != nil {
-		return wrong(err)
-	}
-	if driver.Capabilities().Has(lab.NeedsRoot) && os.Geteuid() != 0 {
-		return ui.Exit(ui.WorldFailed, fmt.Errorf("the driver %s needs root: sudo drydock lab up (drydock lab doctor says which drivers work here)", driver.Name()))
-	}
-	store, err := lab.OpenStore(lab.Root, spec.Name)
-	if err != nil {
-		return wrong(err)
-	}
-	lock, err := store.Lock()
+	lock, err := i.store.Lock()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
-	began := time.Now()
-	if !store.KeeperLives() {
-		if err := l.found(ctx, store, driver, spec); err != nil {
-			return err
+	if !i.store.KeeperLives() {
+		return l.begin(ctx, i)
+	}
+	if i.old == nil {
+		p, err := keeper.NewClient(i.store).Plan(ctx, i.wanted())
+		if err != nil {
+			return wrong(err)
+		}
+		if !p.Empty() {
+			return wrong(fmt.Errorf("the lab %s is up and is to be another one; drydock lab apply makes it so:\n%s", i.spec.Name, strings.TrimRight(p.String(), "\n")))
 		}
 	}
-	l.header(store, spec)
-	if err := keeper.NewClient(store).Up(ctx, nil, l.tell(store)); err != nil {
-		if !l.json {
-			l.printf("\nThe lab stays as it is, to be looked into; drydock lab down removes it.\n")
-		}
+	return l.bring(ctx, i, time.Now())
+}
+
+// begin makes a lab and brings it up.
+func (l *labs) begin(ctx context.Context, i *intent) error {
+	began := time.Now()
+	if err := l.found(ctx, i); err != nil {
+		return err
+	}
+	return l.bring(ctx, i, began)
+}
+
+// bring switches on what is off, and tells how long all has taken.
+func (l *labs) bring(ctx context.Context, i *intent, began time.Time) error {
+	l.header(i.store)
+	err := l.watched(i.store, func(tell func(keeper.Event)) error { return keeper.NewClient(i.store).Up(ctx, nil, tell) })
+	if err != nil {
+		l.stays()
 		return err
 	}
 	if !l.json {
@@ -154,22 +237,35 @@ func (l *labs) up(ctx context.Context, o *upOptions) error {
 	return nil
 }
 
+// stays says what becomes of a lab that is not what it should be.
+func (l *labs) stays() {
+	if !l.json {
+		l.printf("\nThe lab stays as it is, to be looked into; drydock lab up goes on with it, drydock lab down removes it.\n")
+	}
+}
+
 // found makes a lab's directory and starts its keeper. What an earlier lab of the
-// name has left is removed first.
-func (l *labs) found(ctx context.Context, store lab.Store, driver lab.Driver, spec *lab.Spec) error {
-	if err := l.reap(store, driver); err != nil {
+// name has left is removed first; of one that can't be made, nothing is left.
+func (l *labs) found(ctx context.Context, i *intent) (err error) {
+	state := i.state()
+	if err := l.reap(i.store, i.driver); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(store.Dir+"/bin", 0o755); err != nil {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.reap(i.store, i.driver), i.store.Remove())
+		}
+	}()
+	if err := os.MkdirAll(i.store.Dir+"/bin", 0o755); err != nil {
 		return err
 	}
-	if err := copyFile(l.env.Executable, store.Binary()); err != nil {
+	if err := copyFile(l.env.Executable, i.store.Binary()); err != nil {
 		return err
 	}
-	if err := store.Save(lab.NewState(spec, time.Now())); err != nil {
+	if err := i.store.Save(state); err != nil {
 		return err
 	}
-	return startKeeper(ctx, store)
+	return startKeeper(ctx, i.store)
 }
 
 // reap removes what a lab that has no keeper any more has left, and says so.
@@ -216,6 +312,9 @@ func copyFile(from, to string) error {
 // keeperPatience is how long a keeper may take until it answers.
 const keeperPatience = 20 * time.Second
 
+// dyingPatience is how long one that is to end may take.
+const dyingPatience = 5 * time.Second
+
 // startKeeper starts the lab's keeper, which goes on when this process ends.
 func startKeeper(ctx context.Context, store lab.Store) error {
 	log, err := os.OpenFile(store.KeeperLog(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
@@ -243,51 +342,15 @@ func startKeeper(ctx context.Context, store lab.Store) error {
 			text, _ := os.ReadFile(store.KeeperLog())
 			return fmt.Errorf("the lab's keeper has ended: %v\n%s", err, strings.TrimSpace(string(text)))
 		case <-ctx.Done():
-			_ = cmd.Process.Kill()
-			<-ended
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it takes what it has made with it
+			select {
+			case <-ended:
+			case <-time.After(dyingPatience):
+				_ = cmd.Process.Kill()
+				<-ended
+			}
 			return fmt.Errorf("the lab's keeper does not answer; see %s: %w", store.KeeperLog(), ctx.Err())
 		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// header says what is coming up.
-func (l *labs) header(store lab.Store, spec *lab.Spec) {
-	if l.json {
-		return
-	}
-	total := 0
-	for _, g := range spec.Machines {
-		total += g.Count
-	}
-	l.printf("lab %s   %s   %d machines   in %s\n", l.env.Paint(spec.Name, ui.Bold), spec.Driver, total, store.Dir)
-}
-
-// tell returns what writes events: for programs all, for people one line for each
-// machine that is where it should be, and all of a failure.
-func (l *labs) tell(store lab.Store) func(keeper.Event) {
-	return func(e keeper.Event) {
-		if l.json {
-			_ = l.line(e)
-			return
-		}
-		switch e.What {
-		case keeper.WhatReady:
-			l.printf("  %-10s %-15s %s   %6s   %s\n", e.Machine, address(store, e.Machine), l.env.Paint("ready ", ui.Green), seconds(e.Elapsed), ports(store, e.Machine))
-		case keeper.WhatHalted:
-			l.printf("  %-10s halted   %6s   %s\n", e.Machine, seconds(e.Elapsed), e.Text)
-		case keeper.WhatPort:
-			l.printf("  %-10s %s\n", e.Machine, e.Text)
-		case keeper.WhatFailed:
-			l.printf("  %-10s %s   %6s   %s\n", e.Machine, l.env.Paint("failed", ui.Red), seconds(e.Elapsed), e.Text)
-			if len(e.Console) == 0 {
-				l.printf("    nothing on its console, %s\n", e.ConsoleFile)
-				return
-			}
-			l.printf("    the end of its console, %s:\n", e.ConsoleFile)
-			for _, line := range e.Console {
-				l.printf("    | %s\n", line)
-			}
 		}
 	}
 }

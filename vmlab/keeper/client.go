@@ -73,6 +73,28 @@ func (c *Client) Up(ctx context.Context, machines []string, tell func(Event)) er
 	return c.stream(ctx, "/up", call{Machines: machines}, tell)
 }
 
+// Restart has machines halted, all if none are named, and brought up again; now cuts
+// their power.
+func (c *Client) Restart(ctx context.Context, machines []string, now bool, tell func(Event)) error {
+	return c.stream(ctx, "/restart", call{Machines: machines, Now: now}, tell)
+}
+
+// Halt has machines switched off, all if none are named; now cuts their power.
+func (c *Client) Halt(ctx context.Context, machines []string, now bool, tell func(Event)) error {
+	return c.stream(ctx, "/halt", call{Machines: machines, Now: now}, tell)
+}
+
+// Plan asks what makes the lab what is wanted.
+func (c *Client) Plan(ctx context.Context, w Wanted) (*lab.Plan, error) {
+	p := new(lab.Plan)
+	return p, c.ask(ctx, http.MethodPost, "/plan", w, p)
+}
+
+// Apply has the lab made what is wanted.
+func (c *Client) Apply(ctx context.Context, w Wanted, tell func(Event)) error {
+	return c.stream(ctx, "/apply", call{Wanted: &w}, tell)
+}
+
 // Down has the lab taken down; now doesn't wait for anything to stop in good order.
 func (c *Client) Down(ctx context.Context, now bool, tell func(Event)) error {
 	return c.stream(ctx, "/down", call{Now: now}, tell)

@@ -81,7 +81,7 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 	if err := json.Unmarshal(o.Params, params); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Kind, err)
 	}
-	if err := k.injector.Supports(o.Kind); err != nil {
+	if err := k.inject().Supports(o.Kind); err != nil {
 		return nil, err
 	}
 	k.striking.Lock()
@@ -90,12 +90,15 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.mu.Lock()
 	k.numbered++
-	one := &Fault{ID: k.numbered, Kind: o.Kind, Text: k.injector.Names(f.Text), Since: time.Now()}
+	number := k.numbered
+	k.mu.Unlock()
+	one := &Fault{ID: number, Kind: o.Kind, Text: k.inject().Names(f.Text), Since: time.Now()}
 	if err := k.register(one.Text); err != nil {
 		return nil, err
 	}
-	if one.undo, one.Detail, err = k.injector.Inject(f); err != nil {
+	if one.undo, one.Detail, err = k.inject().Inject(f); err != nil {
 		return nil, errors.Join(err, k.unregister(one.Text))
 	}
 	k.endLater(one, f, o.For)
@@ -131,7 +134,7 @@ func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
 		return
 	}
 	restart := chaos.Fault{Kind: chaos.KindRestart, Nodes: f.Nodes, Params: new(chaos.Restart)}
-	time.AfterFunc(lasts, func() { _, _, _ = k.injector.Inject(restart) }) // no effect on who runs again
+	time.AfterFunc(lasts, func() { _, _, _ = k.inject().Inject(restart) }) // no effect on who runs again
 }
 
 // register notes a fault before it is applied, for whoever finds the lab without
@@ -180,9 +183,8 @@ func (k *Keeper) Heal(ids []int) ([]string, error) {
 	if len(ids) > 0 {
 		return said, errors.Join(errs...)
 	}
-	for i := range k.state.Machines {
-		m := &k.state.Machines[i]
-		_, _, err := k.injector.Inject(chaos.Fault{Kind: chaos.KindRestart, Nodes: []string{m.Node}, Params: new(chaos.Restart)})
+	for _, m := range k.site().Machines {
+		_, _, err := k.inject().Inject(chaos.Fault{Kind: chaos.KindRestart, Nodes: []string{m.Node}, Params: new(chaos.Restart)})
 		switch {
 		case err == nil:
 			said = append(said, "restart "+m.Name)

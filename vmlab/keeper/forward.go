@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -108,13 +109,17 @@ func (f *forward) close() error {
 }
 
 // forwardAll forwards a machine's ports, those that are forwarded already left as
-// they are, and puts what it has found into the machine.
-func (k *Keeper) forwardAll(m *lab.Machine, number int) (moved []string, err error) {
+// they are, and puts what it has found into the state.
+func (k *Keeper) forwardAll(name string) (moved []string, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.ports[m.Name]) > 0 {
+	at := slices.IndexFunc(k.state.Machines, func(m lab.Machine) bool { return m.Name == name })
+	if at < 0 || len(k.ports[name]) > 0 {
 		return nil, nil
 	}
+	m := &k.state.Machines[at]
+	m.Ports = slices.Clone(m.Ports)
+	number := lab.Number(m)
 	for i := range m.Ports {
 		p := m.Ports[i]
 		if p.Host == 0 {
@@ -125,11 +130,24 @@ func (k *Keeper) forwardAll(m *lab.Machine, number int) (moved []string, err err
 		if err != nil {
 			return moved, err
 		}
-		k.ports[m.Name] = append(k.ports[m.Name], f)
+		k.ports[name] = append(k.ports[name], f)
 		if f.Host != p.Host {
 			moved = append(moved, fmt.Sprintf("port %d of 127.0.0.1 is taken: %d leads to port %d", p.Host, f.Host, p.Guest))
 		}
 		m.Ports[i].Host = f.Host
 	}
 	return moved, k.store.Save(k.state)
+}
+
+// unforward gives up a machine's ports.
+func (k *Keeper) unforward(name string) error {
+	k.mu.Lock()
+	list := k.ports[name]
+	delete(k.ports, name)
+	k.mu.Unlock()
+	var errs []error
+	for _, f := range list {
+		errs = append(errs, f.close())
+	}
+	return errors.Join(errs...)
 }

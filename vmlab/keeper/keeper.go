@@ -21,20 +21,21 @@ type Keeper struct {
 	driver lab.Driver
 	lock   *os.File
 	http   *http.Client // to machines
-
-	mu     sync.Mutex
-	state  *lab.State
-	site   lab.Site
 	ground lab.Ground
-	ports  map[string][]*forward
+
+	mu       sync.Mutex
+	closed   bool
+	state    *lab.State
+	injector *inject.Injector
+	ports    map[string][]*forward
 	// ready are the machines that have been healthy since they were switched on.
 	ready map[string]bool
 	// lasting are the faults that have not ended, numbered how many there were.
-	lasting []*Fault
-
-	injector *inject.Injector
-	striking sync.Mutex // held while a fault is injected
+	lasting  []*Fault
 	numbered int
+
+	striking sync.Mutex // held while a fault is injected
+	changing sync.Mutex // held while machines are taken in or given up
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the lab is down
@@ -54,23 +55,49 @@ func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, e
 	if k.state, err = store.Load(); err != nil {
 		return nil, err
 	}
-	k.site = store.Site(k.state)
-	if _, err := driver.Reap(k.site); err != nil {
+	if k.state.Spec.Control {
+		k.driver = lab.Controlled(driver)
+	}
+	site := store.Site(k.state)
+	if _, err := driver.Reap(site); err != nil {
 		return nil, fmt.Errorf("what an earlier keeper has left: %w", err)
 	}
-	for i := range k.state.Machines {
-		if err := os.MkdirAll(k.site.MachineDir(k.state.Machines[i].Name), 0o755); err != nil {
+	for i := range site.Machines {
+		if err := os.MkdirAll(site.MachineDir(site.Machines[i].Name), 0o755); err != nil {
 			return nil, err
 		}
 	}
-	if k.ground, err = driver.Open(ctx, k.site); err != nil {
+	if k.ground, err = driver.Open(ctx, site); err != nil {
 		return nil, err
 	}
-	k.injector = &inject.Injector{Site: &k.site, Driver: driver, Ground: k.ground}
+	k.settle(k.state.Spec, k.state.Machines)
 	k.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{
 		DialContext: k.ground.Dial, MaxIdleConnsPerHost: 2, IdleConnTimeout: 5 * time.Second,
 	}}
 	return k, nil
+}
+
+// settle takes note of what the lab is from now on.
+func (k *Keeper) settle(spec *lab.Spec, machines []lab.Machine) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.state.Spec, k.state.Machines = spec, machines
+	site := k.store.Site(k.state)
+	k.injector = &inject.Injector{Site: &site, Driver: k.driver, Ground: k.ground}
+}
+
+// site is the lab as it is now.
+func (k *Keeper) site() lab.Site {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.store.Site(k.state)
+}
+
+// inject is what injects faults into the lab as it is now.
+func (k *Keeper) inject() *inject.Injector {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.injector
 }
 
 // askPatience is how long a machine's node may take to answer the keeper.
@@ -80,9 +107,10 @@ const askPatience = 2 * time.Second
 func (k *Keeper) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.ground == nil {
+	if k.closed {
 		return nil
 	}
+	k.closed = true
 	var errs []error
 	for _, list := range k.ports { // any order: each by itself
 		for _, f := range list {
@@ -91,7 +119,6 @@ func (k *Keeper) Close() error {
 	}
 	k.http.CloseIdleConnections()
 	errs = append(errs, k.ground.Close(), k.lock.Close())
-	k.ground = nil
 	return errors.Join(errs...)
 }
 

@@ -2,11 +2,14 @@ package keeper
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"drydock/vmlab/lab"
 )
 
 // socketName is the keeper's socket in the lab's directory.
@@ -53,6 +56,7 @@ type call struct {
 	Machines []string `json:"machines,omitempty"`
 	Now      bool     `json:"now,omitempty"`
 	Faults   []int    `json:"faults,omitempty"`
+	Wanted   *Wanted  `json:"wanted,omitempty"`
 }
 
 func (k *Keeper) handler() http.Handler {
@@ -86,6 +90,27 @@ func (k *Keeper) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /up", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
 		return k.Up(r.Context(), c.Machines, tell)
+	}))
+	mux.HandleFunc("POST /restart", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
+		return k.Restart(r.Context(), c.Machines, c.Now, tell)
+	}))
+	mux.HandleFunc("POST /halt", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
+		return k.Halt(r.Context(), c.Machines, c.Now, tell)
+	}))
+	mux.HandleFunc("POST /plan", func(w http.ResponseWriter, r *http.Request) {
+		var want Wanted
+		err := json.NewDecoder(r.Body).Decode(&want)
+		var p *lab.Plan
+		if err == nil {
+			p, err = k.Plan(want)
+		}
+		reply(w, p, err)
+	})
+	mux.HandleFunc("POST /apply", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
+		if c.Wanted == nil {
+			return errors.New("a call without what is wanted")
+		}
+		return k.Apply(r.Context(), *c.Wanted, tell)
 	}))
 	mux.HandleFunc("POST /down", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
 		return k.Down(r.Context(), c.Now, tell)

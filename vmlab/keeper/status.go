@@ -34,13 +34,12 @@ type MachineStatus struct {
 func (k *Keeper) Status(ctx context.Context) *Status {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	s := &Status{Lab: k.state.Lab, Driver: k.state.Driver, Created: k.state.Created, Machines: make([]MachineStatus, len(k.state.Machines))}
+	site := k.site()
+	s := &Status{Lab: k.state.Lab, Driver: k.state.Driver, Created: k.state.Created, Machines: make([]MachineStatus, len(site.Machines))}
 	var wait sync.WaitGroup
-	for i := range k.state.Machines {
-		m := &k.state.Machines[i]
-		k.mu.Lock()
+	for i := range site.Machines {
+		m := &site.Machines[i]
 		s.Machines[i] = MachineStatus{Machine: *m, Units: -1}
-		k.mu.Unlock()
 		wait.Go(func() { k.lookAt(ctx, m, &s.Machines[i]) })
 	}
 	wait.Wait()

@@ -24,6 +24,11 @@ const (
 	WhatHalted  = "halted"
 	WhatPort    = "port"
 	WhatDown    = "down"
+	// Of lab apply: a machine is added to the cluster, or taken out of it, and the lab
+	// has changed otherwise.
+	WhatAdding  = "adding"
+	WhatRemoved = "removed"
+	WhatChanged = "changed"
 )
 
 // Event is something that has happened, as a line of JSON.
@@ -73,25 +78,35 @@ var errNotReady = errors.New("not all machines are ready")
 // Up switches on, all at once, the machines that are off, and returns when all are
 // ready. Names chooses some of them.
 func (k *Keeper) Up(ctx context.Context, names []string, tell func(Event)) error {
-	t := k.teller(tell)
-	ctx, cancel := context.WithTimeout(ctx, k.site.Spec.Ready)
+	return k.up(ctx, names, k.teller(tell))
+}
+
+func (k *Keeper) up(ctx context.Context, names []string, t *teller) error {
+	return k.together(ctx, names, t, func(ctx context.Context, m *lab.Machine) error { return k.bring(ctx, m, t) })
+}
+
+// together does something to some machines at once, all if none are named, each within
+// the time that the lab file gives a machine to be ready. It says of which it failed.
+func (k *Keeper) together(ctx context.Context, names []string, t *teller, do func(context.Context, *lab.Machine) error) error {
+	site := k.site()
+	ctx, cancel := context.WithTimeout(ctx, site.Spec.Ready)
 	defer cancel()
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var failed []string
-	for i := range k.state.Machines {
-		m := &k.state.Machines[i]
+	for i := range site.Machines {
+		m := &site.Machines[i]
 		if len(names) > 0 && !slices.Contains(names, m.Name) {
 			continue
 		}
 		wait.Go(func() {
-			if err := k.bring(ctx, m, i, t); err != nil {
+			if err := do(ctx, m); err != nil {
 				mu.Lock()
 				failed = append(failed, m.Name)
 				mu.Unlock()
 				t.event(Event{
 					Machine: m.Name, What: WhatFailed, Text: err.Error(),
-					Console: tail(k.site.Console(m.Name), consoleLines), ConsoleFile: k.site.Console(m.Name),
+					Console: tail(site.Console(m.Name), consoleLines), ConsoleFile: site.Console(m.Name),
 				})
 			}
 		})
@@ -105,8 +120,8 @@ func (k *Keeper) Up(ctx context.Context, names []string, tell func(Event)) error
 }
 
 // bring brings one machine up.
-func (k *Keeper) bring(ctx context.Context, m *lab.Machine, number int, t *teller) error {
-	moved, err := k.forwardAll(m, number)
+func (k *Keeper) bring(ctx context.Context, m *lab.Machine, t *teller) error {
+	moved, err := k.forwardAll(m.Name)
 	if err != nil {
 		return err
 	}
@@ -126,6 +141,47 @@ func (k *Keeper) bring(ctx context.Context, m *lab.Machine, number int, t *telle
 	}
 	k.setReady(m.Name, true)
 	t.say(m.Name, WhatReady, "")
+	return nil
+}
+
+// Restart halts machines, all if none are named, and brings them up again. Now cuts
+// their power instead.
+func (k *Keeper) Restart(ctx context.Context, names []string, now bool, tell func(Event)) error {
+	t := k.teller(tell)
+	return k.together(ctx, names, t, func(ctx context.Context, m *lab.Machine) error {
+		if err := k.halt(ctx, m.Name, now, t); err != nil {
+			return err
+		}
+		return k.bring(ctx, m, t)
+	})
+}
+
+// Halt switches machines off, all if none are named; up brings them back.
+func (k *Keeper) Halt(ctx context.Context, names []string, now bool, tell func(Event)) error {
+	t := k.teller(tell)
+	return k.together(ctx, names, t, func(ctx context.Context, m *lab.Machine) error { return k.halt(ctx, m.Name, now, t) })
+}
+
+// halt switches a machine off, if it is on.
+func (k *Keeper) halt(ctx context.Context, name string, now bool, t *teller) error {
+	if k.ground.Vitals(name).Power == lab.PowerOff {
+		return nil
+	}
+	text := ""
+	if now {
+		if err := k.ground.Cut(name); err != nil {
+			return err
+		}
+		text = "its power was cut"
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, haltPatience)
+		defer cancel()
+		if err := k.ground.Halt(ctx, name); err != nil {
+			text = err.Error() // it is off in any case
+		}
+	}
+	k.setReady(name, false)
+	t.say(name, WhatHalted, text)
 	return nil
 }
 
@@ -222,26 +278,9 @@ const haltPatience = 15 * time.Second
 // Down halts all machines, in good order unless now is set, and ends the keeper.
 func (k *Keeper) Down(ctx context.Context, now bool, tell func(Event)) error {
 	t := k.teller(tell)
-	ctx, cancel := context.WithTimeout(ctx, haltPatience)
-	defer cancel()
-	if now {
-		cancel()
-	}
-	var wait sync.WaitGroup
-	for i := range k.state.Machines {
-		name := k.state.Machines[i].Name
-		wait.Go(func() {
-			text := ""
-			if k.ground.Vitals(name).Power == lab.PowerOff {
-				return
-			}
-			if err := k.ground.Halt(ctx, name); err != nil && !now {
-				text = err.Error()
-			}
-			t.say(name, WhatHalted, text)
-		})
-	}
-	wait.Wait()
+	_ = k.together(ctx, nil, t, func(ctx context.Context, m *lab.Machine) error {
+		return k.halt(ctx, m.Name, now, t)
+	}) // what does not halt ends with the ground
 	k.end()
 	<-k.done
 	t.say("", WhatDown, "")

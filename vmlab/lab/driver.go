@@ -35,6 +35,9 @@ const (
 	HasClock Capability = "clock"
 	// HasDiskFaults: disks can be slow, full, faulty, or lose what was not synced.
 	HasDiskFaults Capability = "disk-faults"
+	// HasControl: the node's own disk and clocks can be told to fail, in a lab whose
+	// file says control.
+	HasControl Capability = "control"
 	// NeedsRoot: the driver works for root alone.
 	NeedsRoot Capability = "root"
 )
@@ -52,6 +55,25 @@ func (c Capabilities) String() string {
 		words[i] = string(one)
 	}
 	return strings.Join(words, " ")
+}
+
+// controlled is a driver of a lab whose nodes are controlled.
+type controlled struct{ Driver }
+
+// Controlled is a driver whose labs are controlled, with what that adds.
+func Controlled(d Driver) Driver { return controlled{d} }
+
+// Capabilities implements Driver.
+func (c controlled) Capabilities() Capabilities {
+	return append(c.Driver.Capabilities(), HasClock, HasDiskFaults)
+}
+
+// Check says why the driver can't make such a lab, naming what it lacks; nil if it can.
+func Check(d Driver, s *Spec) error {
+	if s.Control && !d.Capabilities().Has(HasControl) {
+		return &MissingError{What: "control", Driver: d.Name(), Needs: HasControl}
+	}
+	return d.Check(s)
 }
 
 // MissingError says that a driver lacks what was asked of it.

@@ -39,6 +39,9 @@ func (s *Site) NodeFlags(m *Machine) []string {
 		"--listen-peer-urls", fmt.Sprintf("http://0.0.0.0:%d", PeerPort), "--initial-advertise-peer-urls", m.PeerURL(),
 		"--initial-cluster", strings.Join(founders, ","), "--initial-cluster-token", s.Token,
 	)
+	if m.Joins {
+		flags = append(flags, "--initial-cluster-state", "existing")
+	}
 	if s.Control {
 		flags = append(flags, "--lab-control", GuestControl)
 	}

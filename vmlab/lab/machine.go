@@ -42,9 +42,14 @@ type Machine struct {
 	Ports  []Port  `json:"ports,omitempty"`
 	Shares []Share `json:"shares,omitempty"`
 	Image  string  `json:"image,omitempty"`
+	// Joins says that it was added to a cluster that was there.
+	Joins bool `json:"joins,omitempty"`
 	// Flags are given to its node beside those that name and place it.
 	Flags []string `json:"flags,omitempty"`
 }
+
+// Number is a machine's, from 0, which stays with it as its address does.
+func Number(m *Machine) int { return int(m.Address.As4()[3]) - firstHost }
 
 // Port is a port of the host's loopback that leads to one of a machine.
 type Port struct {

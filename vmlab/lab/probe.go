@@ -35,6 +35,21 @@ func (p *Probes) Try(what, fix string, do func() (detail string, err error)) {
 	p.List = append(p.List, f)
 }
 
+// Like tries something that is of use and not needed. Fix says how to get it.
+func (p *Probes) Like(what, fix string, do func() (detail string, err error)) {
+	if p.failed {
+		return
+	}
+	began := time.Now()
+	f := Finding{What: what}
+	var err error
+	if f.Detail, err = do(); err != nil {
+		f.Detail, f.Fix = err.Error(), fix
+	}
+	f.OK, f.Took = err == nil, time.Since(began)
+	p.List = append(p.List, f)
+}
+
 // bootPatience is how long a machine that is booted for a probe may take.
 const bootPatience = 90 * time.Second
 

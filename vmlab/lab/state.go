@@ -196,6 +196,20 @@ func NewState(spec *Spec, now time.Time) *State {
 	}
 }
 
+// Anew is the state of a lab that is made again as it was, with new tokens.
+func (s *State) Anew(now time.Time) *State {
+	st := NewState(s.Spec, now)
+	for i := range st.Machines {
+		m := &st.Machines[i]
+		for _, old := range s.Machines { // what a file of user-data said, which may be gone
+			if old.Name == m.Name {
+				m.CloudConfig, m.Client, m.Peer = old.CloudConfig, old.Client, old.Peer
+			}
+		}
+	}
+	return st
+}
+
 func draw() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -206,6 +220,6 @@ func draw() string {
 func (s Store) Site(st *State) Site {
 	return Site{
 		Lab: st.Lab, Dir: s.Dir, Binary: s.Binary(), Spec: st.Spec,
-		Machines: st.Machines, Token: st.Token, JoinToken: st.JoinToken,
+		Machines: slices.Clone(st.Machines), Token: st.Token, JoinToken: st.JoinToken, Control: st.Spec.Control,
 	}
 }

@@ -36,6 +36,18 @@ func (s *Spec) ReadUserData() error {
 	return nil
 }
 
+// CheckShares looks for the folders of the host that machines are to have.
+func (s *Spec) CheckShares() error {
+	for _, m := range s.MachineList() {
+		for _, share := range m.Shares {
+			if _, err := os.Stat(share.Host); err != nil {
+				return fmt.Errorf("%s: shares of %s: %w", s.File, m.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // portOf is the port of one of etcd's settings of 2014; 0 if it is not given.
 func portOf(c *cloudconfig.Config, setting string) int {
 	for _, s := range c.Etcd {

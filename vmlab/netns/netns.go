@@ -15,7 +15,7 @@ func (driver) Name() string { return "netns" }
 
 // Capabilities implements lab.Driver.
 func (driver) Capabilities() lab.Capabilities {
-	return lab.Capabilities{lab.HasPause, lab.NeedsRoot}
+	return lab.Capabilities{lab.HasPause, lab.HasControl, lab.NeedsRoot}
 }
 
 // Check implements lab.Driver.

@@ -1,0 +1,118 @@
+package keeper
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"drydock/vmlab/lab"
+)
+
+// clusterMember is a member of the cluster, as its API lists it.
+type clusterMember struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	PeerURLs []string `json:"peerURLs"`
+}
+
+// errMembers is matched when the cluster takes no change of who its members are.
+var errMembers = errors.New("the cluster takes no change of its members")
+
+// addMember has the cluster know a member that is to join it. One that it knows
+// already is no error.
+func (k *Keeper) addMember(ctx context.Context, m *lab.Machine) error {
+	if at, err := k.member(ctx, m); err != nil || at != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{"peerURLs": []string{m.PeerURL()}})
+	if err != nil {
+		return err
+	}
+	return k.ofCluster(ctx, m, http.MethodPost, "/v2/members", body, nil)
+}
+
+// removeMember takes a member out of the cluster, if it is in it.
+func (k *Keeper) removeMember(ctx context.Context, m *lab.Machine) error {
+	at, err := k.member(ctx, m)
+	if err != nil || at == nil {
+		return err
+	}
+	return k.ofCluster(ctx, m, http.MethodDelete, "/v2/members/"+at.ID, nil, nil)
+}
+
+// member finds a machine's node among the cluster's members; nil if it is none.
+func (k *Keeper) member(ctx context.Context, m *lab.Machine) (*clusterMember, error) {
+	var list struct {
+		Members []clusterMember `json:"members"`
+	}
+	if err := k.ofCluster(ctx, m, http.MethodGet, "/v2/members", nil, &list); err != nil {
+		return nil, err
+	}
+	for i := range list.Members {
+		if slices.Contains(list.Members[i].PeerURLs, m.PeerURL()) {
+			return &list.Members[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// membersEvery is the rest between two rounds of asking.
+const membersEvery = 100 * time.Millisecond
+
+// ofCluster asks one of the other members after another, until one answers with what
+// was asked for or the lab file's time to be ready is over.
+func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path string, body []byte, into any) error {
+	site := k.site()
+	ctx, cancel := context.WithTimeout(ctx, site.Spec.Ready)
+	defer cancel()
+	var last error
+	for {
+		for i := range site.Machines {
+			m := &site.Machines[i]
+			if m.Role != lab.RoleMember || m.Name == about.Name || k.ground.Vitals(m.Name).Power != lab.PowerOn {
+				continue
+			}
+			if last = k.askMember(ctx, m, method, path, body, into); last == nil {
+				return nil
+			}
+		}
+		if last == nil {
+			return fmt.Errorf("%w: no other member is on", errMembers)
+		}
+		select {
+		case <-time.After(membersEvery):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", errMembers, last)
+		}
+	}
+}
+
+func (k *Keeper) askMember(ctx context.Context, m *lab.Machine, method, path string, body []byte, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, m.ClientURL()+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := k.http.Do(req)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s: %s", m.Name, path, resp.Status, strings.TrimSpace(string(text)))
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(text, into)
+}
