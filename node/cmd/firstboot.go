@@ -10,7 +10,8 @@ import (
 // Firstboot is drydock node firstboot: it does on this machine what its config
 // drive asks for. Images of machines call it at each boot.
 func Firstboot(*ui.Env) *cobra.Command {
-	return &cobra.Command{
+	seed := ""
+	c := &cobra.Command{
 		Use:   "firstboot DIR",
 		Short: "Do on this machine what a config drive's user-data asks for",
 		Long: "Read the config drive that is mounted at DIR (" + firstboot.UserData + ",\n" +
@@ -24,6 +25,15 @@ func Firstboot(*ui.Env) *cobra.Command {
 			if err != nil {
 				return ui.Exit(ui.Usage, err)
 			}
+			if seed != "" {
+				s, err := firstboot.ReadSeed(seed)
+				if err != nil {
+					return ui.Exit(ui.Usage, err)
+				}
+				if s != nil {
+					d.Add(s)
+				}
+			}
 			m := firstboot.Machine{Log: c.OutOrStdout()}
 			if err := m.Apply(c.Context(), d); err != nil {
 				return ui.Exit(ui.WorldFailed, err)
@@ -31,4 +41,6 @@ func Firstboot(*ui.Env) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&seed, "seed", "", "a directory where a drive of the NoCloud form may be mounted, too, as Lima has it")
+	return c
 }

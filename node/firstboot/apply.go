@@ -31,7 +31,6 @@ type Machine struct {
 
 // Apply carries out what a drive asks for, and returns all that failed.
 func (m *Machine) Apply(ctx context.Context, d *Drive) error {
-	p := d.Config.Plan()
 	var errs []error
 	try := func(what string, err error) {
 		if err != nil {
@@ -45,6 +44,16 @@ func (m *Machine) Apply(ctx context.Context, d *Drive) error {
 	if d.Meta.Link != "" {
 		try("address of "+d.Meta.Link, m.address(ctx, &d.Meta))
 	}
+	config := d.Config
+	for i := range d.Links {
+		if l := &d.Links[i]; !strings.EqualFold(l.MAC, d.Meta.Link) {
+			try("link "+l.Name, m.ask(&config, l))
+		}
+	}
+	for i := range d.Users {
+		try("user "+d.Users[i].Name, m.admit(ctx, &config, &d.Users[i]))
+	}
+	p := config.Plan()
 	if p.Hostname != "" {
 		try("host name "+p.Hostname, m.hostname(p.Hostname))
 	}
@@ -67,6 +76,9 @@ func (m *Machine) Apply(ctx context.Context, d *Drive) error {
 	for _, j := range p.Jobs {
 		try(j.Command+" "+j.Unit, m.run(ctx, "systemctl", "--no-block", j.Command, "--", j.Unit))
 	}
+	if d.done != "" { // also where something failed: who waits would wait for ever
+		try("file "+DoneFile, m.write(&cloudconfig.File{Path: DoneFile, Text: d.done, Mode: 0o644}))
+	}
 	return errors.Join(errs...)
 }
 
@@ -88,10 +100,14 @@ func (m *Machine) run(ctx context.Context, name string, args ...string) error {
 
 // address gives a link its address and brings it up.
 func (m *Machine) address(ctx context.Context, meta *Meta) error {
+	link, err := m.device(meta.Link)
+	if err != nil {
+		return err
+	}
 	where := meta.PrivateIPv4 + "/" + strconv.Itoa(meta.Prefix)
 	return errors.Join(
-		m.run(ctx, "ip", "address", "replace", where, "dev", meta.Link),
-		m.run(ctx, "ip", "link", "set", meta.Link, "up"),
+		m.run(ctx, "ip", "address", "replace", where, "dev", link),
+		m.run(ctx, "ip", "link", "set", link, "up"),
 	)
 }
 

@@ -7,6 +7,9 @@
 // addresses. Besides, drydock/base is a cloud-config that whoever made the machine
 // lays below the user's.
 //
+// A drive of the NoCloud form may be beside it, as Lima makes one for its instances
+// (nocloud.go): it has whom Lima lets in, and the links that ask for an address.
+//
 // It runs at each boot, as coreos-cloudinit did, and carrying a plan out again
 // changes nothing: files are replaced as a whole, and a job on a unit that runs is
 // none. What a later plan doesn't have any more stays.
@@ -17,4 +20,7 @@
 //   - A file is there whole, with its owner and mode, or not at all.
 //   - What fails doesn't keep the rest from being done; all failures are told.
 //   - No job is waited for.
+//
+// Files: drive.go config drives; nocloud.go the drives of Lima; apply.go what is
+// done; seed.go what is done for Lima.
 package firstboot

@@ -29,7 +29,7 @@ type Meta struct {
 	// PublicKeys are keys of the user core, by any names.
 	PublicKeys map[string]string `json:"public_keys,omitempty"`
 	// Link and Prefix, where they are given, are the network device that gets
-	// PrivateIPv4, and how many bits of it are the network's.
+	// PrivateIPv4, by its name or its MAC, and how many bits of it are the network's.
 	Link   string `json:"drydock-link,omitempty"`
 	Prefix int    `json:"drydock-prefix,omitempty"`
 }
@@ -38,6 +38,11 @@ type Meta struct {
 type Drive struct {
 	Meta   Meta
 	Config cloudconfig.Config
+	// Users and Links are what a seed beside the drive asks for.
+	Users []User
+	Links []Link
+
+	done string // of the seed
 }
 
 // ErrDrive is matched by the errors of config drives that are wrong.

@@ -44,10 +44,12 @@ type rootFile struct {
 // config drive and people who look around need.
 var corePackages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "openssh-server", "sudo", "ca-certificates", "procps", "iputils-ping",
+	// Its client asks for addresses where someone else than the lab gives them.
+	"busybox-static",
 }
 
 // dockerPackages are the container runtime.
-var dockerPackages = []string{"docker.io", "iptables", "busybox-static"}
+var dockerPackages = []string{"docker.io", "iptables"}
 
 // newRecipe makes the recipe of a call.
 func newRecipe(o *Options) *recipe {
@@ -125,9 +127,10 @@ After=local-fs.target dbus.service systemd-tmpfiles-setup.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStartPre=/bin/sh -c 'mkdir -p /media/configdrive; test -e /media/configdrive/openstack || mount -o ro LABEL=config-2 /media/configdrive'
+ExecStartPre=-/bin/sh -c 'mkdir -p /mnt/lima-cidata; for from in LABEL=cidata /dev/sr0; do mount -o ro,mode=0700,dmode=0700,overriderockperm,uid=0 $from /mnt/lima-cidata 2>/dev/null && break; done'
+ExecStartPre=/bin/sh -c 'mkdir -p /media/configdrive; test -e /media/configdrive/openstack || mount -o ro LABEL=config-2 /media/configdrive || test -e /mnt/lima-cidata/meta-data'
 ExecStartPre=/bin/sh -c 'test ! -e /media/configdrive/drydock/program || mount --bind /media/configdrive/drydock/program /usr/bin/drydock'
-ExecStart=/usr/bin/drydock node firstboot /media/configdrive
+ExecStart=/usr/bin/drydock node firstboot --seed /mnt/lima-cidata /media/configdrive
 StandardOutput=journal+console
 StandardError=journal+console
 
