@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"drydock/vmlab/guest"
 	"drydock/vmlab/image"
@@ -24,6 +25,8 @@ type ground struct {
 	name   string // of the lab's control group
 	cable  parts.Cable
 	host   *parts.Space // where the ground itself reaches machines from
+
+	mu sync.Mutex // held where the site's machines are read or change
 }
 
 // Open implements lab.Driver.
@@ -52,16 +55,86 @@ func (g *ground) open() (err error) {
 		return err
 	}
 	for i := range g.site.Machines {
-		m := &g.site.Machines[i]
-		from, err := images(&g.site).Open(m.Image)
-		if err != nil {
-			return fmt.Errorf("%s: image: %w", m.Name, err)
+		if err := g.put(&g.site.Machines[i]); err != nil {
+			return fmt.Errorf("%s: %w", g.site.Machines[i].Name, err)
 		}
-		one := &machine{spec: m, ground: g, image: from, dir: g.site.MachineDir(m.Name)}
-		if err := one.furnish(); err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// put takes a machine in.
+func (g *ground) put(m *lab.Machine) error {
+	from, err := images(&g.site).Open(m.Image)
+	if err != nil {
+		return fmt.Errorf("image: %w", err)
+	}
+	spec := *m
+	one := &machine{spec: &spec, ground: g, image: from, dir: g.site.MachineDir(m.Name)}
+	if err := one.furnish(); err != nil {
+		return err
+	}
+	g.Put(m.Name, one)
+	return nil
+}
+
+// Admit implements lab.Changer.
+func (g *ground) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
+	if g.Unit(m.Name) == nil {
+		if err := g.cable.Admit(m.Name, m.MAC); err != nil {
+			return err
 		}
-		g.Put(m.Name, one)
+	}
+	g.settle(site.Machines)
+	if err := g.put(m); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	var errs []error
+	for name, u := range g.Units() { // any order: each by itself
+		if err := u.(*machine).acquaint(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Dismiss implements lab.Changer.
+func (g *ground) Dismiss(site lab.Site, name string) error {
+	g.settle(site.Machines)
+	g.Drop(name)
+	return g.cable.Dismiss(name)
+}
+
+// settle takes note of which machines there are from now on.
+func (g *ground) settle(machines []lab.Machine) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.site.Machines = machines
+}
+
+// others are all machines, as they are now.
+func (g *ground) others() []lab.Machine {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.site.Machines
+}
+
+// acquaint tells the machine where the others are, if it is on.
+func (m *machine) acquaint() error {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	m.mu.Lock()
+	l := m.life
+	m.mu.Unlock()
+	if l == nil || l.ended() {
+		return nil
+	}
+	return parts.Acquaint(l.space, m.ground.others(), m.spec.Name)
+}
+
+// Links implements lab.Linked.
+func (g *ground) Links() lab.Links {
+	if c, ok := g.cable.(*parts.Bridged); ok {
+		return c.Links()
 	}
 	return nil
 }

@@ -113,6 +113,9 @@ func (m *machine) begin(l *life) (err error) {
 	if err := parts.Address(l.space, m.spec.Address, 24); err != nil {
 		return err
 	}
+	if err := parts.Acquaint(l.space, g.others(), m.spec.Name); err != nil {
+		return err
+	}
 	if l.group, err = g.groups.Make(g.name, m.spec.Name, m.spec.MemoryMax, m.spec.CPUs); err != nil {
 		return err
 	}
