@@ -12,7 +12,7 @@ RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld
 	./node/host ./node/transport ./node/front ./node/direct ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload \
-	./vmlab/load ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold
+	./vmlab/load ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold
 
 FUZZTIME ?= 30s
 SEEDS ?= 200

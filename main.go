@@ -22,12 +22,17 @@ import (
 	"drydock/vmlab/foothold"
 	"drydock/vmlab/labworld"
 	"drydock/vmlab/netns"
+	"drydock/vmlab/work"
 )
 
 func main() {
 	// A unit's process or the machine's guard, before anything else is set up.
 	if supervisor.Become() || guard.Become() {
 		return
+	}
+	// What units of scenarios run in labs.
+	if code, became := work.Become(); became {
+		os.Exit(code)
 	}
 	// A lab's place on its own network.
 	if foothold.Become() {

@@ -46,6 +46,7 @@ type run struct {
 	conduct  *chaos.Conductor
 	leaders  *watch
 	res      *runner.Result
+	fleet    *fleetSide // nil where no machine runs units
 	// open are the faults, by their place in the result, that leave no majority.
 	open []int
 }
@@ -55,11 +56,14 @@ func newRun(w world, spec runner.Spec, dir string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &run{world: w, spec: spec, s: spec.Scenario, site: site, res: &runner.Result{Nodes: append(spec.Scenario.Nodes(), spec.Scenario.Workers()...)}}, nil
+	r := &run{world: w, spec: spec, s: spec.Scenario, site: site, res: &runner.Result{Nodes: append(spec.Scenario.Nodes(), spec.Scenario.Workers()...)}}
+	r.fleet, err = newFleetSide(r)
+	return r, err
 }
 
 // carryOut makes the lab, plays the scenario and gathers the evidence.
 func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
+	defer func() { err = errors.Join(err, r.fleet.close()) }()
 	if r.ground, err = r.world.driver.Open(ctx, *r.site); err != nil {
 		return nil, err
 	}
@@ -131,6 +135,14 @@ func (r *run) play(ctx context.Context) error {
 	group.Go(func() { r.leaders.applied(inner) })
 	asking, quiet := context.WithCancel(inner)
 	r.clients(asking, &asked)
+	if r.fleet != nil {
+		r.fleet.begin(asking)
+		group.Go(func() { r.fleet.follow(inner) })
+	}
+	if r.s.Rest > 0 {
+		ceases := time.AfterFunc(time.Until(began.Add(r.s.Duration-r.s.Rest)), quiet)
+		defer ceases.Stop()
+	}
 	r.stage.post(r.conduct.Start)
 	err := r.stage.run(r.s.HealAt)
 	if err == nil {
@@ -141,6 +153,10 @@ func (r *run) play(ctx context.Context) error {
 	r.res.Simulated = r.stage.now()
 	quiet()
 	asked.Wait() // what they asked for is over before anything else is asked
+	if r.fleet != nil {
+		r.fleet.users.end()
+		r.res.Fleet = r.fleet.finish(ctx)
+	}
 	if err == nil && ctx.Err() == nil {
 		r.last(ctx)
 	}

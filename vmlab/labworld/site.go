@@ -39,19 +39,12 @@ func describe(m *lab.Machine, s *scenario.Scenario, i int) {
 		"--heartbeat-interval", ms(k.Heartbeat), "--election-timeout", ms(k.Election),
 		"--machine-lease", "3s",
 	}
-	units := s.Cluster.OnMembers
+	units, about := s.Cluster.OnMembers, s.Cluster.Workers+i
 	if at := i - s.Cluster.Members; at >= 0 {
-		m.Node, m.Role, units = fmt.Sprintf("w%d", at+1), lab.RoleWorker, true
-		about := s.MachineOf(at)
-		m.Metadata = about.Metadata
-		var has []string
-		if about.CPU > 0 {
-			has = append(has, fmt.Sprintf("cpu=%g", about.CPU))
-		}
-		if about.Memory > 0 {
-			has = append(has, fmt.Sprintf("memory=%dM", about.Memory))
-		}
-		m.Flags = append(m.Flags, "--resources", strings.Join(append(has, "none")[:max(1, len(has))], ","))
+		m.Node, m.Role, units, about = fmt.Sprintf("w%d", at+1), lab.RoleWorker, true, at
+	}
+	if units {
+		offers(m, s.MachineOf(about))
 	}
 	m.Name = m.Node
 	if !units {
@@ -60,6 +53,19 @@ func describe(m *lab.Machine, s *scenario.Scenario, i int) {
 	if k.KeepRunning {
 		m.Flags = append(m.Flags, "--keep-running-when-isolated")
 	}
+}
+
+// offers has a machine say of itself what it is.
+func offers(m *lab.Machine, about scenario.Machine) {
+	m.Metadata = about.Metadata
+	var has []string
+	if about.CPU > 0 {
+		has = append(has, fmt.Sprintf("cpu=%g", about.CPU))
+	}
+	if about.Memory > 0 {
+		has = append(has, fmt.Sprintf("memory=%dM", about.Memory))
+	}
+	m.Flags = append(m.Flags, "--resources", strings.Join(append(has, "none")[:max(1, len(has))], ","))
 }
 
 func ms(d time.Duration) string { return d.String() }

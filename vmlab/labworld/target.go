@@ -8,6 +8,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/sim/history"
+	"drydock/vmlab/inject"
 	"drydock/vmlab/lab"
 )
 
@@ -20,13 +21,14 @@ func (t target) Supports(k chaos.Kind) error { return t.r.world.Supports(k) }
 // Members implements chaos.Target.
 func (t target) Members() []chaos.Member {
 	var list []chaos.Member
+	fleet := t.r.fleet
 	for i := range t.r.site.Machines {
 		m := &t.r.site.Machines[i]
 		v := t.r.ground.Vitals(m.Name)
 		up := v.Power == lab.PowerOn && v.NodeUp
 		list = append(list, chaos.Member{
 			Name: m.Name, Up: up, Paused: v.NodePaused, Voter: m.Role == lab.RoleMember,
-			Leader: up && !v.NodePaused && m.Name == t.r.leaders.leading, Worker: m.Role == lab.RoleWorker, Units: m.Role == lab.RoleWorker,
+			Leader: up && !v.NodePaused && m.Name == t.r.leaders.leading, Worker: m.Role == lab.RoleWorker, Units: fleet.runs(m.Name), Busy: fleet.busy(m.Name),
 			Release: newest, Newest: newest,
 		})
 	}
@@ -50,7 +52,7 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 		}
 	}
 	led := record.Node != "" && record.Node == r.leaders.leading
-	undo, detail, err := r.injector.Inject(f)
+	undo, detail, err := t.strike(f)
 	if err != nil {
 		return nil, "", err
 	}
@@ -82,10 +84,26 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 			r.res.Faults[at].End = int64(r.stage.now())
 		}
 		r.res.Strikes[strike].End = r.stage.now()
+		defer r.fleet.resumed(f)
 		if err := undo(); err != nil {
 			r.note("", fmt.Sprintf("the end of %s: %v", f.Text, err))
 		}
 	}, detail, nil
+}
+
+// strike does what a fault says.
+func (t target) strike(f chaos.Fault) (inject.Undo, string, error) {
+	if ofUnits(f.Kind) {
+		undo, detail, err := t.r.fleet.inject(f)
+		if undo == nil || err != nil {
+			return nil, detail, err
+		}
+		return func() error { undo(); return nil }, detail, nil
+	}
+	struck := t.r.fleet.striking(f)
+	undo, detail, err := t.r.injector.Inject(f)
+	struck(err)
+	return undo, detail, err
 }
 
 // majorityLives says whether enough members live for one to lead.

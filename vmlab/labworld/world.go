@@ -33,7 +33,12 @@ func (w world) Name() string { return w.name }
 func (world) Unrepeatable() {}
 
 // Supports implements runner.World.
-func (w world) Supports(k chaos.Kind) error { return inject.Supports(controlled{w.driver}, false, k) }
+func (w world) Supports(k chaos.Kind) error {
+	if ofUnits(k) {
+		return supportsUnits(w.driver, k)
+	}
+	return inject.Supports(controlled{w.driver}, false, k)
+}
 
 // controlled is a driver whose nodes' disks and clocks are controlled.
 type controlled struct{ lab.Driver }

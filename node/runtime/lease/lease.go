@@ -10,6 +10,7 @@ package lease
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -198,4 +199,17 @@ func BootID() (string, error) {
 		return "", fmt.Errorf("the system's boot: %q is not an id", text)
 	}
 	return id, nil
+}
+
+// Peek returns what the lease at a path says, for those who only look; it may be of
+// another system's boot.
+func Peek(path string) (Until, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return None, fmt.Errorf("lease: %w", err)
+	}
+	if len(text) != fileSize || !bytes.HasPrefix(text, []byte(magic)) {
+		return None, fmt.Errorf("lease: %s: %w: %d bytes", path, ErrLease, len(text))
+	}
+	return Until(binary.NativeEndian.Uint64(text[wordAt:])), nil
 }
