@@ -48,7 +48,7 @@ func (l *labs) apply(ctx context.Context, o *upOptions, dry bool) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
-	if !i.store.KeeperLives() {
+	if !keeper.NewClient(i.store).Lives(ctx) {
 		if dry {
 			return l.unmade(i)
 		}
@@ -66,7 +66,7 @@ func (l *labs) apply(ctx context.Context, o *upOptions, dry bool) error {
 	idle := p.Empty() && l.allOn(ctx, client)
 	if !idle {
 		if err := l.watched(i.store, func(tell func(keeper.Event)) error { return client.Apply(ctx, want, tell) }); err != nil {
-			l.stays()
+			l.stays(err)
 			return err
 		}
 	}

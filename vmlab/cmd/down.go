@@ -24,8 +24,15 @@ func newDown(l *labs) *cobra.Command {
 			ctx, stop := interrupted(c.Context())
 			defer stop()
 			stores, err := l.chosen(all)
+			if none := new(noLabError); err != nil && l.name == "" && errors.As(err, &none) && l.env.Getenv("DRYDOCK_LAB") == "" {
+				l.nothing()
+				return nil
+			}
 			if err != nil {
 				return err
+			}
+			if len(stores) == 0 {
+				l.nothing()
 			}
 			var errs []error
 			for _, store := range stores {
@@ -38,6 +45,13 @@ func newDown(l *labs) *cobra.Command {
 	c.Flags().BoolVar(&now, "now", false, "cut the machines' power instead of asking them to halt")
 	c.Flags().BoolVar(&l.json, "json", false, "write one JSON line for each event")
 	return c
+}
+
+// nothing says that there is no lab to remove, which is what down is for.
+func (l *labs) nothing() {
+	if !l.json {
+		l.printf("there is no lab here (in %s)\n", lab.Root)
+	}
 }
 
 // chosen are the labs that a command is about.
@@ -69,7 +83,14 @@ func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
 	}
 	defer func() { _ = lock.Close() }()
 	began := time.Now()
-	err = l.watched(store, func(tell func(keeper.Event)) error { return keeper.NewClient(store).Down(ctx, now, tell) })
+	client := keeper.NewClient(store)
+	if store.KeeperLives() && !client.Answers(ctx) && client.Lives(ctx) {
+		_, _ = fmt.Fprintf(l.env.Stderr, "the keeper of %s does not answer: it is killed\n", store.Name())
+		if err := client.Kill(ctx); err != nil {
+			return err
+		}
+	}
+	err = l.watched(store, func(tell func(keeper.Event)) error { return client.Down(ctx, now, tell) })
 	if err != nil && !errors.Is(err, keeper.ErrDown) && !errors.Is(err, keeper.ErrCut) {
 		return err
 	}

@@ -199,7 +199,7 @@ func (l *labs) up(ctx context.Context, o *upOptions) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
-	if !i.store.KeeperLives() {
+	if !keeper.NewClient(i.store).Lives(ctx) {
 		return l.begin(ctx, i)
 	}
 	if i.old == nil {
@@ -228,7 +228,7 @@ func (l *labs) bring(ctx context.Context, i *intent, began time.Time) error {
 	l.header(i.store)
 	err := l.watched(i.store, func(tell func(keeper.Event)) error { return keeper.NewClient(i.store).Up(ctx, nil, tell) })
 	if err != nil {
-		l.stays()
+		l.stays(err)
 		return err
 	}
 	if !l.json {
@@ -238,8 +238,12 @@ func (l *labs) bring(ctx context.Context, i *intent, began time.Time) error {
 }
 
 // stays says what becomes of a lab that is not what it should be.
-func (l *labs) stays() {
-	if !l.json {
+func (l *labs) stays(err error) {
+	switch {
+	case l.json:
+	case errors.Is(err, keeper.ErrCut), errors.Is(err, keeper.ErrDown):
+		l.printf("\nNothing of the lab runs any more; drydock lab up makes it anew, drydock lab down removes it.\n")
+	default:
 		l.printf("\nThe lab stays as it is, to be looked into; drydock lab up goes on with it, drydock lab down removes it.\n")
 	}
 }
@@ -312,6 +316,9 @@ func copyFile(from, to string) error {
 // keeperPatience is how long a keeper may take until it answers.
 const keeperPatience = 20 * time.Second
 
+// errUnmade is matched when there is no lab in the end.
+var errUnmade = errors.New("the lab can't be made")
+
 // dyingPatience is how long one that is to end may take.
 const dyingPatience = 5 * time.Second
 
@@ -340,7 +347,10 @@ func startKeeper(ctx context.Context, store lab.Store) error {
 		select {
 		case err := <-ended:
 			text, _ := os.ReadFile(store.KeeperLog())
-			return fmt.Errorf("the lab's keeper has ended: %v\n%s", err, strings.TrimSpace(string(text)))
+			if text := strings.TrimSpace(string(text)); text != "" {
+				return fmt.Errorf("%w: %s (drydock lab doctor tries all that drivers need)", errUnmade, text)
+			}
+			return fmt.Errorf("%w: its keeper has ended: %w", errUnmade, err)
 		case <-ctx.Done():
 			_ = cmd.Process.Signal(syscall.SIGTERM) // it takes what it has made with it
 			select {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"syscall"
 	"time"
 
 	"drydock/vmlab/lab"
@@ -39,14 +41,29 @@ func NewClient(store lab.Store) *Client {
 // ErrDown is matched when a lab has no keeper: it is down.
 var ErrDown = errors.New("the lab is down")
 
+// Times of calls that ask.
+const (
+	// answerPatience is how long a keeper may take to say something of the lab.
+	answerPatience = 15 * time.Second
+	// alivePatience is how long it may take to say that it is there.
+	alivePatience = 5 * time.Second
+)
+
+// ErrSilent is matched when a keeper lives and does not answer.
+var ErrSilent = errors.New("the lab's keeper does not answer")
+
 // Status asks how the lab is.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerPatience, ErrSilent)
+	defer cancel()
 	s := new(Status)
 	return s, c.ask(ctx, http.MethodGet, "/status", nil, s)
 }
 
 // Access asks how to get into a machine.
 func (c *Client) Access(ctx context.Context, machine string) (a lab.Access, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerPatience, ErrSilent)
+	defer cancel()
 	return a, c.ask(ctx, http.MethodGet, "/access/"+machine, nil, &a)
 }
 
@@ -64,6 +81,8 @@ func (c *Client) Heal(ctx context.Context, faults []int) (said []string, err err
 
 // Faults asks what lasts.
 func (c *Client) Faults(ctx context.Context) (*Faults, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerPatience, ErrSilent)
+	defer cancel()
 	f := new(Faults)
 	return f, c.ask(ctx, http.MethodGet, "/faults", nil, f)
 }
@@ -110,14 +129,36 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
-	if err != nil && c.dead(ctx) {
+	switch {
+	case err == nil:
+		return resp, nil
+	case errors.Is(context.Cause(ctx), ErrSilent):
+		return nil, fmt.Errorf("%s: %w (its process is %d)", c.store.Name(), ErrSilent, c.store.KeeperPid())
+	case c.dead(ctx):
 		return nil, fmt.Errorf("%s: %w", c.store.Name(), ErrDown)
 	}
-	return resp, err
+	return nil, err
+}
+
+// Kill ends a keeper that does not answer, with all that it holds, and returns when it
+// is gone. It tells it by its command line.
+func (c *Client) Kill(ctx context.Context) error {
+	pid := c.store.KeeperPid()
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if pid <= 0 || err != nil || !bytes.Contains(line, []byte("\x00keep\x00"+c.store.Dir+"\x00")) {
+		return fmt.Errorf("%s: %w, and its process is not to be found", c.store.Name(), ErrSilent)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	if !c.dead(ctx) {
+		return fmt.Errorf("%s: %w, and outlives SIGKILL", c.store.Name(), ErrSilent)
+	}
+	return nil
 }
 
 // dyingPatience is how long a keeper that answers no more may take to be gone.
-const dyingPatience = time.Second
+const dyingPatience = 3 * time.Second
 
 // dead says whether there is no keeper, or soon none.
 func (c *Client) dead(ctx context.Context) bool {
@@ -189,8 +230,16 @@ func (c *Client) stream(ctx context.Context, path string, body call, tell func(E
 	return fmt.Errorf("%w; see %s", ErrCut, c.store.KeeperLog())
 }
 
+// Lives says whether the lab has a keeper. One that has just been killed has its lock
+// until the kernel has buried it: it doesn't count.
+func (c *Client) Lives(ctx context.Context) bool {
+	return c.store.KeeperLives() && (c.Answers(ctx) || !c.dead(ctx))
+}
+
 // Answers says whether there is a keeper that answers.
 func (c *Client) Answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, alivePatience)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://keeper/alive", nil)
 	if err != nil {
 		return false

@@ -43,16 +43,20 @@ type Keeper struct {
 
 // Open makes the lab of a directory whose state was saved. Nothing is switched on.
 func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, err error) {
-	k = &Keeper{store: store, driver: driver, ports: map[string][]*forward{}, ready: map[string]bool{}, done: make(chan struct{})}
-	if k.lock, err = store.LockKeeper(); err != nil {
+	lock, err := store.LockKeeper()
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, k.lock.Close())
+			err = errors.Join(err, lock.Close())
 		}
 	}()
+	k = &Keeper{store: store, driver: driver, lock: lock, ports: map[string][]*forward{}, ready: map[string]bool{}, done: make(chan struct{})}
 	if k.state, err = store.Load(); err != nil {
+		return nil, err
+	}
+	if err := store.NoteKeeper(); err != nil {
 		return nil, err
 	}
 	if k.state.Spec.Control {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -136,6 +138,21 @@ func (s Store) Lock() (*os.File, error) { return s.lock("lock") }
 
 // LockKeeper has the lab for its keeper; the error matches ErrBusy if one lives.
 func (s Store) LockKeeper() (*os.File, error) { return s.lock("keeper.lock") }
+
+// KeeperPid is the process id that a keeper has noted; 0 if none has.
+func (s Store) KeeperPid() int {
+	text, err := os.ReadFile(s.file("keeper.pid"))
+	if err != nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text))) // 0 if it is none
+	return pid
+}
+
+// NoteKeeper notes that this process is the lab's keeper.
+func (s Store) NoteKeeper() error {
+	return os.WriteFile(s.file("keeper.pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
+}
 
 func (s Store) lock(name string) (*os.File, error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
