@@ -17,11 +17,12 @@ import (
 	"drydock/vmlab/lab"
 	"drydock/vmlab/netns"
 	"drydock/vmlab/nspawn"
+	"drydock/vmlab/qemu"
 	"drydock/vmlab/uml"
 )
 
 // drivers are all that this program has; the first is the default.
-func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New()} }
+func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New(), qemu.New()} }
 
 // driverNames are the names of all drivers.
 func driverNames() []string {
