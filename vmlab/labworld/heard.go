@@ -8,16 +8,14 @@ import (
 	"time"
 
 	"drydock/node/runtime/lease"
+	"drydock/scenarios/scenario"
 	"drydock/sim/history"
 )
 
 // Times by which ends of units are explained.
 const (
-	// machineLease is the lease of machines in scenarios.
+	// machineLease is the lease of machines in scenarios whose elections are not slow.
 	machineLease = 3 * time.Second
-	// unheard is for how long a machine may be without word from the leader before it
-	// has a reason to end its units: a little less than two thirds of the lease.
-	unheard = 1900 * time.Millisecond
 	// wakeful is how long an agent must have lived, neither stopped nor starved, to be
 	// expected to end units by itself before the guard does.
 	wakeful = 4 * time.Second
@@ -29,9 +27,17 @@ const (
 	guardSlack = 250 * time.Millisecond
 )
 
+// leaseOf is the lease of a scenario's machines: a node takes none of less than four
+// election timeouts.
+func leaseOf(s *scenario.Scenario) time.Duration {
+	return max(machineLease, 4*s.Cluster.Knobs.Election)
+}
+
 // heard is what a machine has heard of the leader, by its lease, and how its agent is
 // by the faults that struck it. Times are of package lease's clock.
 type heard struct {
+	// lease is how long an answer is good for.
+	lease time.Duration
 	// sent is when the beat was sent for which the machine has its lease; lost when it
 	// last had reason to believe that the lease might end.
 	sent, lost time.Duration
@@ -45,20 +51,24 @@ type heard struct {
 	open   int
 }
 
+// unheard is for how long the machine may be without word from the leader before it has
+// a reason to end its units: a little less than two thirds of the lease.
+func (h *heard) unheard() time.Duration { return h.lease * 19 / 30 }
+
 // hear takes what the lease says at a time; base is when the run began.
 func (h *heard) hear(machine string, word lease.Until, now, base time.Duration) {
 	deadline, timed := word.Time()
-	sent := deadline - machineLease
+	sent := deadline - h.lease
 	if !timed || sent <= h.sent {
 		return
 	}
-	if gap := now - h.sent; h.sent != 0 && gap >= unheard {
+	if gap := now - h.sent; h.sent != 0 && gap >= h.unheard() {
 		h.lost = now
 		h.losses = append(h.losses, history.FleetLoss{
 			Machine: machine, Begin: int64(max(h.sent-base, 1)), End: int64(max(now-base, 1)), Dead: h.reborn > h.sent || h.awake > h.sent,
 		})
 	}
-	if now-sent >= unheard {
+	if now-sent >= h.unheard() {
 		h.lost, h.awake = now, now // the lease that it gets is nearly over
 	}
 	h.sent = sent
@@ -66,7 +76,9 @@ func (h *heard) hear(machine string, word lease.Until, now, base time.Duration) 
 
 // isCut says whether the machine has had reason, since a time, to believe that its
 // lease might end.
-func (h *heard) isCut(since, now time.Duration) bool { return now-h.sent >= unheard || h.lost >= since }
+func (h *heard) isCut(since, now time.Duration) bool {
+	return now-h.sent >= h.unheard() || h.lost >= since
+}
 
 func (h *heard) died(machine string, now, base time.Duration) {
 	h.dead, h.paused = true, false
@@ -83,7 +95,7 @@ func (h *heard) lives(now, base time.Duration) {
 
 // finish closes the records at the end.
 func (h *heard) finish(machine string, now, base time.Duration) {
-	if h.open == 0 && h.sent != 0 && now-h.sent >= unheard {
+	if h.open == 0 && h.sent != 0 && now-h.sent >= h.unheard() {
 		h.losses = append(h.losses, history.FleetLoss{Machine: machine, Begin: int64(max(h.sent-base, 1)), Dead: h.paused || h.awake > h.sent})
 	}
 }

@@ -81,7 +81,7 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 // TestWhatAMachineHears: whether it has a reason to stop its units follows from its
 // lease.
 func TestWhatAMachineHears(t *testing.T) {
-	var h heard
+	h := heard{lease: machineLease}
 	hear := func(sent, now float64) { h.hear("w1", lease.At(s(sent)+machineLease), s(now), base) }
 	h.lives(s(0), base)
 	hear(0.5, 0.52)

@@ -37,7 +37,7 @@ func describe(m *lab.Machine, s *scenario.Scenario, i int) {
 	k := s.Cluster.Knobs
 	m.Flags = []string{
 		"--heartbeat-interval", ms(k.Heartbeat), "--election-timeout", ms(k.Election),
-		"--machine-lease", "3s",
+		"--machine-lease", ms(leaseOf(s)),
 	}
 	units, about := s.Cluster.OnMembers, s.Cluster.Workers+i
 	if at := i - s.Cluster.Members; at >= 0 {

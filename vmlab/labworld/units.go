@@ -89,7 +89,7 @@ func newFleetSide(r *run) (_ *fleetSide, err error) {
 	program := ""
 	for i := range machines {
 		m := r.site.Machine(machines[i].Name)
-		p := &place{name: m.Name, id: m.ID, dir: filepath.Join(r.site.Dir, "units", m.Name)}
+		p := &place{name: m.Name, id: m.ID, dir: filepath.Join(r.site.Dir, "units", m.Name), heard: heard{lease: leaseOf(r.s)}}
 		machines[i].ID = m.ID
 		if program, err = install(r.site.Binary, program, p.dir); err != nil {
 			return nil, err

@@ -62,5 +62,9 @@ func (w world) Run(ctx context.Context, spec runner.Spec) (res *runner.Result, e
 	if err != nil {
 		return nil, err
 	}
-	return r.carryOut(ctx)
+	if res, err = r.carryOut(ctx); err != nil && ctx.Err() == nil {
+		// What took too long is told by its own words: the run had time.
+		err = errors.New(err.Error())
+	}
+	return res, err
 }
