@@ -64,11 +64,10 @@ func (l *labs) apply(ctx context.Context, o *upOptions, dry bool) error {
 	}
 	l.header(i.store)
 	idle := p.Empty() && l.allOn(ctx, client)
-	if !idle {
-		if err := l.watched(i.store, func(tell func(keeper.Event)) error { return client.Apply(ctx, want, tell) }); err != nil {
-			l.stays(err)
-			return err
-		}
+	// An idle apply has the keeper take note of what is no machine's: how long to wait.
+	if err := l.watched(i.store, func(tell func(keeper.Event)) error { return client.Apply(ctx, want, tell) }); err != nil {
+		l.stays(err)
+		return err
 	}
 	switch {
 	case l.json && idle:
