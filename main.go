@@ -75,5 +75,5 @@ func run(env *ui.Env, worlds ...runner.World) int {
 
 // worlds are the places where scenarios can run; the first is the default.
 func worlds(env *ui.Env) []runner.World {
-	return []runner.World{simworld.New(), labworld.New("lab", netns.New(), env.Executable)}
+	return []runner.World{simworld.New(), labworld.New("lab", labcmd.Drivers(), env.Executable)}
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	HeartbeatInterval, ElectionTimeout time.Duration
 	SnapshotCount                      uint64
+	CatchUpEntries                     uint64
 
 	ClientTLS, PeerTLS TLS
 

@@ -76,7 +76,7 @@ func (c *Config) node(id host.Identity) node.Config {
 		// As in etcd a tick is a heartbeat: at rest nothing wakes more often. Members'
 		// ticks fall apart, so that few stand for election at once all the same.
 		Tick: c.HeartbeatInterval, Heartbeat: c.HeartbeatInterval, Election: c.ElectionTimeout,
-		CheckpointEntries: c.SnapshotCount, MaxWatches: int(c.MaxWatches),
+		CheckpointEntries: c.SnapshotCount, CatchUpEntries: c.CatchUpEntries, MaxWatches: int(c.MaxWatches),
 		Fleet: control.Config{Lease: c.MachineLease, Beat: c.MachineLease / 6, Keep: c.KeepRunning},
 	}
 }
@@ -176,6 +176,7 @@ func (m *member) startNode(ctx context.Context, s *secrets) (err error) {
 		return fmt.Errorf("%s: %w%s", m.cfg.DataDir, err, damageHint(m.cfg.DataDir, err))
 	}
 	cpus.wake()
+	m.attached()
 	return nil
 }
 

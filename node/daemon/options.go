@@ -89,6 +89,7 @@ func Options() []Option {
 		duration(groupTiming, "election-timeout", 250*time.Millisecond, "how long without a leader until an election", func(c *Config) *time.Duration { return &c.ElectionTimeout }, "peer-election-timeout"),
 		duration(groupTiming, "machine-lease", 3*time.Second, "how long a machine that is cut off goes on; its units run elsewhere soon after. The same on every member; if not given, at least four election timeouts", func(c *Config) *time.Duration { return &c.MachineLease }),
 		number(groupTiming, "snapshot-count", 10000, "entries of the log between two checkpoints", func(c *Config) *uint64 { return &c.SnapshotCount }),
+		number(groupTiming, "snapshot-catchup-entries", 5000, "entries of the log kept behind a checkpoint for members that lag; who lags more is sent a snapshot", func(c *Config) *uint64 { return &c.CatchUpEntries }),
 	}
 	list = append(list, tlsOptions()...)
 	list = append(list,

@@ -1,6 +1,7 @@
 package labcontrol
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,10 @@ type Call struct {
 	Power *PowerLoss `json:"power,omitempty"`
 	// Struck waits for a trap to strike.
 	Struck bool `json:"struck,omitempty"`
+	// Transfer is the name of a member to hand the leadership over to.
+	Transfer string `json:"transfer,omitempty"`
+	// Look asks what the node holds in memory.
+	Look bool `json:"look,omitempty"`
 }
 
 // Move moves clocks: by so much at once, and from now on at these rates, of which 0
@@ -73,6 +78,42 @@ type Answer struct {
 	Lost   int     `json:"lost,omitempty"`
 	Torn   int     `json:"torn,omitempty"`
 	Struck *Struck `json:"struck,omitempty"`
+	Held   *Held   `json:"held,omitempty"`
+}
+
+// Held is what a node holds in memory: inputs that wait for it, open reads and
+// watches (Calls), the watches among them, disk work, commands that are not decided,
+// reads that wait for their place, and entries of the log. Snapshots are the first
+// peer URLs of the members that it brings up by one, as their leader.
+type Held struct {
+	Inbox     int      `json:"inbox"`
+	Calls     int      `json:"calls"`
+	Watches   int      `json:"watches"`
+	Jobs      int      `json:"jobs"`
+	Proposals int      `json:"proposals"`
+	Reads     int      `json:"reads"`
+	Entries   uint64   `json:"entries"`
+	Snapshots []string `json:"snapshots,omitempty"`
+	// Members are the cluster's, by this node's state.
+	Members []Seat `json:"members"`
+}
+
+// Seat is one member of a cluster.
+type Seat struct {
+	ID uint64 `json:"id,string"`
+	// Name is empty until it has started; Peer is the first of its peer URLs.
+	Name  string `json:"name,omitempty"`
+	Peer  string `json:"peer"`
+	Voter bool   `json:"voter"`
+}
+
+// Node is what a lab may ask of a node itself. Its methods are called by several
+// goroutines.
+type Node interface {
+	// Transfer asks the node, if it leads, to hand over to the member of a name.
+	Transfer(ctx context.Context, name string) error
+	// Look says what the node holds.
+	Look() (Held, error)
 }
 
 // callPatience is how long a node may take for a call.

@@ -2,6 +2,9 @@
 // from outside: a process on somebody else's kernel can't lose its power, nor has
 // it clocks of its own.
 //
+// It also lets a lab look at what the node holds in memory, and have it hand its
+// leadership over (Node).
+//
 // With it, what the node writes stays in the process's memory until it is synced,
 // so that a kill loses it as a loss of power would; and its clocks are the
 // machine's, moved. A lab says what is to happen on a Unix socket (Call).

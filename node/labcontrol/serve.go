@@ -1,12 +1,14 @@
 package labcontrol
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"drydock/node/host"
@@ -26,6 +28,7 @@ type Control struct {
 	Clock *Clock
 	Disk  *Disk
 
+	node   atomic.Pointer[Node] // nil until it has started
 	listen net.Listener
 	wait   sync.WaitGroup
 	done   chan struct{}
@@ -47,6 +50,9 @@ func Open(path string, getenv func(string) string, disk *host.Disk) (*Control, e
 	c.wait.Go(c.accept)
 	return c, os.Chmod(path, 0o600)
 }
+
+// Attach makes the node known, once it has started.
+func (c *Control) Attach(n Node) { c.node.Store(&n) }
 
 // Close takes no more calls, and writes what was held back: a process that ends on a
 // machine that lives loses nothing. The node must have stopped.
@@ -110,8 +116,29 @@ func (c *Control) obey(call *Call) (a Answer, err error) {
 		case <-c.done:
 			return a, errors.New("the node stops")
 		}
+	case call.Look, call.Transfer != "":
+		return c.askNode(call)
 	default:
 		return a, fmt.Errorf("%w: nothing is asked", errCall)
 	}
 	return a, nil
+}
+
+// errStarting is the answer to what only a node that runs can do.
+var errStarting = errors.New("the node has not started yet")
+
+// askNode carries out what the node itself must do.
+func (c *Control) askNode(call *Call) (a Answer, err error) {
+	n := c.node.Load()
+	if n == nil {
+		return a, errStarting
+	}
+	if call.Transfer != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), callPatience)
+		defer cancel()
+		return a, (*n).Transfer(ctx, call.Transfer)
+	}
+	held, err := (*n).Look()
+	a.Held = &held
+	return a, err
 }

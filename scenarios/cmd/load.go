@@ -126,6 +126,12 @@ func load(args []string, w runner.World) ([]*scenario.Scenario, error) {
 			wrong = append(wrong, &scenario.Errors{Text: src.text, Problems: refused})
 			continue
 		}
+		if choosy, ok := w.(runner.Choosy); ok {
+			if err := choosy.Refuse(s); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: the world %s can't: %w", src.name, w.Name(), err))
+				continue
+			}
+		}
 		out = append(out, s)
 	}
 	switch {

@@ -117,7 +117,7 @@ func (o *outputs) chosen(reports []*runner.Report) []*runner.Report {
 // again runs r's run once more and returns a report with its recording; r
 // itself if that came to nothing.
 func (o *outputs) again(ctx context.Context, w runner.World, s *scenario.Scenario, r *runner.Report) *runner.Report {
-	if r.Failed() {
+	if r.Failed() || !runner.Repeats(w) {
 		return r
 	}
 	var window *history.Window

@@ -162,9 +162,12 @@ func replayFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *repl
 	if o.log == "" && (o.node != "" || o.from > 0) {
 		o.log = "debug"
 	}
-	w, err := runner.FindWorld(worlds, o.world)
+	w, err := runner.FindWorld(worlds, o.world, "")
 	if err != nil {
 		return ui.Exit(ui.Usage, err)
+	}
+	if !runner.Repeats(w) {
+		return unrepeatable(w)
 	}
 	sub, err := find(o.runs, ref)
 	if err != nil {

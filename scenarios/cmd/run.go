@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,20 +22,23 @@ import (
 
 // runOptions are the flags of run.
 type runOptions struct {
-	world     string
-	seed      uint64
-	seeds     string
-	jobs      int
-	keepGoing bool
-	json      bool
-	quiet     bool
-	traceHash bool
-	history   string
-	timeout   time.Duration
-	out       outputs
-	lasting   time.Duration
-	runs      string
-	profile   string
+	world  string
+	driver string
+	// driverNamed says that the call itself names it.
+	driverNamed bool
+	seed        uint64
+	seeds       string
+	jobs        int
+	keepGoing   bool
+	json        bool
+	quiet       bool
+	traceHash   bool
+	history     string
+	timeout     time.Duration
+	out         outputs
+	lasting     time.Duration
+	runs        string
+	profile     string
 	// named is true if the call says which seed or seeds.
 	named bool
 }
@@ -55,6 +59,12 @@ Failing runs are recorded below .drydock/runs, for ` + "`drydock replay`" + ` an
 ` + "`drydock shrink`" + `. A scenario that names a seed of its own runs with that one,
 unless the call names another.
 
+In the world lab the nodes are real processes, on machines that --driver makes, and
+a run takes as long as the scenario says. The seed decides what clients ask for, whom
+faults strike and what links do; it does not decide the run, so none is recorded or
+compared, and runs are made one after the other. What a lab has no evidence of is
+named in the report, and not judged.
+
 Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 4 the world failed; 130 interrupted.`,
 		Example: `  drydock run leader-crash
@@ -62,7 +72,9 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
   drydock run --seeds 1-1000 --keep-going scenarios
   drydock run --report run.html --trace run.json leader-crash
   drydock run --for 10m scenarios
-  drydock run --profile profile.yaml --seeds 200 leader-crash`,
+  drydock run --profile profile.yaml --seeds 200 leader-crash
+  drydock run --world lab leader-crash
+  drydock run --driver uml --keep-going scenarios`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("seed") && o.seeds != "" {
@@ -72,11 +84,19 @@ Exit status: 0 held; 1 violated; 2 the call or a file was wrong; 3 unknown;
 				return inJSON(env, o.json, ui.Usagef("--for takes a time such as 10m, and excludes --seeds; --seed N is where it begins"))
 			}
 			o.named = c.Flags().Changed("seed") || o.seeds != ""
+			if o.driverNamed = c.Flags().Changed("driver"); !o.driverNamed {
+				o.driver = env.Getenv(driverVariable)
+			} else if !c.Flags().Changed("world") {
+				o.world = drivenWorld(worlds, o.world)
+			}
 			return inJSON(env, o.json, runFunc(c.Context(), env, worlds, &o, args))
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.world, "world", firstWorld(worlds), "where to run: "+worldNames(worlds))
+	f.StringVar(&o.driver, "driver", "", "what makes a lab's machines: "+driverNames(worlds)+" (default: $"+driverVariable+", or the first); names the world lab, too")
+	_ = c.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions(strings.Split(driverNames(worlds), ", "), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("world", cobra.FixedCompletions(strings.Split(worldNames(worlds), ", "), cobra.ShellCompDirectiveNoFileComp))
 	f.Uint64Var(&o.seed, "seed", 1, "the seed that decides everything random")
 	f.StringVar(&o.seeds, "seeds", "", "many seeds: N for 1-N, or A-B")
 	f.DurationVar(&o.lasting, "for", 0, "run seed after seed until this time is over")
@@ -110,9 +130,9 @@ func worldNames(worlds []runner.World) string {
 
 // runFunc reads the scenarios and runs them, here or in workers.
 func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOptions, args []string) error {
-	w, err := runner.FindWorld(worlds, o.world)
+	w, err := o.where(worlds)
 	if err != nil {
-		return ui.Exit(ui.Usage, err)
+		return err
 	}
 	if o.jobs < 1 || o.timeout <= 0 {
 		return ui.Usagef("--jobs and --timeout must be more than nothing")
@@ -130,7 +150,7 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 	if err := o.giveProfile(w, list); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(list) == 1 && len(seeds) == 1 && o.lasting == 0 {
 		if !o.named && list[0].Seed > 0 {
@@ -185,7 +205,7 @@ func runOne(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, s *
 	if plain {
 		runner.Header(env, s, w.Name(), fmt.Sprintf("seed %d%s", seed, o.under()))
 	}
-	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash, Tape: o.records()})
+	r := runner.Run(limited, w, runner.Spec{Scenario: s, Seed: seed, Quiet: o.traceHash, Tape: o.records(), Keep: o.keep(w)})
 	if o.records() && r.Verdict == checker.Violated && runner.Repeats(w) {
 		keepOne(env, o, s, r)
 	}
@@ -265,7 +285,7 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 	batch := runner.Batch{
 		Scenarios: list, Seeds: seeds, World: w.Name(), Jobs: o.jobs, KeepGoing: o.keepGoing, Limit: o.timeout,
 		For: o.lasting, Own: !o.named, Recordings: shelf,
-		Command: []string{env.Executable, workerName},
+		Command: []string{env.Executable, workerName}, Here: o.here(w),
 		OnReport: func(r *runner.Report, t *runner.Tally) {
 			if o.json {
 				writeJSON(env, r)

@@ -72,9 +72,12 @@ or a file was wrong; 3 it does not fail; 4 the world failed; 130 interrupted.`,
 // shrinkFunc runs what is named once, to learn how it fails and which faults
 // struck, and then smaller ones in workers.
 func shrinkFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *shrinkOptions, ref string) error {
-	w, err := runner.FindWorld(worlds, o.world)
+	w, err := runner.FindWorld(worlds, o.world, "")
 	if err != nil {
 		return ui.Exit(ui.Usage, err)
+	}
+	if !runner.Repeats(w) {
+		return unrepeatable(w)
 	}
 	if o.jobs < 1 || o.timeout <= 0 {
 		return ui.Usagef("--jobs and --timeout must be more than nothing")

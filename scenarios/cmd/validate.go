@@ -71,7 +71,7 @@ func validateFunc(env *ui.Env, worlds []runner.World, asJSON bool, args []string
 // program has, but that can't inject one of its faults.
 func refusedSomewhere(s *scenario.Scenario, worlds []runner.World) error {
 	for _, name := range s.RunsOn {
-		w, err := runner.FindWorld(worlds, name)
+		w, err := runner.FindWorld(worlds, name, "")
 		if err != nil {
 			continue
 		}

@@ -30,6 +30,9 @@ type Batch struct {
 	Seeds []uint64
 	Own   bool
 	World string
+	// Here, if set, makes the runs in this process, one at a time: in worlds that take
+	// the machine for themselves. None of their runs is repeated to compare it.
+	Here func(ctx context.Context, s *scenario.Scenario, seed uint64) *Report
 	// For, if set, runs one seed after another until this time is over.
 	For time.Duration
 	// Recordings is the directory that failures are recorded in; empty: nowhere.
@@ -155,7 +158,7 @@ func (b *Batch) tasksOf() []task {
 // task makes a run of the i-th file with the j-th seed.
 func (b *Batch) task(s *scenario.Scenario, seed uint64, place, i, j int) task {
 	t := newTask(b.World, s, seed)
-	t.place, t.round, t.twice = place, j, (i+j)%repeatEvery == 0
+	t.place, t.round, t.twice = place, j, b.Here == nil && (i+j)%repeatEvery == 0
 	return t
 }
 
@@ -182,6 +185,9 @@ func (b *Batch) Run(ctx context.Context) (*Tally, error) {
 	defer stop()
 	q, tally := &queue{record: b.Recordings}, &Tally{For: b.For}
 	slots := b.Jobs
+	if b.Here != nil {
+		slots = 1
+	}
 	if b.For > 0 {
 		q.more = b.endless(began.Add(b.For))
 	} else {
@@ -273,6 +279,10 @@ func (b *Batch) work(ctx context.Context, slot int, q *queue, answers chan<- ans
 			p.stop(false)
 			p = nil
 		}
+		if b.Here != nil {
+			answers <- answer{t, b.here(ctx, t)}
+			continue
+		}
 		r, alive := (*Report)(nil), true
 		if p == nil {
 			var err error
@@ -292,6 +302,13 @@ func (b *Batch) work(ctx context.Context, slot int, q *queue, answers chan<- ans
 			q.first(again)
 		}
 	}
+}
+
+// here makes one run in this process.
+func (b *Batch) here(ctx context.Context, t task) *Report {
+	ctx, cancel := context.WithTimeout(ctx, b.Limit)
+	defer cancel()
+	return b.Here(ctx, t.scenario, t.Seed)
 }
 
 // add takes an answer in; that of a repeated run is compared with the first.

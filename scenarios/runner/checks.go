@@ -101,7 +101,7 @@ var checks = map[string]check{
 		if !e.truth {
 			return unknown("the disks hold no command to compare with")
 		}
-		opt := keyspace.WatchOptions{Within: x.Within, Lag: watchLag, Healed: e.HealedAt, End: e.Simulated}
+		opt := keyspace.WatchOptions{Within: x.Within, Lag: watchLag + e.Stall, Healed: e.HealedAt, End: e.Simulated}
 		if e.early() {
 			opt.End = 0
 		}
@@ -112,7 +112,7 @@ var checks = map[string]check{
 			return unknown("the disks hold no command to compare with")
 		}
 		return []checker.Verdict{keyspace.CheckLifetimes(e.replay, e.ops, keyspace.LifetimeOptions{
-			Clock: e.clock, Within: x.Within, Lag: expiryLag, Healed: e.healed(), End: e.Simulated,
+			Clock: e.clock, Within: x.Within, Lag: expiryLag + e.Stall, Healed: e.healed(), End: e.Simulated,
 		})}
 	},
 	scenario.ExpectLocks: func(e *evidence, _ scenario.Expectation) []checker.Verdict {

@@ -45,6 +45,8 @@ type Report struct {
 	Replay string `json:"replay"`
 	// Recording is the directory that the run was recorded in, if it was.
 	Recording string `json:"recording,omitempty"`
+	// Kept is the directory that nodes' logs and data were left in, if they were.
+	Kept string `json:"kept,omitempty"`
 
 	Nodes    []string `json:"nodes,omitempty"`
 	Timeline []Event  `json:"timeline,omitempty"`
@@ -95,7 +97,11 @@ func inWorld(w World) string {
 	if w.Name() == "sim" {
 		return ""
 	}
-	return "--world " + w.Name() + " "
+	flags := "--world " + w.Name() + " "
+	if d, ok := w.(Driven); ok && d.Driver() != d.Drivers()[0] {
+		flags += "--driver " + d.Driver() + " "
+	}
+	return flags
 }
 
 // Run runs a scenario once, in this process, and judges it. A panic of the
@@ -132,7 +138,26 @@ func Run(ctx context.Context, w World, spec Spec) (r *Report) {
 	if !spec.Quiet {
 		r.Timeline = res.Timeline
 	}
+	r.leave(spec.Keep, res.Remains)
 	return r
+}
+
+// leave keeps what a run that did not hold has left, and removes the rest. That it
+// can't be kept changes no verdict.
+func (r *Report) leave(dir string, left Remains) {
+	if left == nil {
+		return
+	}
+	if dir != "" && r.Verdict != checker.Held {
+		if kept, err := left.Keep(dir); err == nil {
+			r.Kept = kept
+		} else {
+			r.Kept = fmt.Sprintf("nowhere: %v", err)
+		}
+	}
+	if err := left.Remove(); err != nil && r.Error == "" {
+		r.Verdict, r.Error = checker.Unknown, fmt.Sprintf("what it left can't be removed: %v", err)
+	}
 }
 
 // panicked makes a report of a run that ended in a panic.

@@ -29,6 +29,8 @@ func (r *Report) Line(env *ui.Env, width int) {
 		what = r.Error
 	case f != nil:
 		what = f.Expect + ": " + f.Measured
+	case r.Trace == "":
+		what = fmt.Sprintf("%d operations, %s, all of it in %s", r.Acknowledged, seconds1(r.Simulated), seconds(r.Took))
 	default:
 		what = fmt.Sprintf("%d operations, %s simulated in %s%s   trace %s", r.Acknowledged,
 			seconds1(r.Simulated), seconds(r.Took), factor(r.Simulated, r.Took), short(r.Trace))
@@ -72,7 +74,10 @@ func (t *Tally) Text(env *ui.Env, seeds int) {
 		fmt.Fprintf(env.Stdout, "recorded   %s in %s\n", checker.Count(t.Recorded, "run"), filepath.Dir(dir))
 		fmt.Fprintf(env.Stdout, "smaller    %s\n", bad[0].Smaller())
 	}
-	fmt.Fprintf(env.Stdout, "replay     %s\n", bad[0].Replay)
+	if bad[0].Kept != "" {
+		fmt.Fprintf(env.Stdout, "kept       logs and data in %s\n", bad[0].Kept)
+	}
+	fmt.Fprintln(env.Stdout, bad[0].again(11))
 }
 
 // rank orders reports by how bad they are.

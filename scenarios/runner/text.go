@@ -157,8 +157,11 @@ func (r *Report) verdict(env *ui.Env) {
 	if r.Recording != "" {
 		fmt.Fprintf(env.Stdout, "smaller  %s\n", r.Smaller())
 	}
+	if r.Kept != "" {
+		fmt.Fprintf(env.Stdout, "kept     logs and data in %s\n", r.Kept)
+	}
 	if r.Verdict != checker.Held {
-		fmt.Fprintf(env.Stdout, "replay   %s\n", r.Replay)
+		fmt.Fprintf(env.Stdout, "%s\n", r.again(9))
 	}
 }
 
@@ -184,4 +187,13 @@ func seconds1(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds())
 // seconds3 writes a point of time in seconds, as the timeline does.
 func seconds3(d time.Duration) string {
 	return fmt.Sprintf("%d.%03d", d/time.Second, d%time.Second/time.Millisecond)
+}
+
+// again is the line with the command that runs the same once more. Where no seed
+// decides a run, that is another one, and the line says so.
+func (r *Report) again(width int) string {
+	if r.Trace == "" && r.World != "sim" {
+		return fmt.Sprintf("%-*s%s   (the same scenario once more: a lab's runs differ)", width, "again", r.Replay)
+	}
+	return fmt.Sprintf("%-*s%s", width, "replay", r.Replay)
 }

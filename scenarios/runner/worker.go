@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func Worker(ctx context.Context, in io.Reader, out io.Writer, worlds []World) er
 		} else if err != nil {
 			return fmt.Errorf("runner: worker can't read its task: %w", err)
 		}
-		w, err := FindWorld(worlds, t.World)
+		w, err := FindWorld(worlds, t.World, "")
 		if err != nil {
 			return err
 		}
@@ -115,16 +116,33 @@ func keepAgain(ctx context.Context, w World, spec Spec, r *Report, dir string) *
 	return again
 }
 
-// FindWorld returns the world of that name.
-func FindWorld(worlds []World, name string) (World, error) {
+// ErrWorld is matched by the errors of FindWorld.
+var ErrWorld = errors.New("no such world")
+
+// FindWorld returns the world of that name, made by a driver; "" is the usual one.
+func FindWorld(worlds []World, name, driver string) (World, error) {
 	var names []string
 	for _, w := range worlds {
 		if w.Name() == name {
-			return w, nil
+			return by(w, driver)
 		}
 		names = append(names, w.Name())
 	}
-	return nil, fmt.Errorf("no world is called %q; there are: %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%w: no world is called %q; there are: %s", ErrWorld, name, strings.Join(names, ", "))
+}
+
+// by is a world made by a driver.
+func by(w World, driver string) (World, error) {
+	d, ok := w.(Driven)
+	switch {
+	case driver == "":
+		return w, nil
+	case !ok:
+		return nil, fmt.Errorf("%w: the world %s is made by no driver: --driver is for labs", ErrWorld, w.Name())
+	case !slices.Contains(d.Drivers(), driver):
+		return nil, fmt.Errorf("%w: the world %s has no driver %q; there are: %s", ErrWorld, w.Name(), driver, strings.Join(d.Drivers(), ", "))
+	}
+	return d.By(driver)
 }
 
 // proc is a worker process.

@@ -25,6 +25,22 @@ type World interface {
 // failure there is not recorded, since running it again is another run.
 type Unrepeatable interface{ Unrepeatable() }
 
+// Driven is implemented by worlds that several drivers can make.
+type Driven interface {
+	World
+	// Driver is the one that makes it, Drivers are all of them, the usual one first.
+	Driver() string
+	Drivers() []string
+	// By is the same world, made by the driver of that name.
+	By(driver string) (World, error)
+}
+
+// Choosy is implemented by worlds that can't carry out all that scenarios can ask
+// for beside faults. Refuse says what of a scenario it can't, and why; nil if it can.
+type Choosy interface {
+	Refuse(s *scenario.Scenario) error
+}
+
 // Repeats says whether the same seed is the same run in a world.
 func Repeats(w World) bool {
 	_, not := w.(Unrepeatable)
@@ -43,11 +59,22 @@ type Spec struct {
 	Observe func(*history.Observation) error
 	// Record asks the world for the messages and disk jobs of a window, too.
 	Record *history.Window
+	// Keep is a directory in which a world may leave what is worth looking at after a
+	// failure; empty: nowhere.
+	Keep string
 	// Tape asks for a tape of the trace; Listen, if set, is told what happens;
 	// Until, if set, ends the run there. Worlds without a trace leave them.
 	Tape   bool
 	Listen *tape.Listener
 	Until  time.Duration
+}
+
+// Remains are what a run has left beside its evidence: logs and data of real nodes.
+type Remains interface {
+	// Keep leaves them in a directory, and returns where.
+	Keep(dir string) (string, error)
+	// Remove removes all that was not kept.
+	Remove() error
 }
 
 // Mark tells what sort of event a line of the timeline is.
@@ -130,6 +157,14 @@ type Result struct {
 	// Missing are indexes that some member applied and that no disk ever held.
 	Missing []uint64
 	history.Observed
+	// Coarse says that the times of what was committed are those when it was first seen,
+	// which may be later than it was.
+	Coarse bool
+	// Stall is the longest time for which the machine that the world is on let nothing
+	// run, and StallAt when: no expectation of a time is violated by less.
+	Stall, StallAt time.Duration
+	// Remains are what the run has left, nil if nothing. Whoever ran it ends them.
+	Remains Remains
 	// Recording is for people to look at; a world may leave it empty.
 	Recording history.Recording
 	// Unseen says, by kind, of which expectations the world has no evidence, and why;

@@ -103,6 +103,16 @@ func Expectations() []ExpectInfo {
 	}
 }
 
+// OfTime says whether an expectation of a kind is about how long something takes, and
+// nothing else: it says nothing of safety.
+func OfTime(kind string) bool {
+	switch kind {
+	case ExpectLive, ExpectLeader, ExpectOutage, ExpectUpgraded, ExpectRunning, ExpectUp, ExpectHeard, ExpectStates, ExpectRest:
+		return true
+	}
+	return false
+}
+
 func expectWords() []string {
 	var words []string
 	for _, e := range Expectations() {

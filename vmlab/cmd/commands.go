@@ -33,6 +33,9 @@ func driverNames() []string {
 	return names
 }
 
+// Drivers are all drivers of labs, the usual one first.
+func Drivers() []lab.Driver { return drivers() }
+
 // findDriver returns the driver of a name.
 func findDriver(name string) (lab.Driver, error) {
 	for _, d := range drivers() {

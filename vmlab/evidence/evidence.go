@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 
 	"go.etcd.io/raft/v3/raftpb"
 
+	"drydock/node/consensus"
 	"drydock/node/host"
 	"drydock/node/keys"
 	"drydock/node/state"
@@ -22,6 +24,9 @@ import (
 // Disks read the members' logs. Read is to be called whenever a member is down, since
 // a log lets go of what is old; what was read stays known.
 type Disks struct {
+	// Founders are the ids of the first members, where members change.
+	Founders []uint64
+
 	names, dirs []string
 	logs        []diskLog
 }
@@ -32,6 +37,8 @@ type diskLog struct {
 	base    uint64 // index before the first entry
 	entries []wal.Entry
 	commit  uint64
+	// resets counts how often the log began anew after a snapshot.
+	resets int
 	// kept are committed entries that a snapshot has since replaced here.
 	kept []wal.Entry
 }
@@ -63,10 +70,20 @@ func (d *Disks) Read(i int) error {
 	return nil
 }
 
+// Retire keeps what a member's log has shown apart: its disk begins anew.
+func (d *Disks) Retire(i int) {
+	d.names = append(d.names, fmt.Sprintf("%s's disk before #%d", d.names[i], len(d.logs)))
+	d.logs = append(d.logs, d.logs[i])
+	d.logs[i] = diskLog{}
+}
+
 // take adds one batch. What was read before changes nothing.
 func (l *diskLog) take(b *wal.Batch) {
 	if b.Reset && b.Marker != nil && b.Marker.Index > l.last() {
 		l.replaced(b.Marker.Index)
+		if b.Marker.Index > 1 { // the first one is the founding
+			l.resets++
+		}
 	}
 	for _, e := range b.Entries {
 		switch {
@@ -116,6 +133,8 @@ type Found struct {
 	// Commit is the last entry that some disk says is committed, Revision the count of
 	// commands to there.
 	Commit, Revision uint64
+	// Snapshots counts those that members took over.
+	Snapshots int
 }
 
 // Found puts the logs together. The members must have stopped and been read.
@@ -125,6 +144,7 @@ func (d *Disks) Found() (*Found, error) {
 	for i := range d.logs {
 		l := &d.logs[i]
 		out.Commit = max(out.Commit, l.commit)
+		out.Snapshots += l.resets
 		list := l.committed()
 		for j := range list {
 			e := &list[j]
@@ -137,7 +157,7 @@ func (d *Disks) Found() (*Found, error) {
 			})
 		}
 	}
-	t := truth{revision: 1, origins: map[world.MemberID]*origin{}}
+	t := newTruth(d.Founders)
 	for index := uint64(2); index <= out.Commit; index++ {
 		e := byIndex[index]
 		if e == nil {
@@ -153,12 +173,26 @@ func (d *Disks) Found() (*Found, error) {
 }
 
 // truth replays committed entries just far enough to give each command its
-// revision. Members don't change in these runs.
+// revision.
 type truth struct {
 	list     []history.Committed
 	revision uint64
 	cluster  int64
 	origins  map[world.MemberID]*origin
+	// seats are the members, and whether they vote; nil where members don't change.
+	seats   map[world.MemberID]bool
+	removed map[world.MemberID]bool
+}
+
+func newTruth(founders []uint64) *truth {
+	t := &truth{revision: 1, origins: map[world.MemberID]*origin{}, removed: map[world.MemberID]bool{}}
+	if len(founders) > 0 {
+		t.seats = map[world.MemberID]bool{}
+		for _, id := range founders {
+			t.seats[world.MemberID(id)] = true
+		}
+	}
+	return t
 }
 
 // origin is what is known of the commands of one member's present life.
@@ -186,7 +220,7 @@ func (o *origin) fresh(id state.ID, low uint64) bool {
 
 func (t *truth) entry(e *wal.Entry) error {
 	if raftpb.EntryType(e.Type) != raftpb.EntryNormal {
-		return errors.New("a change of members, which nobody asked for")
+		return t.change(e)
 	}
 	if len(e.Data) == 0 {
 		return nil
@@ -202,7 +236,48 @@ func (t *truth) entry(e *wal.Entry) error {
 	return nil
 }
 
-func (t *truth) command(entry uint64, c *state.Command) {
+// change takes in a change of members. One that makes no sense is refused, and
+// counts as a command all the same.
+func (t *truth) change(e *wal.Entry) error {
+	if t.seats == nil {
+		return errors.New("a change of members, which nobody asked for")
+	}
+	typ := raftpb.EntryType(e.Type)
+	_, data, err := consensus.ConfChange(&raftpb.Entry{Index: &e.Index, Type: &typ, Data: e.Data})
+	if err != nil || len(data) == 0 { // the second half of a joint change
+		return err
+	}
+	c, err := state.DecodeCommand(data)
+	if err != nil || !t.command(e.Index, &c) {
+		return err
+	}
+	after := maps.Clone(t.seats)
+	for _, one := range c.Members {
+		id := one.Member.ID
+		votes, known := after[id]
+		switch {
+		case one.Kind == state.AddLearner && !known && !t.removed[id]:
+			after[id] = false
+		case one.Kind == state.Promote && known && !votes:
+			after[id] = true
+		case one.Kind == state.Remove && known:
+			delete(after, id)
+		default:
+			return nil
+		}
+	}
+	for id := range t.seats { // any order: each only leaves
+		if _, stays := after[id]; !stays {
+			t.removed[id] = true
+			delete(t.origins, id)
+		}
+	}
+	t.seats = after
+	return nil
+}
+
+// command gives a command its revision, and says whether it counts.
+func (t *truth) command(entry uint64, c *state.Command) bool {
 	out := history.Committed{Token: c.Token, Entry: entry, Cluster: t.cluster}
 	switch c.Kind {
 	case state.KindKeys:
@@ -217,11 +292,12 @@ func (t *truth) command(entry uint64, c *state.Command) {
 		o = new(origin)
 		t.origins[c.ID.Member] = o
 	}
-	if out.Repeat = !o.fresh(c.ID, c.Low); !out.Repeat {
+	if out.Repeat = t.removed[c.ID.Member] || !o.fresh(c.ID, c.Low); !out.Repeat {
 		t.revision++
 	}
 	out.Revision = t.revision
 	t.list = append(t.list, out)
+	return !out.Repeat
 }
 
 // kinds are the keyspace's commands as histories name them.

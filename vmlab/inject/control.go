@@ -118,12 +118,35 @@ func (i *Injector) disk(f chaos.Fault) (Undo, string, error) {
 		if _, err := i.ask(m, labcontrol.Call{Disk: there}); err != nil {
 			return nil, err
 		}
+		if there.Trap != nil {
+			i.watchTrap(m, there.Trap.ID, f.Struck)
+		}
 		return func() error {
 			_, err := i.ask(m, labcontrol.Call{Disk: back})
 			return i.unlessDead(m, err)
 		}, nil
 	})
 	return undo, "", err
+}
+
+// watchTrap tells when a trap strikes, from a goroutine of its own, which ends with the
+// node's process.
+func (i *Injector) watchTrap(m *lab.Machine, id int, struck func(node, detail string, dead bool)) {
+	if struck == nil {
+		return
+	}
+	path := i.Ground.Control(m.Name)
+	go func() {
+		for {
+			a, err := labcontrol.Ask(path, labcontrol.Call{Struck: true})
+			if err != nil || a.Struck == nil {
+				return
+			}
+			if a.Struck.ID == id {
+				struck(m.Name, a.Struck.Detail, false)
+			}
+		}
+	}()
 }
 
 // spoils are what a fault of disks does, and what undoes it.
@@ -138,6 +161,8 @@ func spoils(p chaos.Params) (there, back *labcontrol.DiskFault) {
 	case *chaos.DiskFull:
 		free := int64(p.Free)
 		there.Free, back.Free = &free, &unbounded
+	case *chaos.DiskError:
+		there.Trap = &labcontrol.Trap{On: p.On, Files: p.Files, Nth: p.Nth, Times: p.Times}
 	}
 	return there, back
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"drydock/chaos"
 	"drydock/vmlab/lab"
@@ -27,7 +28,7 @@ type Undo func() error
 func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 	missing := &lab.MissingError{What: string(k), Driver: d.Name()}
 	switch k {
-	case chaos.KindCrash, chaos.KindRestart, chaos.KindPowerLoss, chaos.KindPause, chaos.KindHeal:
+	case chaos.KindCrash, chaos.KindRestart, chaos.KindPowerLoss, chaos.KindPause, chaos.KindSlowNode, chaos.KindHeal:
 		return nil
 	}
 	if fabric.Supports(k) == nil {
@@ -40,7 +41,7 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 	switch k {
 	case chaos.KindClockJump, chaos.KindClockRate:
 		missing.Needs = lab.HasClock
-	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull:
+	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull, chaos.KindDiskError:
 		missing.Needs = lab.HasDiskFaults
 	default:
 		missing.Why = "no lab has it yet"
@@ -73,9 +74,11 @@ func (i *Injector) Inject(f chaos.Fault) (undo Undo, detail string, err error) {
 		return i.restart(f.Nodes)
 	case *chaos.Pause:
 		return i.pause(f.Nodes)
+	case *chaos.SlowNode:
+		return i.slow(f.Nodes, p.Latency)
 	case *chaos.ClockRate, *chaos.ClockJump:
 		return i.clock(f)
-	case *chaos.SlowDisk, *chaos.DiskStall, *chaos.DiskFull:
+	case *chaos.SlowDisk, *chaos.DiskStall, *chaos.DiskFull, *chaos.DiskError:
 		return i.disk(f)
 	}
 	return nil, "", fmt.Errorf("%s: %w", f.Kind, errors.ErrUnsupported)
@@ -183,6 +186,48 @@ func (i *Injector) pause(nodes []string) (Undo, string, error) {
 		}, nil
 	})
 	return undo, "", err
+}
+
+// slowRuns is for how long a slow node runs between two stops.
+const slowRuns = 5 * time.Millisecond
+
+// slow stops nodes for a time and lets them run for a moment, in turns: what comes to
+// one waits for so long.
+func (i *Injector) slow(nodes []string, latency time.Duration) (Undo, string, error) {
+	undo, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
+		if v := i.Ground.Vitals(m.Name); v.Power != lab.PowerOn || !v.NodeUp || v.NodePaused {
+			return nil, fmt.Errorf("%s: %w: not running", m.Name, chaos.ErrNoEffect)
+		}
+		over, ended := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(ended)
+			for i.Ground.PauseNode(m.Name) == nil {
+				last := waited(over, latency)
+				// A node that has died meanwhile needs nothing.
+				if i.Ground.ResumeNode(m.Name) != nil || last || waited(over, slowRuns) {
+					return
+				}
+			}
+		}()
+		return func() error {
+			close(over)
+			<-ended
+			return nil
+		}, nil
+	})
+	return undo, "", err
+}
+
+// waited waits, and says whether it was cut short.
+func waited(over <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-over:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // Names writes nodes' names in a text as their machines'.

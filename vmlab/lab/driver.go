@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -139,6 +140,8 @@ type Driver interface {
 type Site struct {
 	// Lab is its name, Dir the absolute path of its directory.
 	Lab, Dir string
+	// Images is the directory of images; empty is the one beside all labs.
+	Images string
 	// Binary is the program that machines run as their node.
 	Binary string
 	// Spec is the lab file, Machines what follows from it.
@@ -156,6 +159,14 @@ var ErrNoMachine = errors.New("no such machine")
 
 // MachineDir is the directory of one machine.
 func (s *Site) MachineDir(name string) string { return s.Dir + "/machines/" + name }
+
+// ImagesDir is where the lab's images are.
+func (s *Site) ImagesDir() string {
+	if s.Images != "" {
+		return s.Images
+	}
+	return filepath.Join(filepath.Dir(filepath.Dir(s.Dir)), "images")
+}
 
 // Console is the file that a machine's console is written to.
 func (s *Site) Console(name string) string { return s.MachineDir(name) + "/console.log" }

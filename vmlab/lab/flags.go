@@ -31,7 +31,7 @@ func (s *Site) NodeFlags(m *Machine) []string {
 	}
 	var founders []string
 	for i := range s.Machines {
-		if f := &s.Machines[i]; f.Role == RoleMember {
+		if f := &s.Machines[i]; f.Role == RoleMember && (m.Joins || !f.Joins) {
 			founders = append(founders, f.Name+"="+f.PeerURL())
 		}
 	}

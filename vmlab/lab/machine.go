@@ -42,7 +42,7 @@ type Machine struct {
 	Ports  []Port  `json:"ports,omitempty"`
 	Shares []Share `json:"shares,omitempty"`
 	Image  string  `json:"image,omitempty"`
-	// Joins says that it was added to a cluster that was there.
+	// Joins says that it is added to a cluster that is there: it is no founder.
 	Joins bool `json:"joins,omitempty"`
 	// Flags are given to its node beside those that name and place it.
 	Flags []string `json:"flags,omitempty"`

@@ -12,6 +12,7 @@ import (
 	"drydock/scenarios/checker"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/scenario"
+	"drydock/vmlab/lab"
 	"drydock/vmlab/labworld"
 	"drydock/vmlab/netns"
 )
@@ -58,7 +59,7 @@ func TestAScenarioOnRealProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := labworld.New("lab", netns.New(), bin)
+	w := labworld.New("lab", []lab.Driver{netns.New()}, bin)
 	if refused := s.Refusals(w.Name(), w.Supports); len(refused) > 0 {
 		t.Fatalf("refused: %v", refused)
 	}
@@ -76,7 +77,7 @@ func TestAScenarioOnRealProcesses(t *testing.T) {
 
 // TestFaultsThatNoLabHasAreRefused: by name, before anything is done.
 func TestFaultsThatNoLabHasAreRefused(t *testing.T) {
-	w := labworld.New("lab", netns.New(), "")
+	w := labworld.New("lab", []lab.Driver{netns.New()}, "")
 	for _, k := range []chaos.Kind{chaos.KindBitRot, chaos.KindUpgrade, chaos.KindMembership} {
 		if err := w.Supports(k); err == nil {
 			t.Errorf("%s is said to be possible", k)

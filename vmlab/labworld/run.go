@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ const (
 	lastTime = 30 * time.Second
 	// haltTime is how long machines may take to halt.
 	haltTime = 15 * time.Second
+	// lastClient begins the names of those who ask after the run's end.
+	lastClient = "end"
 	// dialTime is a client's patience with a machine that doesn't answer at all.
 	dialTime = 250 * time.Millisecond
 )
@@ -45,8 +48,18 @@ type run struct {
 	rec      *load.Recorder
 	conduct  *chaos.Conductor
 	leaders  *watch
-	res      *runner.Result
-	fleet    *fleetSide // nil where no machine runs units
+	logs     *evidence.Disks
+	seats    map[string]*seat // of members, by name
+	// changes guards joined: the machines that were set up anew, to join the cluster.
+	changes sync.Mutex
+	joined  map[string]bool
+	// errands are what the operator is about beside the stage.
+	errands sync.WaitGroup
+	// stall is the longest time that the machine stood still; use: pulse, and then the
+	// run's end.
+	stall struct{ longest, at time.Duration }
+	res   *runner.Result
+	fleet *fleetSide // nil where no machine runs units
 	// open are the faults, by their place in the result, that leave no majority.
 	open []int
 }
@@ -57,6 +70,8 @@ func newRun(w world, spec runner.Spec, dir string) (*run, error) {
 		return nil, err
 	}
 	r := &run{world: w, spec: spec, s: spec.Scenario, site: site, res: &runner.Result{Nodes: append(spec.Scenario.Nodes(), spec.Scenario.Workers()...)}}
+	r.newSeats()
+	r.logs = r.disks()
 	r.fleet, err = newFleetSide(r)
 	return r, err
 }
@@ -76,7 +91,7 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 		return r.ground.Close()
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
-	r.injector = &inject.Injector{Site: r.site, Driver: controlled{r.world.driver}, Ground: r.ground}
+	r.injector = &inject.Injector{Site: r.site, Driver: r.world.controlled(), Ground: r.ground}
 	r.http = &http.Client{Timeout: time.Second, Transport: &http.Transport{DialContext: r.dial, MaxIdleConnsPerHost: 2}}
 	defer r.http.CloseIdleConnections()
 	if err := r.boot(ctx); err != nil {
@@ -97,18 +112,16 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 }
 
 // boot switches all machines on and waits until every member is healthy.
-func (r *run) boot(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTime)
+func (r *run) boot(outer context.Context) error {
+	ctx, cancel := context.WithTimeout(outer, readyTime)
 	defer cancel()
 	errs := make(chan error, len(r.site.Machines))
 	for i := range r.site.Machines {
 		m := &r.site.Machines[i]
 		go func() {
-			err := r.ground.Boot(ctx, m)
-			for err == nil && m.Role == lab.RoleMember && !r.healthy(ctx, m) {
-				if err = rest(ctx, 20*time.Millisecond); err != nil {
-					err = fmt.Errorf("%s is not healthy: %w; the end of its console:\n%s", m.Name, err, lastLines(r.site.Console(m.Name)))
-				}
+			var err error
+			if !m.Joins {
+				err = r.bootOne(ctx, outer, m)
 			}
 			errs <- err
 		}()
@@ -120,19 +133,41 @@ func (r *run) boot(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
+// bootOne boots one machine, and waits for a member's health. An error that isn't the
+// caller's end shows the end of the machine's console.
+func (r *run) bootOne(ctx, outer context.Context, m *lab.Machine) error {
+	err := r.ground.Boot(ctx, m)
+	for err == nil && m.Role == lab.RoleMember && !r.healthy(ctx, m) {
+		if rest(ctx, 20*time.Millisecond) != nil {
+			err = fmt.Errorf("it is not healthy after %s", readyTime)
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case outer.Err() != nil:
+		return outer.Err()
+	}
+	// The deadline is the machine's, and not the run's.
+	return fmt.Errorf("%s does not come up: %v; the end of its console:\n%s", m.Name, err, lastLines(r.site.Console(m.Name)))
+}
+
 // play has clients ask while faults strike, heals, and ends with every member
 // answering once more.
 func (r *run) play(ctx context.Context) error {
 	began := time.Now()
 	r.rec = load.NewRecorder(began, nil)
-	r.stage = newStage(ctx, began, r.spec.Seed, r.note)
+	inner, calm := context.WithCancel(ctx)
+	defer calm()
+	r.stage = newStage(inner, began, r.spec.Seed, r.note)
 	t := target{r}
 	r.conduct = chaos.NewConductor(r.s.Plan(r.spec.Seed, r.world.Supports), t, r.stage)
 	r.leaders = newWatch(r)
 	var group, asked sync.WaitGroup
-	inner, calm := context.WithCancel(ctx)
 	group.Go(func() { r.leaders.follow(inner) })
 	group.Go(func() { r.leaders.applied(inner) })
+	group.Go(func() { r.pulse(inner) })
+	r.logs.Founders = r.founders()
 	asking, quiet := context.WithCancel(inner)
 	r.clients(asking, &asked)
 	if r.fleet != nil {
@@ -162,47 +197,8 @@ func (r *run) play(ctx context.Context) error {
 	}
 	calm()
 	group.Wait()
+	r.errands.Wait()
 	return err
-}
-
-// clients starts the scenario's load.
-func (r *run) clients(ctx context.Context, group *sync.WaitGroup) {
-	kv := r.s.Load.KV
-	o := load.Options{
-		Seed: r.spec.Seed, Mix: weights(kv.Mix), Keys: kv.Keys, ValueBytes: kv.ValueBytes, Think: kv.Think, Rate: kv.Rate,
-		Timeout: kv.Timeout, Retries: kv.Retry, Pinned: kv.Endpoints == "one", Dial: r.dial,
-	}
-	for i := range kv.Clients {
-		c := load.NewClient(fmt.Sprintf("c%d", i+1), members{r}, r.rec, o)
-		group.Go(func() { c.Run(ctx) })
-	}
-	for i := range r.s.Load.Watch.Clients {
-		w := load.NewWatcher(fmt.Sprintf("w%d", i+1), members{r}, r.rec, o)
-		group.Go(func() { w.Run(ctx) })
-	}
-}
-
-// weights lists the kinds that have a weight, in a fixed order.
-func weights(m scenario.Mix) []load.Weight {
-	all := []load.Weight{
-		{Kind: history.Get, Weight: m.Get},
-		{Kind: history.List, Weight: m.List},
-		{Kind: history.Put, Weight: m.Put},
-		{Kind: history.Create, Weight: m.Create},
-		{Kind: history.Update, Weight: m.Update},
-		{Kind: history.CAS, Weight: m.CAS},
-		{Kind: history.Delete, Weight: m.Delete},
-		{Kind: history.CAD, Weight: m.CAD},
-		{Kind: history.Append, Weight: m.Append},
-		{Kind: history.Get, Stale: true, Weight: m.StaleGet},
-	}
-	var out []load.Weight
-	for _, w := range all {
-		if w.Weight > 0 {
-			out = append(out, w)
-		}
-	}
-	return out
 }
 
 // last has every member answer a write and then a read: what was promised before is
@@ -214,8 +210,11 @@ func (r *run) last(ctx context.Context) {
 	rec := load.NewRecorder(r.stage.began, nil)
 	for round := range 2 {
 		for i := range (members{r}).Size() {
-			name := (members{r}).Name(i)
-			c := load.NewClient(fmt.Sprintf("end%d-%s", round+1, name), members{r}, rec, load.Options{Seed: r.spec.Seed, Dial: r.dial, Pinned: true})
+			name := r.site.Machines[i].Name
+			if r.seats[name].outside.Load() {
+				continue
+			}
+			c := load.NewClient(fmt.Sprintf("%s%d-%s", lastClient, round+1, name), members{r}, rec, load.Options{Seed: r.spec.Seed, Dial: r.dial, Pinned: true})
 			for _, kind := range []history.Kind{history.Put, history.Get} {
 				if op := c.Insist(ctx, i, kind); op.Status != history.OK {
 					r.res.Broken = append(r.res.Broken, fmt.Sprintf("healed, %s answers no %s within %v: %s, %s", name, kind, lastTime, op.Status, op.Error))
@@ -259,9 +258,12 @@ func (r *run) disks() *evidence.Disks {
 	return evidence.New(names, dirs)
 }
 
+// guestData is where a machine's directory has what its node keeps.
+const guestData = "root" + lab.GuestData
+
 // dataDir is a machine's data directory on the host.
 func (r *run) dataDir(m *lab.Machine) string {
-	return r.site.MachineDir(m.Name) + "/root" + lab.GuestData
+	return filepath.Join(r.site.MachineDir(m.Name), guestData)
 }
 
 // dial connects from the lab's network, where nobody answers not for long.
@@ -271,17 +273,28 @@ func (r *run) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return r.ground.Dial(ctx, network, address)
 }
 
-// members are where clients find the cluster.
+// members are where clients find the cluster: the machines of members, of whom those
+// that are not in it are left out.
 type members struct{ r *run }
 
 // Size implements load.Cluster.
-func (m members) Size() int { return m.r.s.Cluster.Members }
+func (m members) Size() int { return len(m.r.seats) }
 
 // Name implements load.Cluster.
-func (m members) Name(i int) string { return m.r.site.Machines[i].Name }
+func (m members) Name(i int) string { return m.at(i).Name }
 
 // URL implements load.Cluster.
-func (m members) URL(i int) string { return m.r.site.Machines[i].ClientURL() }
+func (m members) URL(i int) string { return m.at(i).ClientURL() }
+
+// at is the i-th machine, or the next that is in the cluster.
+func (m members) at(i int) *lab.Machine {
+	for k := range m.Size() {
+		if one := &m.r.site.Machines[(i+k)%m.Size()]; !m.r.seats[one.Name].outside.Load() {
+			return one
+		}
+	}
+	return &m.r.site.Machines[i]
+}
 
 func rest(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

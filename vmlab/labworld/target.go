@@ -26,8 +26,14 @@ func (t target) Members() []chaos.Member {
 		m := &t.r.site.Machines[i]
 		v := t.r.ground.Vitals(m.Name)
 		up := v.Power == lab.PowerOn && v.NodeUp
+		s, voter, outside := t.r.seats[m.Name], false, false
+		if s != nil {
+			outside = s.outside.Load()
+			voter = !outside && !s.joining && !s.replacing
+			up = up || s.replacing
+		}
 		list = append(list, chaos.Member{
-			Name: m.Name, Up: up, Paused: v.NodePaused, Voter: m.Role == lab.RoleMember,
+			Name: m.Name, Up: up, Paused: v.NodePaused, Voter: voter, Outside: outside,
 			Leader: up && !v.NodePaused && m.Name == t.r.leaders.leading, Worker: m.Role == lab.RoleWorker, Units: fleet.runs(m.Name), Busy: fleet.busy(m.Name),
 			Release: newest, Newest: newest,
 		})
@@ -45,11 +51,6 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 	record := history.Fault{Time: int64(r.stage.now()), Kind: string(f.Kind), TookLeader: t.takesLeader(f)}
 	if len(f.Nodes) == 1 {
 		record.Node = f.Nodes[0]
-	}
-	if f.Kind == chaos.KindRestart {
-		for _, name := range f.Nodes {
-			r.rec.Restarted(name)
-		}
 	}
 	led := record.Node != "" && record.Node == r.leaders.leading
 	undo, detail, err := t.strike(f)
@@ -93,15 +94,30 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 
 // strike does what a fault says.
 func (t target) strike(f chaos.Fault) (inject.Undo, string, error) {
-	if ofUnits(f.Kind) {
-		undo, detail, err := t.r.fleet.inject(f)
+	r := t.r
+	switch {
+	case ofUnits(f.Kind):
+		undo, detail, err := r.fleet.inject(f)
 		if undo == nil || err != nil {
 			return nil, detail, err
 		}
 		return func() error { undo(); return nil }, detail, nil
+	case slices.Contains(operated, f.Kind):
+		detail, err := r.operate(f)
+		return nil, detail, err
+	case f.Kind == chaos.KindRestart:
+		f.Nodes = r.replaceLost(f.Nodes)
+		if len(f.Nodes) == 0 {
+			return nil, "", nil
+		}
+		for _, name := range f.Nodes {
+			r.rec.Restarted(name)
+		}
+	case f.Kind.LiesInWait():
+		f.Struck = r.struck(f)
 	}
-	struck := t.r.fleet.striking(f)
-	undo, detail, err := t.r.injector.Inject(f)
+	struck := r.fleet.striking(f)
+	undo, detail, err := r.injector.Inject(f)
 	struck(err)
 	return undo, detail, err
 }
@@ -128,7 +144,7 @@ func (t target) takesLeader(f chaos.Fault) bool {
 		return false
 	}
 	switch f.Kind {
-	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause:
+	case chaos.KindCrash, chaos.KindPowerLoss, chaos.KindPause, chaos.KindWipe, chaos.KindReplace:
 		return slices.Contains(f.Nodes, leader)
 	case chaos.KindPartition:
 		return t.cutOff(f, leader)

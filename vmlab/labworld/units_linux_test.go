@@ -14,6 +14,7 @@ import (
 	"drydock/scenarios/checker"
 	"drydock/scenarios/runner"
 	"drydock/scenarios/scenario"
+	"drydock/vmlab/lab"
 	"drydock/vmlab/labworld"
 	"drydock/vmlab/netns"
 	"drydock/vmlab/uml"
@@ -82,7 +83,7 @@ func parse(t *testing.T, text string) *scenario.Scenario {
 
 // TestUnitsOnRealProcesses runs units on a lab of namespaces.
 func TestUnitsOnRealProcesses(t *testing.T) {
-	w := labworld.New("lab", netns.New(), program(t))
+	w := labworld.New("lab", []lab.Driver{netns.New()}, program(t))
 	s := parse(t, withUnits)
 	if refused := s.Refusals(w.Name(), w.Supports); len(refused) > 0 {
 		t.Fatalf("refused: %v", refused)
@@ -137,7 +138,7 @@ func TestAUnitThatRunsTwiceIsCaught(t *testing.T) {
 			<-tick.C
 		}
 	}()
-	r := runner.Run(ctx, labworld.New("lab", netns.New(), bin), runner.Spec{Scenario: parse(t, planted), Seed: 4})
+	r := runner.Run(ctx, labworld.New("lab", []lab.Driver{netns.New()}, bin), runner.Spec{Scenario: parse(t, planted), Seed: 4})
 	cancel()
 	<-over
 	if r.Verdict != checker.Violated || r.Worst() == nil || !strings.Contains(fmt.Sprintf("%+v", *r.Worst()), "web.service begins to run") {
@@ -147,7 +148,7 @@ func TestAUnitThatRunsTwiceIsCaught(t *testing.T) {
 
 // TestUnitsThatNoLabCanWatchAreRefused: by name, before anything is done.
 func TestUnitsThatNoLabCanWatchAreRefused(t *testing.T) {
-	w := labworld.New("lab", uml.New(), "")
+	w := labworld.New("lab", []lab.Driver{uml.New()}, "")
 	for _, k := range []chaos.Kind{chaos.KindUnits, chaos.KindUnitCrash, chaos.KindDrain} {
 		if err := w.Supports(k); err == nil || !strings.Contains(err.Error(), string(k)+": the driver uml can't") {
 			t.Errorf("%s: %v", k, err)

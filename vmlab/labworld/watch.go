@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"drydock/chaos"
@@ -24,6 +25,9 @@ import (
 const (
 	consoleEvery = 10 * time.Millisecond
 	appliedEvery = 100 * time.Millisecond
+	heldEvery    = 40 * time.Millisecond
+	// sizesEvery is how many looks there are for each time that sizes are written down.
+	sizesEvery = 10
 )
 
 // leadsForm is what a node writes to its console when it is elected.
@@ -34,6 +38,7 @@ var leadsForm = regexp.MustCompile(`this member leads\b.* term=([0-9]+)`)
 type watch struct {
 	r     *run
 	files map[string]*console
+	asks  sync.WaitGroup
 	// leading led the newest term; lostAt is when a fault took it away, 0 if none did.
 	leading string
 	term    uint64
@@ -133,33 +138,6 @@ func (w *watch) led(l history.Led) {
 func (w *watch) gone(at time.Duration) {
 	if w.lostAt == 0 {
 		w.lostAt = at
-	}
-}
-
-// applied asks all members how far they are until ctx ends.
-func (w *watch) applied(ctx context.Context) {
-	for i := range w.r.site.Machines {
-		if m := &w.r.site.Machines[i]; m.Role == lab.RoleMember {
-			go w.ask(ctx, m)
-		}
-	}
-	<-ctx.Done()
-}
-
-func (w *watch) ask(ctx context.Context, m *lab.Machine) {
-	last := uint64(0)
-	for rest(ctx, appliedEvery) == nil {
-		var vars struct {
-			Raft struct {
-				Applied uint64 `json:"applied"`
-			} `json:"raft.status"`
-		}
-		if !w.r.ground.Vitals(m.Name).NodeUp || w.r.get(ctx, m, "/debug/vars", &vars) != nil || vars.Raft.Applied == last {
-			continue
-		}
-		last = vars.Raft.Applied
-		a := history.Applied{Time: int64(w.r.stage.now()), Node: m.Name, Index: last}
-		w.r.stage.post(func() { w.r.res.Applied = append(w.r.res.Applied, a) })
 	}
 }
 

@@ -5,25 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"drydock/chaos"
 	"drydock/scenarios/runner"
+	"drydock/scenarios/scenario"
+	"drydock/vmlab/image"
 	"drydock/vmlab/inject"
 	"drydock/vmlab/lab"
 )
 
 // world is labs of one driver as a runner.World.
 type world struct {
-	driver lab.Driver
-	name   string
+	name    string
+	driver  lab.Driver
+	drivers []lab.Driver
 	// binary is the program that nodes run.
 	binary string
 }
 
-// New returns the world of a driver's labs, whose nodes run the program at a path.
-// The name is what --world takes.
-func New(name string, driver lab.Driver, binary string) runner.World {
-	return world{driver: driver, name: name, binary: binary}
+// New returns the world of labs, which any of the drivers can make, the first one
+// unless another is asked for. Nodes run the program at a path. The name is what
+// --world takes.
+func New(name string, drivers []lab.Driver, binary string) runner.World {
+	return world{name: name, driver: drivers[0], drivers: drivers, binary: binary}
 }
 
 // Name implements runner.World.
@@ -32,20 +38,81 @@ func (w world) Name() string { return w.name }
 // Unrepeatable implements runner.Unrepeatable.
 func (world) Unrepeatable() {}
 
+// Driver implements runner.Driven.
+func (w world) Driver() string { return w.driver.Name() }
+
+// Drivers implements runner.Driven.
+func (w world) Drivers() []string {
+	names := make([]string, 0, len(w.drivers))
+	for _, d := range w.drivers {
+		names = append(names, d.Name())
+	}
+	return names
+}
+
+// By implements runner.Driven.
+func (w world) By(driver string) (runner.World, error) {
+	at := slices.IndexFunc(w.drivers, func(d lab.Driver) bool { return d.Name() == driver })
+	if at < 0 {
+		return nil, fmt.Errorf("the driver %q is unknown", driver)
+	}
+	w.driver = w.drivers[at]
+	return w, nil
+}
+
 // Supports implements runner.World.
 func (w world) Supports(k chaos.Kind) error {
 	if ofUnits(k) {
 		return supportsUnits(w.driver, k)
 	}
-	return inject.Supports(controlled{w.driver}, false, k)
+	if slices.Contains(operated, k) {
+		return w.operates(k)
+	}
+	return inject.Supports(w.controlled(), false, k)
 }
 
-// controlled is a driver whose nodes' disks and clocks are controlled.
-type controlled struct{ lab.Driver }
+// controls says whether nodes' disks and clocks are controlled.
+func (w world) controls() bool { return w.driver.Capabilities().Has(lab.HasControl) }
 
-// Capabilities are the driver's, and those that controlled nodes add.
-func (c controlled) Capabilities() lab.Capabilities {
-	return append(c.Driver.Capabilities(), lab.HasClock, lab.HasDiskFaults)
+// controlled is the driver as scenarios have it.
+func (w world) controlled() lab.Driver {
+	if !w.controls() {
+		return w.driver
+	}
+	return lab.Controlled(w.driver)
+}
+
+// unseenEvents are those that nobody outside of a node sees.
+var unseenEvents = []chaos.Event{chaos.EventVoteGranted, chaos.EventCampaign}
+
+// Refuse implements runner.Choosy.
+func (w world) Refuse(s *scenario.Scenario) error {
+	c := s.Cluster
+	switch {
+	case c.Release < newest || len(c.Newer) > 0:
+		return errors.New("cluster.release: its nodes are one program, of the newest release")
+	case c.Learners > 0:
+		return errors.New("cluster.learners: its members found the cluster together, with a vote")
+	case len(c.Clones) > 0:
+		return errors.New("cluster.clones: no two of its machines have one id")
+	case c.Members+c.Workers > lab.MaxMachines:
+		return fmt.Errorf("%d machines: a lab has at most %d", c.Members+c.Workers, lab.MaxMachines)
+	}
+	for i := range s.Steps {
+		a := s.Steps[i].After
+		if a == nil {
+			continue
+		}
+		event := chaos.Event(a.Event)
+		if slices.Contains(unseenEvents, event) || event == chaos.EventSnapshotSent && !w.controls() {
+			return fmt.Errorf("steps[%d].after: %s: a node does not tell its lab", i, a.Event)
+		}
+	}
+	spec, _, err := specOf(w, s, 1)
+	if err != nil {
+		return err
+	}
+	return w.driver.Check(spec)
 }
 
 // Run implements runner.World.
@@ -53,18 +120,28 @@ func (w world) Run(ctx context.Context, spec runner.Spec) (res *runner.Result, e
 	if w.driver.Capabilities().Has(lab.NeedsRoot) && os.Geteuid() != 0 {
 		return nil, fmt.Errorf("the driver %s needs root", w.driver.Name())
 	}
+	images, err := filepath.Abs(image.Root)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "drydock-lab-")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	left := remains{dir: dir, name: fmt.Sprintf("%s-%d", spec.Scenario.Name, spec.Seed)}
 	r, err := newRun(w, spec, dir)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, left.Remove())
 	}
-	if res, err = r.carryOut(ctx); err != nil && ctx.Err() == nil {
-		// What took too long is told by its own words: the run had time.
-		err = errors.New(err.Error())
+	r.site.Images = images
+	if res, err = r.carryOut(ctx); err != nil {
+		if spec.Keep != "" && ctx.Err() == nil {
+			if kept, keepErr := left.Keep(spec.Keep); keepErr == nil {
+				err = fmt.Errorf("%w\nthe machines' logs are in %s", err, kept)
+			}
+		}
+		return nil, errors.Join(err, left.Remove())
 	}
-	return res, err
+	res.Remains = left
+	return res, nil
 }

@@ -4,7 +4,8 @@
 // A client has one operation open at a time. An operation that ended without an
 // answer is unknown, and refused only if it was never sent or the store said so.
 //
-// Files: client.go, watcher.go, record.go.
+// Files: client.go (what all clients do), keys.go, ttl.go and lock.go (what they ask
+// for), watcher.go, record.go.
 package load
 
 import (
@@ -79,6 +80,8 @@ type Options struct {
 	// again, 0 is until the timeout.
 	Timeout time.Duration
 	Retries int
+	// Watching is how watchers watch.
+	Watching Watching
 	// Pinned clients stay with their member, whatever happens.
 	Pinned bool
 	// Dial opens connections; nil dials directly.
@@ -99,6 +102,18 @@ type Client struct {
 	target int
 	count  int
 	seen   map[string]seen
+	mind   mind
+	made   string // the key that its last answer was about
+}
+
+// mind decides what a client does.
+type mind interface {
+	// rest is how long to wait before next is asked.
+	rest(c *Client) time.Duration
+	// next returns the next operation.
+	next(c *Client) *history.Op
+	// learn is told how an operation has ended.
+	learn(c *Client, op *history.Op)
 }
 
 // seen is what a client knows of a key.
@@ -107,8 +122,12 @@ type seen struct {
 	modified uint64
 }
 
-// NewClient returns a client that has asked for nothing yet.
+// NewClient returns a client of the keyspace that has asked for nothing yet.
 func NewClient(name string, c Cluster, rec *Recorder, o Options) *Client {
+	return newClient(name, c, rec, o, keysMind{})
+}
+
+func newClient(name string, c Cluster, rec *Recorder, o Options, m mind) *Client {
 	if len(o.Mix) == 0 {
 		o.Mix = mix
 	}
@@ -121,7 +140,7 @@ func NewClient(name string, c Cluster, rec *Recorder, o Options) *Client {
 	if o.Rate > 0 {
 		o.Think = time.Duration(float64(time.Second) / o.Rate)
 	}
-	cl := &Client{name: name, c: c, o: o, rec: rec, seen: map[string]seen{}}
+	cl := &Client{name: name, c: c, o: o, rec: rec, seen: map[string]seen{}, mind: m}
 	cl.rng = rand.New(rand.NewPCG(o.Seed, Hash(name)))
 	cl.target = cl.rng.IntN(c.Size())
 	cl.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, DialContext: o.Dial}}
@@ -145,61 +164,18 @@ func Hash(name string) uint64 {
 func (c *Client) Run(ctx context.Context) {
 	defer c.http.CloseIdleConnections()
 	for ctx.Err() == nil {
-		c.Do(context.WithoutCancel(ctx), c.next())
-		rest := time.Duration(c.rng.ExpFloat64() * float64(c.o.Think))
-		if pause(ctx, min(rest, 20*c.o.Think)) != nil {
+		op := c.mind.next(c)
+		c.Do(context.WithoutCancel(ctx), op)
+		c.mind.learn(c, op)
+		if pause(ctx, c.mind.rest(c)) != nil {
 			return
 		}
 	}
 }
 
-// next draws an operation.
-func (c *Client) next() *history.Op {
-	op := c.draw()
-	if op.Kind == history.Append || op.Kind == history.List {
-		op.Key = fmt.Sprintf("/q%d", c.rng.IntN(max(1, c.o.Keys/3)))
-	} else {
-		op.Key = fmt.Sprintf("/k%d", c.rng.IntN(c.o.Keys))
-	}
-	switch op.Kind {
-	case history.Put, history.Create, history.Update, history.Append, history.CAS:
-		op.Value = c.value()
-	}
-	if op.Kind == history.CAS || op.Kind == history.CAD {
-		known, ok := c.seen[op.Key]
-		if !ok {
-			known = seen{value: "never-written", modified: 1}
-		}
-		if c.rng.IntN(2) == 0 {
-			op.PrevValue = &known.value
-		} else {
-			op.PrevIndex = known.modified
-		}
-	}
-	return op
-}
-
-// value makes a value that no other write of the run makes.
-func (c *Client) value() string {
-	v := fmt.Sprintf("%s.%d", c.name, c.count+1)
-	if pad := c.o.ValueBytes - len(v) - 1; pad > 0 {
-		v += "." + strings.Repeat("x", pad)
-	}
-	return v
-}
-
-func (c *Client) draw() *history.Op {
-	total := 0
-	for _, m := range c.o.Mix {
-		total += m.Weight
-	}
-	at := c.rng.IntN(total)
-	for _, m := range c.o.Mix {
-		if at -= m.Weight; at < 0 {
-			return &history.Op{Kind: m.Kind, Stale: m.Stale}
-		}
-	}
-	panic("load: the weights of the mix don't add up")
+// gap draws an exponentially distributed time.
+func (c *Client) gap(mean time.Duration) time.Duration {
+	return min(time.Duration(c.rng.ExpFloat64()*float64(mean)), 20*mean)
 }
 
 // Do carries an operation out and writes down how it ended.
@@ -314,6 +290,12 @@ func (c *Client) request(ctx context.Context, op *history.Op) (*http.Request, er
 	if op.PrevIndex != 0 {
 		query.Set("prevIndex", strconv.FormatUint(op.PrevIndex, 10))
 	}
+	if op.Refresh {
+		query.Set("refresh", "true")
+	}
+	if op.TTL > 0 {
+		query.Set("ttl", strconv.FormatUint(op.TTL, 10))
+	}
 	target := c.c.URL(c.target) + "/v2/keys" + op.Key
 	if len(query) > 0 {
 		target += "?" + query.Encode()
@@ -349,6 +331,7 @@ type keyNode struct {
 	Nodes    []keyNode `json:"nodes"`
 	Modified uint64    `json:"modifiedIndex"`
 	Created  uint64    `json:"createdIndex"`
+	TTL      uint64    `json:"ttl"`
 }
 
 // read fills an operation from its answer.
@@ -382,7 +365,7 @@ func (c *Client) read(op *history.Op, resp *http.Response, body []byte) error {
 }
 
 func (c *Client) fill(op *history.Op, a *answer) {
-	op.Modified, op.Created = a.Node.Modified, a.Node.Created
+	op.Modified, op.Created, op.Left, c.made = a.Node.Modified, a.Node.Created, a.Node.TTL, a.Node.Key
 	if !op.Kind.Reads() {
 		op.Fresh = a.PrevNode == nil
 		if a.PrevNode != nil {
@@ -408,7 +391,9 @@ func (c *Client) fill(op *history.Op, a *answer) {
 		delete(c.seen, op.Key)
 	case history.Append:
 	default:
-		c.seen[op.Key] = seen{op.Value, op.Modified}
+		if !op.Refresh {
+			c.seen[op.Key] = seen{op.Value, op.Modified}
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	ops      []*history.Op
 	watches  []*history.Watch
+	held     []*history.Hold
 	restarts []history.Restart
 	nonsense []string
 }
@@ -70,6 +71,22 @@ func (r *Recorder) open(w *history.Watch) {
 	defer r.mu.Unlock()
 	r.watches = append(r.watches, w)
 	w.ID, w.Opened = len(r.watches), r.Now()
+}
+
+// holds takes in a time that a client holds a lock.
+func (r *Recorder) holds(h *history.Hold) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = append(r.held, h)
+}
+
+// Holds returns copies, in order of their beginning; all clients must have ended.
+func (r *Recorder) Holds() []history.Hold {
+	list := make([]history.Hold, 0, len(r.held))
+	for _, h := range r.held {
+		list = append(list, *h)
+	}
+	return list
 }
 
 // Restarted notes that a member's process begins a new life.

@@ -17,11 +17,43 @@ import (
 
 // Times of a watcher.
 const (
-	watchRest    = 20 * time.Millisecond // between sessions
-	watchWait    = time.Second           // for the head of an answer
-	watchSession = 3 * time.Second       // mean length of a session
-	watchBack    = 40                    // events that a start in the past goes back, at most
+	watchRest = 20 * time.Millisecond // between sessions
+	watchWait = time.Second           // for the head of an answer
+	stallMost = 4 * time.Second       // without reading, once in a session
 )
+
+// Watching says how watchers watch.
+type Watching struct {
+	// Starts are now, past and future; a watch begins at one of them, and one in the past
+	// or the future up to Back indexes away.
+	Starts []string
+	Back   int
+	// Modes are stream and long-poll.
+	Modes []string
+	// Session is the mean length of a session, Slow the chance of one that stops to read
+	// for a time.
+	Session time.Duration
+	Slow    float64
+	// More are keys that may be watched, too.
+	More []string
+
+	_ struct{}
+}
+
+func (w *Watching) setDefaults() {
+	if len(w.Starts) == 0 {
+		w.Starts = []string{"now", "past", "future"}
+	}
+	if len(w.Modes) == 0 {
+		w.Modes = []string{"stream", "stream", "long-poll"}
+	}
+	if w.Back == 0 {
+		w.Back = 40
+	}
+	if w.Session == 0 {
+		w.Session = 3 * time.Second
+	}
+}
 
 // Watcher is one client that watches, and goes on after the last event that it
 // has seen.
@@ -30,6 +62,7 @@ type Watcher struct {
 	c      Cluster
 	rec    *Recorder
 	keys   int
+	how    Watching
 	rng    *rand.Rand
 	http   *http.Client
 	target int
@@ -38,13 +71,14 @@ type Watcher struct {
 	recursive, stream bool
 }
 
-// NewWatcher returns a watcher that watches nothing yet. Of the options, Seed, Keys
-// and Dial count.
+// NewWatcher returns a watcher that watches nothing yet. Of the options, Seed, Keys,
+// Dial and Watching count.
 func NewWatcher(name string, c Cluster, rec *Recorder, o Options) *Watcher {
 	if o.Keys == 0 {
 		o.Keys = defaultKeys
 	}
-	w := &Watcher{name: name, c: c, rec: rec, keys: o.Keys}
+	o.Watching.setDefaults()
+	w := &Watcher{name: name, c: c, rec: rec, keys: o.Keys, how: o.Watching}
 	w.rng = rand.New(rand.NewPCG(o.Seed, Hash(name)))
 	w.target = w.rng.IntN(c.Size())
 	w.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: watchWait, DialContext: o.Dial}}
@@ -78,25 +112,27 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // begin chooses what to watch and from which index on; 0 is from now on.
 func (w *Watcher) begin(ctx context.Context) uint64 {
-	w.stream = w.rng.IntN(3) > 0
-	switch draw := w.rng.IntN(4); draw {
-	case 0:
+	w.stream = w.how.Modes[w.rng.IntN(len(w.how.Modes))] == "stream"
+	switch draw := w.rng.IntN(5); {
+	case draw == 0:
 		w.path, w.recursive = "/", true
-	case 1:
+	case draw == 1:
 		w.path, w.recursive = fmt.Sprintf("/q%d", w.rng.IntN(max(1, w.keys/3))), true
+	case draw == 2 && len(w.how.More) > 0:
+		w.path, w.recursive = w.how.More[w.rng.IntN(len(w.how.More))], true
 	default:
-		w.path, w.recursive = fmt.Sprintf("/k%d", w.rng.IntN(w.keys)), draw == 2
+		w.path, w.recursive = fmt.Sprintf("/k%d", w.rng.IntN(w.keys)), draw == 3
 	}
-	start := w.rng.IntN(3)
-	if start == 0 {
+	start := w.how.Starts[w.rng.IntN(len(w.how.Starts))]
+	if start == "now" {
 		return 0
 	}
 	index, err := w.index(ctx)
 	if err != nil {
 		return 0
 	}
-	away := 1 + w.rng.Uint64N(watchBack)
-	if start == 1 {
+	away := 1 + w.rng.Uint64N(uint64(w.how.Back))
+	if start == "future" {
 		return index + away/4 + 1
 	}
 	return max(1, index-min(index, away))
@@ -141,7 +177,7 @@ func (w *Watcher) session(ctx context.Context, since uint64, resumes int) *histo
 	if since > 0 {
 		query.Set("waitIndex", strconv.FormatUint(since, 10))
 	}
-	length := watchSession/4 + time.Duration(w.rng.ExpFloat64()*float64(watchSession))
+	length := w.how.Session/4 + time.Duration(w.rng.ExpFloat64()*float64(w.how.Session))
 	inner, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	w.rec.open(s)
@@ -165,6 +201,9 @@ func (w *Watcher) watch(ctx context.Context, s *history.Watch, query string) str
 	}
 	if resp.StatusCode == http.StatusOK {
 		s.Headed = w.rec.Now()
+		if w.rng.Float64() < w.how.Slow && pause(ctx, time.Duration(w.rng.Int64N(int64(stallMost)))) != nil {
+			return history.WatchCut
+		}
 	}
 	events := json.NewDecoder(resp.Body)
 	for {

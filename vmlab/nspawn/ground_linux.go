@@ -141,7 +141,7 @@ func (g *ground) Links() lab.Links {
 
 // images are where images are kept: beside the labs.
 func images(site *lab.Site) image.Store {
-	return image.Store{Dir: filepath.Join(filepath.Dir(filepath.Dir(site.Dir)), filepath.Base(image.Root))}
+	return image.Store{Dir: site.ImagesDir()}
 }
 
 // furnish makes what a machine has on the host: its layer, and its config drive.

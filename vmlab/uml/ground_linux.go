@@ -83,7 +83,7 @@ func (g *ground) keyFile() string { return filepath.Join(g.site.Dir, "ssh_key") 
 
 // images are where images are kept: beside the labs.
 func images(site *lab.Site) image.Store {
-	return image.Store{Dir: filepath.Join(filepath.Dir(filepath.Dir(site.Dir)), filepath.Base(image.Root))}
+	return image.Store{Dir: site.ImagesDir()}
 }
 
 // furnish finds a machine's image, and makes its config drive.

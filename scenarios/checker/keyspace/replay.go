@@ -103,6 +103,29 @@ func (r *Replay) Children(dir string, index uint64) []string {
 	return list
 }
 
+// Seen dates events that a watch had seen before the time that is known of them: so
+// they, and all before them, had come by then.
+func (r *Replay) Seen(watches []history.Watch) {
+	for i := range watches {
+		for _, d := range watches[i].Events {
+			if d.Modified == 0 || d.Modified > uint64(len(r.Events)) {
+				continue
+			}
+			if e := &r.Events[d.Modified-1]; e.Time == 0 || d.Time < e.Time {
+				e.Time = d.Time
+			}
+		}
+	}
+	soonest := int64(0)
+	for i := len(r.Events) - 1; i >= 0; i-- {
+		e := &r.Events[i]
+		if e.Time == 0 || soonest > 0 && soonest < e.Time {
+			e.Time = soonest
+		}
+		soonest = e.Time
+	}
+}
+
 // Expiries are the removals of keys whose time was over as operations of their
 // own, for a check of linearizability; ids count from first on. An expiry that
 // no member was seen to apply comes at the end of the run.
