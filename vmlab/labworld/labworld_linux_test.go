@@ -78,7 +78,7 @@ func TestAScenarioOnRealProcesses(t *testing.T) {
 // TestFaultsThatNoLabHasAreRefused: by name, before anything is done.
 func TestFaultsThatNoLabHasAreRefused(t *testing.T) {
 	w := labworld.New("lab", []lab.Driver{netns.New()}, "")
-	for _, k := range []chaos.Kind{chaos.KindBitRot, chaos.KindUpgrade, chaos.KindMembership} {
+	for _, k := range []chaos.Kind{chaos.KindBitRot, chaos.KindUpgrade, chaos.KindFailpoint} {
 		if err := w.Supports(k); err == nil {
 			t.Errorf("%s is said to be possible", k)
 		}
