@@ -57,7 +57,7 @@ func newTown(t *testing.T, answer http.HandlerFunc) *fleetSide {
 		t.Fatal(err)
 	}
 	spec := runner.Spec{Scenario: s, Seed: 5}
-	site, err := siteOf(New("lab", netns.New(), "").(world), s, 5, t.TempDir())
+	site, err := siteOf(New("lab", []lab.Driver{netns.New()}, "").(world), s, 5, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
