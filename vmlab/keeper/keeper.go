@@ -85,7 +85,7 @@ func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, e
 func (k *Keeper) settle(spec *lab.Spec, machines []lab.Machine) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.state.Spec, k.state.Machines = spec, machines
+	k.state.Settle(spec, machines)
 	site := k.store.Site(k.state)
 	k.injector = &inject.Injector{Site: &site, Driver: k.driver, Ground: k.ground}
 }

@@ -163,16 +163,20 @@ func changed(old, m *Machine) (keys []string) {
 	return keys
 }
 
-// place gives the new machines addresses and numbers that no machine of the lab has.
+// place gives the new machines numbers that no machine of the lab has, and addresses
+// that no other one has or has had.
 func (p *Plan) place(st *State) error {
 	subnet, err := netip.ParsePrefix(p.Spec.Network.Subnet)
 	if err != nil {
 		return err
 	}
-	taken := map[netip.Addr]bool{}
+	owner := map[netip.Addr]string{}
+	for name, at := range st.Places { // any order: into a map
+		owner[at] = name
+	}
 	nodes := map[string]bool{}
 	for _, m := range st.Machines {
-		taken[m.Address], nodes[m.Node] = true, true
+		owner[m.Address], nodes[m.Node] = m.Name, true
 	}
 	for i := range p.Machines {
 		m := &p.Machines[i]
@@ -180,13 +184,16 @@ func (p *Plan) place(st *State) error {
 			continue
 		}
 		m.Joins = m.Role == RoleMember
-		for n := firstHost; taken[m.Address]; n++ {
+		if at, had := st.Places[m.Name]; had {
+			m.Address = at
+		}
+		for n := firstHost; owner[m.Address] != "" && owner[m.Address] != m.Name; n++ {
 			if n > 254 {
-				return fmt.Errorf("%s: no address of %s is free", m.Name, subnet)
+				return fmt.Errorf("%s: all addresses of %s are or were somebody's: drydock lab down, and up again", m.Name, subnet)
 			}
 			m.Address = nth(subnet, n)
 		}
-		taken[m.Address] = true
+		owner[m.Address] = m.Name
 		letter := m.Node[:1]
 		for n := 1; nodes[m.Node]; n++ {
 			m.Node = fmt.Sprintf("%s%d", letter, n)

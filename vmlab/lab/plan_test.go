@@ -132,6 +132,10 @@ func TestPlansKeepMachines(t *testing.T) {
 		}
 		spec := file()
 		st := NewState(spec, time0)
+		owners, places := map[string]string{}, map[string]string{}
+		for _, m := range st.Machines {
+			owners[m.Address.String()], places[m.Name] = m.Name, m.Address.String()
+		}
 		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
 			was := map[string]Machine{}
 			for _, m := range st.Machines {
@@ -143,6 +147,15 @@ func TestPlansKeepMachines(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := map[string]string{}
+			for _, m := range p.Machines {
+				if other := owners[m.Address.String()]; other != "" && other != m.Name {
+					t.Fatalf("%s has the address that %s had", m.Name, other)
+				}
+				if had := places[m.Name]; had != "" && had != m.Address.String() {
+					t.Fatalf("%s had %s, and has %s", m.Name, had, m.Address)
+				}
+				owners[m.Address.String()], places[m.Name] = m.Name, m.Address.String()
+			}
 			for _, m := range p.Machines {
 				for _, own := range []string{m.Name, m.Node, m.Address.String(), m.MAC, m.ID} {
 					if other := seen[own]; other != "" {
@@ -158,7 +171,7 @@ func TestPlansKeepMachines(t *testing.T) {
 					t.Fatalf("%s is new and joins: %v", m.Name, m.Joins)
 				}
 			}
-			st.Spec, st.Machines = spec, p.Machines
+			st.Settle(spec, p.Machines)
 			if again, err := NewPlan(st, spec, spec.MachineList()); err != nil || !again.Empty() {
 				t.Fatalf("a second time: %v, %v", again, err)
 			}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +37,9 @@ type State struct {
 	JoinToken string    `json:"joinToken"`
 	Spec      *Spec     `json:"spec"`
 	Machines  []Machine `json:"machines"`
+	// Places are the addresses of all machines that the lab has had, by name: one that
+	// comes back has its own, and nobody has another's, whom others may remember.
+	Places map[string]netip.Addr `json:"places,omitempty"`
 	// Undo lists, before they are applied, the faults that would outlive the
 	// keeper.
 	Undo []string `json:"undo,omitempty"`
@@ -204,13 +209,25 @@ func (s Store) Remove() error {
 	return nil
 }
 
+// Settle takes note of the lab file and the machines that there are from now on.
+func (s *State) Settle(spec *Spec, machines []Machine) {
+	s.Spec, s.Machines = spec, machines
+	places := maps.Clone(s.Places)
+	if places == nil {
+		places = map[string]netip.Addr{}
+	}
+	for i := range machines {
+		places[machines[i].Name] = machines[i].Address
+	}
+	s.Places = places
+}
+
 // NewState is the state of a lab that is about to be made, with tokens that no lab
 // had before.
 func NewState(spec *Spec, now time.Time) *State {
-	return &State{
-		Lab: spec.Name, Driver: spec.Driver, Created: now, Spec: spec, Machines: spec.MachineList(),
-		Token: draw(), JoinToken: draw(),
-	}
+	s := &State{Lab: spec.Name, Driver: spec.Driver, Created: now, Token: draw(), JoinToken: draw()}
+	s.Settle(spec, spec.MachineList())
+	return s
 }
 
 // Anew is the state of a lab that is made again as it was, with new tokens.

@@ -2,10 +2,12 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +18,9 @@ type Space struct {
 	// File is its handle.
 	File *os.File
 	work chan func()
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // NewSpace makes an empty one, with a thread inside that lives as long as it is
@@ -48,8 +53,14 @@ func (s *Space) Do(fn func() error) error {
 	return <-done
 }
 
+// errClosed is what a space that was given up gives.
+var errClosed = errors.New("the network namespace was given up")
+
 // Close gives the namespace up; what runs in it keeps it.
 func (s *Space) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	close(s.work)
 	return s.File.Close()
 }
@@ -62,9 +73,21 @@ func (s *Space) Dial(ctx context.Context, network, address string) (net.Conn, er
 		err  error
 	}
 	done := make(chan dialed, 1)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errClosed
+	}
+	fd, err := unix.FcntlInt(s.File.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	go func() {
 		runtime.LockOSThread() // and never unlocked: it is in another namespace
-		if err := unix.Setns(int(s.File.Fd()), unix.CLONE_NEWNET); err != nil {
+		err := unix.Setns(fd, unix.CLONE_NEWNET)
+		_ = unix.Close(fd)
+		if err != nil {
 			done <- dialed{err: err}
 			return
 		}
