@@ -187,8 +187,34 @@ func (d *Docker) sweep(name string) {
 	}
 }
 
+// tidyLimit bounds how long a start is held up by what it would do without.
+const tidyLimit = 5 * time.Second
+
+// tidy removes what was made for a unit and has never run, before its next start: a
+// docker command that is killed early leaves that, maybe after the unit's end, and
+// its name would be taken.
+func (d *Docker) tidy(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.units[name]
+	if e == nil || e.working || len(e.record.Starts) == 0 {
+		return
+	}
+	e.goal = goal{}
+	e.working = d.goLocked(func() {
+		ctx, cancel := context.WithTimeout(d.ctx, tidyLimit)
+		_, _ = d.removeWithin(ctx, e, goal{unused: true}) // without it the start says what is wrong
+		cancel()
+		if !d.rest(e) {
+			d.cleaner(e)
+		}
+	})
+}
+
 // remove removes containers of a unit's and returns how many there were.
-func (d *Docker) remove(e *entry, g goal) (int, error) {
+func (d *Docker) remove(e *entry, g goal) (int, error) { return d.removeWithin(d.ctx, e, g) }
+
+func (d *Docker) removeWithin(ctx context.Context, e *entry, g goal) (int, error) {
 	d.mu.Lock()
 	records := make([]record, 0, len(d.units)+1)
 	name := e.record.Unit
@@ -200,7 +226,7 @@ func (d *Docker) remove(e *entry, g goal) (int, error) {
 		records = append(records, other.record)
 	}
 	d.mu.Unlock()
-	return removeOwned(d.ctx, d.engine, records, g, func(owner string) bool { return owner == name })
+	return removeOwned(ctx, d.engine, records, g, func(owner string) bool { return owner == name })
 }
 
 // removeOwned removes those containers of the units that are wanted away, as far as
@@ -244,5 +270,5 @@ func removeOwned(ctx context.Context, eng *engine, units []record, g goal, wante
 
 // includes says whether a container of the right unit's is to go.
 func (g goal) includes(c container) bool {
-	return (c.Running || g.ended) && (g.before.IsZero() || c.Created.Before(g.before))
+	return (c.Unused || !g.unused && (c.Running || g.ended)) && (g.before.IsZero() || c.Created.Before(g.before))
 }

@@ -71,6 +71,8 @@ type entry struct {
 type goal struct {
 	// ended ones go, too: the unit is unloaded.
 	ended bool
+	// unused ones go and no others: those that have never run.
+	unused bool
 	// before is when they must have been made, unless it is zero: others belong to
 	// a start after the end that is cleaned up after.
 	before time.Time
@@ -202,6 +204,7 @@ func (d *Docker) begin(name string) error {
 
 // starting is for requests that may start a unit.
 func (d *Docker) starting(name string, request func(string, func(runtime.Outcome)), done func(runtime.Outcome)) {
+	d.tidy(name)
 	d.after(name, func() {
 		if err := d.begin(name); err != nil {
 			if done != nil {

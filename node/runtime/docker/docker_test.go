@@ -264,6 +264,26 @@ func TestStopLeavesWhatEnded(t *testing.T) {
 	}
 }
 
+// TestUnused: what a command that was killed early has left, and has never run, is out
+// of the way of the next start.
+func TestUnused(t *testing.T) {
+	b := newBench(t)
+	b.load("a.service", "ExecStart=DOCKER run --name box busybox")
+	b.must(b.Start, "a.service")
+	b.untilRuns("box")
+	b.must(b.Stop, "a.service")
+	b.engine.set(func() {
+		for _, c := range b.engine.containers {
+			c.unused = true
+		}
+	})
+	b.must(b.Start, "a.service")
+	b.untilRuns("box")
+	if _, all := b.engine.names(); !slices.Equal(all, []string{"box"}) {
+		t.Errorf("there are %q", all)
+	}
+}
+
 // TestCrash: the docker command dies, and the container goes before the end is told;
 // what is started then is another.
 func TestCrash(t *testing.T) {

@@ -33,6 +33,8 @@ type container struct {
 	Created time.Time
 	// Running says that it has processes: it runs, is paused or restarting.
 	Running bool
+	// Unused says that it was made and has never run.
+	Unused bool
 	// Command are its arguments; only inspect tells.
 	Command []string
 }
@@ -110,6 +112,7 @@ func (e *engine) list(ctx context.Context) ([]container, error) {
 				c.Names = append(c.Names, name)
 			}
 		}
+		c.Unused = a.State == "created"
 		c.Running = a.State == "running" || a.State == "paused" || a.State == "restarting"
 		list = append(list, c)
 	}

@@ -33,6 +33,7 @@ type fakeContainer struct {
 	labels          map[string]string
 	created         time.Time
 	running         bool
+	unused          bool
 }
 
 func newFakeEngine(t *testing.T) *fakeEngine {
@@ -86,8 +87,11 @@ func (f *fakeEngine) serveList(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	for _, c := range f.sorted() {
 		state, status := "exited", "Exited (0) 5 minutes ago"
-		if c.running {
+		switch {
+		case c.running:
 			state, status = "running", "Up 5 minutes"
+		case c.unused:
+			state, status = "created", "Created"
 		}
 		list = append(list, map[string]any{
 			"Id": c.id, "Names": []string{"/" + c.name, "/other/alias"}, "Image": c.image, "ImageID": "sha256:65ad0d468eb1",
