@@ -75,7 +75,8 @@ func connect(a lab.Access) (*ssh.Client, error) {
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), //nolint:gosec // see above
 	})
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		_ = conn.Close() // ssh has closed it
+		return nil, fmt.Errorf("its sshd does not answer: %w", err)
 	}
 	return ssh.NewClient(c, channels, requests), nil
 }

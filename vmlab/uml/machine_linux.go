@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -48,7 +50,7 @@ const (
 
 // life is a machine from being switched on until it is off.
 type life struct {
-	cmd     *exec.Cmd
+	cmd     *exec.Cmd // the first process; the kernel is its child
 	console *os.File
 	since   time.Time
 	gone    chan struct{} // closed when its process has ended
@@ -121,8 +123,12 @@ func (m *machine) begin(l *life) (err error) {
 		return err
 	}
 	defer func() { _ = link.Close() }()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		return err
+	}
 	l.cmd = &exec.Cmd{
-		Path: m.image.Kernel(), Args: append([]string{m.image.Kernel()}, m.arguments()...), Dir: m.dir,
+		Path: shell, Args: append([]string{"sh", "-c", first, "first", m.image.Kernel()}, m.arguments()...), Dir: m.dir,
 		Env:    []string{"HOME=/", "PATH=/usr/bin:/bin", "TMPDIR=/dev/shm"},
 		Stdout: l.console, Stderr: l.console, ExtraFiles: []*os.File{link},
 		SysProcAttr: &syscall.SysProcAttr{
@@ -141,14 +147,46 @@ func (m *machine) begin(l *life) (err error) {
 	go func() {
 		err := l.cmd.Wait()
 		m.mu.Lock()
-		m.ended = "the machine has switched itself off"
-		if err != nil {
-			m.ended = fmt.Sprintf("the machine's kernel has ended: %v", err)
-		}
+		m.ended = ending(err)
 		m.mu.Unlock()
 		close(l.gone)
 	}()
 	return nil
+}
+
+// first is the machine's first process, the shell: it becomes the parent of the
+// kernel. A kernel that panics ends itself by a signal, and the first process of a
+// PID namespace is spared by those that it sends to itself.
+const first = `"$@"; exit $?`
+
+// panicked is the first process's exit status when its kernel has ended by SIGABRT.
+const panicked = 128 + int(unix.SIGABRT)
+
+// ending says how a kernel has ended.
+func ending(err error) string {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "the machine has switched itself off"
+	case errors.As(err, &exit) && exit.ExitCode() == panicked:
+		return "the machine's kernel has panicked"
+	}
+	return fmt.Sprintf("the machine's kernel has ended: %v", err)
+}
+
+// kernel is the process of the machine's kernel, 0 if there is none: the first child
+// of its first process.
+func (l *life) kernel() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", l.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	word, _, _ := strings.Cut(string(text), " ")
+	pid, err := strconv.Atoi(word)
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // linkFD is where the kernel has its link.
@@ -223,7 +261,14 @@ func (m *machine) Halt(ctx context.Context) error {
 	return errors.Join(err, m.finish(l))
 }
 
-func (l *life) signal(s unix.Signal) error { return l.cmd.Process.Signal(s) }
+// signal signals the machine's kernel.
+func (l *life) signal(s unix.Signal) error {
+	pid := l.kernel()
+	if pid == 0 {
+		return errOff
+	}
+	return unix.Kill(pid, s)
+}
 
 // running returns the machine's life, if it is on; with errPaused if it is paused.
 func (m *machine) running() (*life, error) {
@@ -286,7 +331,9 @@ func (m *machine) Vitals() lab.Vitals {
 	if m.paused {
 		v.Power = lab.PowerPaused
 	}
-	v.Processes = 1
-	v.MemoryBytes, v.CPU = parts.Usage(l.cmd.Process.Pid)
+	if pid := l.kernel(); pid > 0 {
+		v.Processes = 1
+		v.MemoryBytes, v.CPU = parts.Usage(pid)
+	}
 	return v
 }
