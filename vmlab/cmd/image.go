@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drydock/node/ui"
 	"drydock/vmlab/image"
@@ -22,7 +23,7 @@ func newImage(l *labs) *cobra.Command {
 		Short: "Build what machines with an init of their own boot from",
 		Args:  cobra.NoArgs,
 	}
-	c.AddCommand(newImageBuild(l), newImageList(l))
+	c.AddCommand(newImageBuild(l), newImageList(l), newImageShow(l), newImageRemove(l))
 	return c
 }
 
@@ -34,8 +35,10 @@ func newImageBuild(l *labs) *cobra.Command {
 		Short: "Build an image from the distribution's packages",
 		Long: "Build a root file system with systemd, this program as etcd and fleet, and Docker from\n" +
 			"the distribution's packages, with a kernel for User Mode Linux, one for virtual machines\n" +
-			"and a disk's file. An image whose recipe has not changed is left as it is. It takes root,\n" +
-			"mmdebstrap and the network; machines boot it without.",
+			"and a disk's file. An image whose recipe has not changed is left as it is, and one that\n" +
+			"a lab boots from is never touched. It takes mmdebstrap and the network; machines boot it\n" +
+			"without. Root's image is good for all drivers; an ordinary user needs uidmap, too, and\n" +
+			"gets one for uml, qemu and lima.",
 		Example: "  drydock lab image build\n  drydock lab image build small --no-docker",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -80,6 +83,13 @@ func (l *labs) buildImage(c *cobra.Command, o *image.Options) error {
 	ctx, stop := interrupted(c.Context())
 	defer stop()
 	i, fresh, err := image.Store{Dir: image.Root}.Build(ctx, o)
+	if errors.Is(err, image.ErrRoot) {
+		code, err := image.AsOwnRoot(ctx, o.Program, sameCall(c, o.Name), l.env.Stdout, l.env.Stderr)
+		if err != nil || code == 0 {
+			return err
+		}
+		return ui.Exit(code, nil) // it has said why
+	}
 	if err != nil {
 		return errors.Join(err, lastWords(log))
 	}
@@ -88,6 +98,21 @@ func (l *labs) buildImage(c *cobra.Command, o *image.Options) error {
 	}
 	l.printImage(i)
 	return nil
+}
+
+// sameCall are the arguments of a call to build an image, for another process.
+func sameCall(c *cobra.Command, name string) []string {
+	args := []string{"lab", "image", "build", name}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			args = append(args, "--"+f.Name+"="+v)
+		}
+	})
+	return args
 }
 
 // lastWords are the last lines of a log, as an error.
@@ -127,18 +152,57 @@ func newImageList(l *labs) *cobra.Command {
 	return c
 }
 
+func newImageShow(l *labs) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "show [NAME]",
+		Short: "Show what is in an image",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			i, err := image.Store{Dir: image.Root}.Open(strings.Join(args, ""))
+			if err != nil {
+				return ui.Exit(ui.WorldFailed, err)
+			}
+			if l.json {
+				return l.line(i.Manifest)
+			}
+			l.printImage(i)
+			l.printf("  built     %s of %s\n  drivers   %s\n  recipe    %s\n  packages\n", i.Built.Format(time.DateTime), i.Suite, strings.Join(i.Drivers(), " "), i.Recipe[:min(12, len(i.Recipe))])
+			for _, p := range i.Installed {
+				l.printf("    %s\n", strings.Replace(p, "=", " ", 1))
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&l.json, "json", false, "write one JSON line")
+	return c
+}
+
+func newImageRemove(l *labs) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove an image that no lab boots from",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			i, err := image.Store{Dir: image.Root}.Remove(args[0])
+			if err != nil {
+				return ui.Exit(ui.WorldFailed, err)
+			}
+			l.printf("%s is removed, %s\n", i.Name, size(i.RootBytes+i.DiskBytes))
+			return nil
+		},
+	}
+}
+
 // printImage writes what an image is and how large.
 func (l *labs) printImage(i *image.Image) {
-	l.printf("%s   %s, %d packages   root %s", i.Name, i.Suite, len(i.Installed), size(i.RootBytes))
+	l.printf("%s   %s, %d packages", i.Name, i.Suite, len(i.Installed))
+	if i.HasRoot() {
+		l.printf("   root %s", size(i.RootBytes))
+	}
 	if i.DiskBytes > 0 {
-		l.printf(", disk %s", size(i.DiskBytes))
+		l.printf("   disk %s", size(i.DiskBytes))
 	}
-	if i.UML {
-		l.printf(", User Mode Linux")
-	}
-	if i.QEMU != "" {
-		l.printf(", kernel %s", i.QEMU)
-	}
+	l.printf("   for %s", strings.Join(i.Drivers(), " "))
 	where := i.Dir
 	if wd, err := os.Getwd(); err == nil {
 		if near, err := filepath.Rel(wd, i.Dir); err == nil {

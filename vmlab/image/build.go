@@ -44,6 +44,9 @@ const (
 // ErrTool is matched when a program that building takes is not there.
 var ErrTool = errors.New("a tool is missing")
 
+// ErrRoot is matched when whoever builds is not root, of a user namespace at least.
+var ErrRoot = errors.New("building an image takes root")
+
 // tools are programs that building takes, and the packages they are in.
 var tools = []struct{ program, from string }{
 	{"mmdebstrap", "mmdebstrap"},
@@ -76,16 +79,23 @@ func (s Store) Build(ctx context.Context, o *Options) (image *Image, fresh bool,
 		return old, false, nil
 	}
 	if os.Geteuid() != 0 {
-		return nil, false, errors.New("building an image takes root; every user can boot it then")
+		return nil, false, ErrRoot
+	}
+	if old != nil {
+		held, err := old.own()
+		if err != nil {
+			return nil, false, err
+		}
+		defer func() { err = errors.Join(err, held.Close()) }()
 	}
 	if missing := Missing(); len(missing) > 0 {
 		return nil, false, fmt.Errorf("%w: apt-get install %s", ErrTool, strings.Join(missing, " "))
 	}
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, false, err
-	}
 	place, err := filepath.Abs(filepath.Join(s.Dir, o.Name))
 	if err != nil {
+		return nil, false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return nil, false, err
 	}
 	work, err := os.MkdirTemp(filepath.Dir(place), ".building-")
@@ -101,7 +111,6 @@ func (s Store) Build(ctx context.Context, o *Options) (image *Image, fresh bool,
 		return nil, false, err
 	}
 	if old != nil {
-		// Labs that run keep what they have open; what they have mounted stays, too.
 		if err := os.Rename(place, filepath.Join(work, "old")); err != nil {
 			return nil, false, err
 		}
@@ -146,8 +155,11 @@ func (b *builder) build(ctx context.Context) error {
 		{text: "root file system of " + b.Suite + ", " + fmt.Sprint(len(b.recipe.Packages)) + " packages and what they need", do: b.bootstrap},
 		{text: "kernel for User Mode Linux", do: b.uml, skip: !b.UML},
 		{text: "kernel for virtual machines", do: b.kernel, skip: !b.QEMU},
+		{text: "images for containers", do: b.containers, skip: !b.Docker},
 		{text: "units, users and the program", do: b.furnish},
 		{text: "disk", do: b.disk, skip: !b.Disk},
+		// Its files are owned by numbers that are nobody's outside.
+		{text: "the root as a directory, which is root's alone", do: b.dropRoot, skip: !ownRoot()},
 	}
 	for _, s := range steps {
 		if s.skip {
@@ -226,6 +238,11 @@ func (b *builder) furnish(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, name := range b.recipe.Removed {
+		if err := os.Remove(filepath.Join(root, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	if err := installProgram(b.Program, root); err != nil {
 		return err
 	}
@@ -234,6 +251,7 @@ func (b *builder) furnish(ctx context.Context) error {
 		{"systemctl", "enable", "--quiet", strings.Join(enabled, " ")},
 		// Drivers press that key to switch a machine off.
 		{"ln", "-sf", "/lib/systemd/system/poweroff.target", "/etc/systemd/system/ctrl-alt-del.target"},
+		{"ln", "-sf", "vim.tiny", "/usr/bin/vim"},
 	}
 	if b.Docker {
 		inside = append(inside, []string{"usermod", "--append", "--groups", "docker", "core"},
@@ -338,6 +356,14 @@ func sizeOf(dir string) (total int64, err error) {
 		return err
 	})
 	return total, err
+}
+
+// dropRoot removes the root directory, which was good for the disk.
+func (b *builder) dropRoot(context.Context) error {
+	if !b.Disk {
+		return errors.New("an ordinary user's image is a disk and nothing else")
+	}
+	return os.RemoveAll(b.image.RootDir())
 }
 
 // room is what a machine's disk has to write to, beside the root.

@@ -9,7 +9,7 @@ import (
 
 // recipeVersion goes up when what this package does to a root changes in ways that
 // the rest of a recipe doesn't show.
-const recipeVersion = 2
+const recipeVersion = 4
 
 // recipe is all that an image follows from but the program.
 type recipe struct {
@@ -19,12 +19,16 @@ type recipe struct {
 	Packages []string
 	Files    []rootFile
 	Masks    []string
-	// Generators are left out, too.
+	// Generators are left out, too, and the Removed links.
 	Generators []string
+	Removed    []string
 	UML        bool
 	// Early are the modules that the kernel for virtual machines starts with; none where
 	// there is no such kernel.
 	Early []string
+	// Front and Containers are there with Docker.
+	Front      []rootFile
+	Containers []container
 }
 
 // digest tells recipes apart.
@@ -46,6 +50,7 @@ var corePackages = []string{
 	"systemd", "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "openssh-server", "sudo", "ca-certificates", "procps", "iputils-ping",
 	// Its client asks for addresses where someone else than the lab gives them.
 	"busybox-static",
+	"curl", "vim-tiny",
 }
 
 // dockerPackages are the container runtime.
@@ -59,10 +64,13 @@ func newRecipe(o *Options) *recipe {
 	}
 	r := &recipe{
 		Version: recipeVersion, Suite: o.Suite, Mirror: o.Mirror,
-		Packages: append(packages, o.Packages...), Files: rootFiles, Masks: masks, Generators: generators, UML: o.UML,
+		Packages: append(packages, o.Packages...), Files: rootFiles, Masks: masks, Generators: generators, Removed: removed, UML: o.UML,
 	}
 	if o.QEMU {
 		r.Early = earlyModules
+	}
+	if o.Docker {
+		r.Front, r.Containers = dockerFiles, containerImages
 	}
 	return r
 }
@@ -73,7 +81,7 @@ func newRecipe(o *Options) *recipe {
 var masks = []string{
 	"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
 	"getty.target", "getty@tty1.service", "console-getty.service", "container-getty@.service", "serial-getty@.service", "getty-static.service",
-	"modprobe@.service", "systemd-logind.service", "systemd-pstore.service", "systemd-binfmt.service",
+	"modprobe@.service", "systemd-pstore.service", "systemd-binfmt.service",
 	"systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udev-trigger.service", "systemd-udev-settle.service",
 	"systemd-modules-load.service", "systemd-hwdb-update.service", "systemd-firstboot.service", "systemd-rfkill.service", "systemd-rfkill.socket",
 	"sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount", "systemd-ask-password-wall.path", "systemd-ask-password-console.path",
@@ -89,6 +97,10 @@ var generators = []string{
 	"systemd-gpt-auto-generator", "systemd-hibernate-resume-generator", "systemd-integritysetup-generator", "systemd-rc-local-generator",
 	"systemd-run-generator", "systemd-system-update-generator", "systemd-sysv-generator", "systemd-veritysetup-generator",
 }
+
+// removed are links of packages that are removed. logind starts when somebody asks it:
+// whoever reboots a machine, for one.
+var removed = []string{"usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service"}
 
 // enabled are units that start at each boot.
 var enabled = []string{"drydock-config.service", "ssh.service"}
@@ -113,6 +125,9 @@ var rootFiles = []rootFile{
 	{"/etc/systemd/system/docker.service.d/10-lab.conf", dockerDropIn, 0o644},
 	{"/etc/sudoers.d/core", "core ALL=(ALL) NOPASSWD: ALL\n", 0o440},
 	{"/etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\nForwardToConsole=no\n", 0o644},
+	// What doesn't hear SIGTERM, as a shell in a container, is not waited for as long as
+	// on a machine that matters.
+	{"/etc/systemd/system.conf.d/10-lab.conf", "[Manager]\nDefaultTimeoutStopSec=10s\n", 0o644},
 	{"/etc/fstab", "", 0o644},
 	{"/etc/hostname", "localhost\n", 0o644},
 	{"/etc/machine-id", "", 0o444},
@@ -161,9 +176,12 @@ WantedBy=multi-user.target
 `
 
 // dockerDropIn lets Docker make control groups where the machine is a container,
-// whose are mounted to be read only.
+// whose are mounted to be read only, gives it the images that the machine has, and
+// lets the node, which asks it, end before it when the machine is switched off.
 const dockerDropIn = `[Service]
 ExecStartPre=-/bin/sh -c 'for c in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$c"; done'
+ExecStartPost=-/usr/lib/drydock/import-containers
+ExecStop=-/bin/sh -c 'n=80; while [ $$n -gt 0 ] && [ "$$(systemctl is-system-running)" = stopping ] && ! systemctl show -P ActiveState etcd | grep -Eq "^(inactive|failed)"; do n=$$((n-1)); sleep 0.1; done'
 `
 
 // sshDropIn makes the machine's key. An RSA key would take longer than all the rest

@@ -70,6 +70,28 @@ func (i *Image) Disk() string { return filepath.Join(i.Dir, diskFile) }
 // Kernel is User Mode Linux as a program.
 func (i *Image) Kernel() string { return filepath.Join(i.Dir, umlFile) }
 
+// HasRoot says whether it has the root as a directory: one that an ordinary user has
+// built has not.
+func (i *Image) HasRoot() bool {
+	_, err := os.Stat(i.RootDir())
+	return err == nil
+}
+
+// Drivers are those whose machines can boot from it.
+func (i *Image) Drivers() []string {
+	var list []string
+	if i.HasRoot() {
+		list = append(list, "nspawn")
+	}
+	if i.UML && i.DiskBytes > 0 {
+		list = append(list, "uml")
+	}
+	if i.QEMU != "" && i.DiskBytes > 0 {
+		list = append(list, "qemu", "lima")
+	}
+	return list
+}
+
 // ErrNoImage is matched when there is no image of a name.
 var ErrNoImage = errors.New("no such image")
 

@@ -25,6 +25,7 @@ type ground struct {
 	name   string // of the lab's control group
 	cable  parts.Cable
 	host   *parts.Space // where the ground itself reaches machines from
+	images image.Taken
 
 	mu sync.Mutex // held where the site's machines are read or change
 }
@@ -64,7 +65,10 @@ func (g *ground) open() (err error) {
 
 // put takes a machine in.
 func (g *ground) put(m *lab.Machine) error {
-	from, err := images(&g.site).Open(m.Image)
+	from, err := g.images.Take(&g.site, m.Image)
+	if err == nil && !from.HasRoot() {
+		err = noRoot(from)
+	}
 	if err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
@@ -139,9 +143,9 @@ func (g *ground) Links() lab.Links {
 	return nil
 }
 
-// images are where images are kept: beside the labs.
-func images(site *lab.Site) image.Store {
-	return image.Store{Dir: site.ImagesDir()}
+// noRoot says what an image lacks.
+func noRoot(i *image.Image) error {
+	return fmt.Errorf("%s is an ordinary user's, a disk alone: sudo drydock lab image build %s --force", i.Name, i.Name)
 }
 
 // furnish makes what a machine has on the host: its layer, and its config drive.
@@ -183,6 +187,7 @@ func (g *ground) Close() error {
 	if g.groups != nil {
 		errs = append(errs, g.groups.RemoveLab(g.name))
 	}
+	errs = append(errs, g.images.Close())
 	return errors.Join(errs...)
 }
 

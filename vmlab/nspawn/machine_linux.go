@@ -186,10 +186,10 @@ func (m *machine) arguments() []string {
 	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", m.image.RootDir(), dir(upperDir), dir(workDir))
 	args := []string{
 		layers, dir(mergedDir),
-		"--quiet", "--register=no", "--keep-unit", "--console=pipe", "--boot", "--directory=" + dir(mergedDir),
+		"--quiet", "--register=no", "--keep-unit", "--console=read-only", "--boot", "--directory=" + dir(mergedDir),
 		"--machine=" + m.spec.Name, "--uuid=" + m.spec.ID,
 		fmt.Sprintf("--network-namespace-path=/proc/self/fd/%d", spaceFD),
-		"--capability=all", "--system-call-filter=add_key keyctl bpf", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+		"--capability=all", "--system-call-filter=add_key keyctl bpf", "--setenv=TERM=dumb", "--setenv=SYSTEMD_COLORS=0", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--bind-ro=" + m.ground.site.Binary + ":" + image.GuestProgram,
 		"--bind-ro=" + dir(driveDir) + ":" + image.ConfigDrive,
 		"--bind=" + dir(dockerDir) + ":/var/lib/docker",

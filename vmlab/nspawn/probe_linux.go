@@ -30,6 +30,9 @@ func (d driver) Probe(ctx context.Context) []lab.Finding {
 		if err != nil {
 			return "", err
 		}
+		if !i.HasRoot() {
+			return "", noRoot(i)
+		}
 		return i.Dir, nil
 	})
 	p.Try("a machine boots", "drydock lab up --driver nspawn shows its console", func() (string, error) { return lab.BootOne(ctx, d, image.Root) })
