@@ -119,6 +119,8 @@ type Lease struct {
 	// Rests says that nothing is to be killed: no unit that isn't global is there or
 	// will be started before the next Lease, or the cluster has machines keep running.
 	Rests bool
+	// Always says that it is the latter: units may run, and none needs a deadline.
+	Always bool
 }
 
 // OpKind is what can be asked of a runtime.

@@ -162,7 +162,12 @@ func (a *Agent) prolong(sent time.Duration) {
 // tellGuard hands the guard what it must know, if it doesn't.
 func (a *Agent) tellGuard() {
 	next := Lease{Deadline: a.lease.deadline}
-	if a.left || a.lease.terms.keep && a.session.id != 0 || a.session.id == 0 && a.clear() {
+	switch {
+	case a.left:
+		next = Lease{Rests: true}
+	case a.lease.terms.keep && a.session.id != 0:
+		next = Lease{Rests: true, Always: true}
+	case a.session.id == 0 && a.clear():
 		next = Lease{Rests: true}
 	}
 	if a.lease.knows && next == a.lease.told || next.Deadline == 0 && !next.Rests {

@@ -244,9 +244,12 @@ func (s *script) step(in ...agent.Input) {
 	}
 	if l := e.Lease; l != nil {
 		s.lease = *l
-		if l.Rests {
+		switch {
+		case l.Always:
+			line("guard: rest, units run on")
+		case l.Rests:
 			line("guard: rest")
-		} else {
+		default:
 			line("guard: kill at %.3f", l.Deadline.Seconds())
 		}
 	}

@@ -72,9 +72,6 @@ func (m *Machine) remains() (agent.Remains, error) {
 	if was.Record, err = readRecord(m.o.RunDir); err != nil {
 		m.log.Warn("what an earlier life of this node has left is not known: its units are killed", "err", err)
 	}
-	if was.Record != nil {
-		m.keep = was.Record.Keep
-	}
 	until := m.keeper.Lease()
 	if at, timed := until.Time(); timed && until.Allows(lease.Now()) {
 		was.Deadline = at

@@ -167,7 +167,7 @@ func (m *Machine) settle() bool {
 			m.log.Error("what a next life of this node must know can't be written", "dir", m.o.RunDir, "err", err)
 			return false
 		}
-		m.keep, m.unkept = m.unkept.Keep, nil
+		m.unkept = nil
 	}
 	if m.owed != nil {
 		m.grant(m.owed)
@@ -182,7 +182,7 @@ func (m *Machine) grant(l *agent.Lease) {
 	switch {
 	case !l.Rests:
 		until = lease.At(l.Deadline - guardMargin)
-	case m.keep:
+	case l.Always:
 		until = lease.Always
 	}
 	if !m.keeper.Renew(until) {

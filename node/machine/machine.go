@@ -72,7 +72,6 @@ type Machine struct {
 	// What follows is the loop's own.
 	agent  *agent.Agent
 	line   *line
-	keep   bool          // units run without a lease
 	good   bool          // the lease held when the guard was told of it last
 	unkept *agent.Record // one that could not be written
 	owed   *agent.Lease  // what the guard has not been told for that

@@ -58,6 +58,7 @@ type member struct {
 	states  map[string]fleet.State
 	gone    []string
 	byes    int
+	keep    bool // machines that are cut off are to keep running their units
 }
 
 func newMember(t *testing.T) *member {
@@ -90,7 +91,7 @@ func (m *member) hear(machine string, b []byte) {
 		if f.Hello.Session != m.session {
 			m.session++
 		}
-		m.send(machine, link.Frame{Welcome: &link.Welcome{Nonce: f.Hello.Nonce, Session: m.session, Term: 1, Beat: beat, Lease: term, Drift: 500}})
+		m.send(machine, link.Frame{Welcome: &link.Welcome{Nonce: f.Hello.Nonce, Session: m.session, Term: 1, Beat: beat, Lease: term, Drift: 500, Keep: m.keep}})
 		m.sendOrders(machine)
 	case f.Beat != nil:
 		m.send(machine, link.Frame{Ack: &link.Ack{Session: m.session, Seq: f.Beat.Seq, Term: 1, Version: m.orders.Version}})
@@ -308,6 +309,23 @@ func TestAMachineThatIsCutOffKillsAndComesBack(t *testing.T) {
 	if len(h.starts("b.service")) != 1 {
 		t.Errorf("b's processes: %v", h.starts("b.service"))
 	}
+}
+
+// TestAMachineThatKeepsRunning starts units as any other does, and ends none when it is
+// cut off for longer than its lease.
+func TestAMachineThatKeepsRunning(t *testing.T) {
+	m := newMember(t)
+	m.keep = true
+	h := newHost(t, m)
+	m.order(h.loop("a.service"))
+	h.running(m, "a.service")
+	m.silence(true)
+	cut := lease.Now()
+	eventually(t, "the lease to be over", func() bool { return lease.Now() > cut+term+term/2 })
+	if pids := h.starts("a.service"); len(pids) != 1 || !runs(pids[0]) || h.keeper.Lease() != lease.Always {
+		t.Errorf("processes %v, the guard's word %v", pids, h.keeper.Lease())
+	}
+	m.silence(false)
 }
 
 // TestAGuardThatHasBittenInTheMeantime has the guard end the lease between the leader's
