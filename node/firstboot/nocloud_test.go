@@ -155,7 +155,7 @@ func TestApplySeed(t *testing.T) {
 	want := []string{
 		"ip address replace 172.17.8.101/24 dev eth1",
 		"ip link set eth1 up",
-		"useradd --create-home --home-dir /nobody --uid 4294 -- drydock-nobody",
+		"useradd --password * --create-home --home-dir /nobody --uid 4294 -- drydock-nobody",
 		"systemctl daemon-reload",
 		"systemctl --no-block start -- drydock-lease-eth0.service",
 	}

@@ -73,7 +73,8 @@ func (m *Machine) admit(ctx context.Context, c *cloudconfig.Config, u *User) err
 		home = "/home/" + u.Name
 	}
 	if _, err := user.Lookup(u.Name); err != nil {
-		args := []string{"--create-home", "--home-dir", home}
+		// No password fits, but sshd lets nobody into an account that is locked.
+		args := []string{"--password", "*", "--create-home", "--home-dir", home}
 		if u.Shell != "" {
 			args = append(args, "--shell", u.Shell)
 		}

@@ -15,6 +15,7 @@ import (
 	"drydock/node/ui"
 	"drydock/vmlab/keeper"
 	"drydock/vmlab/lab"
+	"drydock/vmlab/lima"
 	"drydock/vmlab/netns"
 	"drydock/vmlab/nspawn"
 	"drydock/vmlab/qemu"
@@ -22,7 +23,9 @@ import (
 )
 
 // drivers are all that this program has; the first is the default.
-func drivers() []lab.Driver { return []lab.Driver{netns.New(), nspawn.New(), uml.New(), qemu.New()} }
+func drivers() []lab.Driver {
+	return []lab.Driver{netns.New(), nspawn.New(), uml.New(), qemu.New(), lima.New()}
+}
 
 // driverNames are the names of all drivers.
 func driverNames() []string {

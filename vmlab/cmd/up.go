@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -265,6 +266,15 @@ func (l *labs) found(ctx context.Context, i *intent) (err error) {
 	}
 	if err := copyFile(l.env.Executable, i.store.Binary()); err != nil {
 		return err
+	}
+	if c, ok := i.driver.(lab.Companion); ok {
+		path, err := c.Companion()
+		if err != nil {
+			return err
+		}
+		if err := copyFile(path, filepath.Join(filepath.Dir(i.store.Binary()), filepath.Base(path))); err != nil {
+			return err
+		}
 	}
 	if err := i.store.Save(state); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // recipeVersion goes up when what this package does to a root changes in ways that
 // the rest of a recipe doesn't show.
-const recipeVersion = 4
+const recipeVersion = 5
 
 // recipe is all that an image follows from but the program.
 type recipe struct {

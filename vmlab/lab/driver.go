@@ -211,6 +211,13 @@ type Ground interface {
 	Close() error
 }
 
+// Companion is a Driver whose labs need another program beside this one; copies of both
+// are kept with the lab.
+type Companion interface {
+	// Companion is its path; the error says how to get it.
+	Companion() (path string, err error)
+}
+
 // Changer is a Ground whose machines can change while it is there. Its methods are
 // called one at a time.
 type Changer interface {

@@ -10,7 +10,7 @@ import (
 // keys, document them and give their defaults.
 type Spec struct {
 	Name     string   `json:"lab,omitempty" doc:"the lab's name" default:"lab"`
-	Driver   string   `json:"driver,omitempty" doc:"what machines are made of: netns, nspawn, uml, qemu" default:"netns"`
+	Driver   string   `json:"driver,omitempty" doc:"what machines are made of: netns, nspawn, uml, qemu, lima" default:"netns"`
 	Machines []Group  `json:"machines,omitempty" doc:"the machines, in groups that are alike; absent: three members"`
 	Network  Network  `json:"network,omitempty" doc:"what machines are connected by"`
 	Links    []Link   `json:"links,omitempty" doc:"what links are like while no fault is on them; absent: as fast as the host"`

@@ -1,7 +1,6 @@
 package parts
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,12 +17,6 @@ import (
 const (
 	LinkName = "eth0"
 	LinkMTU  = 1500
-)
-
-// By which port, and which address of its link, the ground itself is on the network.
-const (
-	HostPort = "host"
-	HostMAC  = "02:dd:00:00:00:01"
 )
 
 // Cable is what connects a lab's machines.
@@ -110,45 +103,6 @@ func Acquaint(s *Space, machines []lab.Machine, self string) error {
 	return nil
 }
 
-// Switched is the program's own way: a tap device for each machine, and a switch
-// between them that can do everything to a frame.
-type Switched struct {
-	// Switch is the switch.
-	Switch *wire.Switch
-}
-
-// NewSwitched makes the switch with a port for each machine and one for the ground,
-// and what the lab file says of links. It takes no root.
-func NewSwitched(site *lab.Site) (*Switched, error) {
-	c := &Switched{Switch: wire.New(wire.Config{Fabric: fabric.Config{Seed: uint64(site.Spec.Network.Seed)}})}
-	if err := c.furnish(site); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
-}
-
-// furnish adds the machines' ports, and what the lab file says of links.
-func (c *Switched) furnish(site *lab.Site) error {
-	if err := c.addPort(HostPort, HostMAC); err != nil {
-		return err
-	}
-	for i := range site.Machines {
-		if err := c.addPort(site.Machines[i].Name, site.Machines[i].MAC); err != nil {
-			return err
-		}
-	}
-	_, err := c.Switch.ImpairAll(site.Rules())
-	return err
-}
-
-func (c *Switched) addPort(name, text string) error {
-	mac, err := fabric.ParseMAC(text)
-	if err != nil {
-		return err
-	}
-	return c.Switch.AddPort(fabric.Port{Name: name, MAC: mac})
-}
-
 // Plug implements Cable.
 func (c *Switched) Plug(name, text string, s *Space) error {
 	mac, err := fabric.ParseMAC(text)
@@ -165,18 +119,6 @@ func (c *Switched) Plug(name, text string, s *Space) error {
 	}
 	return c.Switch.Attach(name, cable)
 }
-
-// Unplug implements Cable.
-func (c *Switched) Unplug(name string) error { return c.Switch.Detach(name) }
-
-// Admit implements Cable.
-func (c *Switched) Admit(name, mac string) error { return c.addPort(name, mac) }
-
-// Dismiss implements Cable.
-func (c *Switched) Dismiss(name string) error { return c.Switch.RemovePort(name) }
-
-// Close implements Cable.
-func (c *Switched) Close() error { return c.Switch.Close() }
 
 // NewCable makes what the lab file asks for.
 func NewCable(site *lab.Site) (Cable, error) {

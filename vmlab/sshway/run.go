@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -57,17 +58,23 @@ func Run(ctx context.Context, a lab.Access, c lab.Command) (code int, err error)
 
 // connect speaks ssh to a machine as root.
 func connect(a lab.Access) (*ssh.Client, error) {
-	text, err := os.ReadFile(a.Key)
-	if err != nil {
-		return nil, err
-	}
-	key, err := ssh.ParsePrivateKey(text)
-	if err != nil {
-		return nil, err
-	}
 	conn, err := Connect("unix", a.Socket)
 	if err != nil {
 		return nil, err
+	}
+	return Login(conn, a)
+}
+
+// Login speaks ssh as root to the machine at the other end of a connection, which is
+// closed with the client, or if that fails.
+func Login(conn net.Conn, a lab.Access) (*ssh.Client, error) {
+	text, err := os.ReadFile(a.Key)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	key, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	c, channels, requests, err := ssh.NewClientConn(conn, a.Machine, &ssh.ClientConfig{
 		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},

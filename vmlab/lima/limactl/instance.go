@@ -21,25 +21,30 @@ func create(ctx context.Context, name string, template []byte) error {
 	return err
 }
 
-// find returns an instance whose files can be read.
+// find returns an instance, which may have errors of its own.
 func find(name string) (*store.Instance, error) {
 	inst, err := store.Inspect(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no instance %q", name)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return inst, err
+}
+
+// sound says what is wrong with an instance.
+func sound(inst *store.Instance) error {
 	if len(inst.Errors) > 0 {
-		return nil, fmt.Errorf("%s: %w", name, errors.Join(inst.Errors...))
+		return fmt.Errorf("%s: %w", inst.Name, errors.Join(inst.Errors...))
 	}
-	return inst, nil
+	return nil
 }
 
 // start switches an instance on. In the foreground this process becomes what keeps it,
 // and doesn't return but for an error.
 func start(ctx context.Context, name string, foreground bool) error {
 	inst, err := find(name)
+	if err == nil {
+		err = sound(inst)
+	}
 	if err != nil {
 		return err
 	}
@@ -55,9 +60,12 @@ func stop(ctx context.Context, name string, force bool) error {
 	if err != nil {
 		return err
 	}
-	if force {
+	if force { // whatever is wrong with it
 		instance.StopForcibly(inst)
 		return nil
+	}
+	if err := sound(inst); err != nil {
+		return err
 	}
 	return instance.StopGracefully(ctx, inst, false)
 }

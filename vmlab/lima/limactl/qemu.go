@@ -25,6 +25,8 @@ func mend(args []string, accel string, closed bool) []string {
 			value = args[i+1]
 		}
 		switch {
+		case value == "help": // asks what there is
+			out = append(out, option)
 		case accel != "" && option == "-accel":
 			i++
 		case accel != "" && option == "-machine":
