@@ -28,10 +28,10 @@ import (
 // a machine's node.
 func TestMain(m *testing.M) {
 	if code, became := Become(); became {
-		os.Exit(code)
+		syscall.Exit(code) // a command's, whose status is the test's to see
 	}
 	if len(os.Args) > 1 && os.Args[1] == "node" {
-		os.Exit(beNode(os.Args[2:]))
+		syscall.Exit(beNode(os.Args[2:]))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// modules are what go test is run on.
+var files = map[string]string{
+	"go.mod":            "module example\n\ngo 1.26\n",
+	"good/good_test.go": "package good\n\nimport \"testing\"\n\nfunc TestGood(t *testing.T) { t.Log(\"nobody hears this\") }\n",
+	"some/some_test.go": `package some
+
+import "testing"
+
+func TestRoot(t *testing.T) { t.Skip("skipped: needs root: sudo make test") }
+func TestMore(t *testing.T) {
+	t.Run("inner", func(t *testing.T) { t.Log("first"); t.Skipf("skipped: no %s:\napt-get install it", "package") })
+	t.Run("other", func(t *testing.T) { t.SkipNow() })
+}
+`,
+	"bad/bad_test.go":     "package bad\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Error(\"it is bad\") }\nfunc TestFine(t *testing.T) { t.Log(\"hidden\") }\n",
+	"panics/p_test.go":    "package panics\n\nimport \"testing\"\n\nfunc TestPanic(t *testing.T) { panic(\"oh\") }\n",
+	"broken/broken.go":    "package broken\n\nfunc f() { nonsense }\n",
+	"broken/some_test.go": "package broken\n",
+}
+
+// call runs the program in a module of the test's.
+func call(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	t.Setenv("GOFLAGS", "-mod=mod -vet=off")
+	var b, fault strings.Builder
+	code = run(t.Context(), args, &b, &fault)
+	return code, b.String() + fault.String()
+}
+
+func TestSkipsAreSaid(t *testing.T) {
+	code, out := call(t, "./good", "--", "-p", "1", "./some")
+	want := `3 tests were skipped:
+  needs root: sudo make test
+    example/some TestRoot
+  no package: apt-get install it
+    example/some TestMore/inner
+  no reason was given
+    example/some TestMore/other
+`
+	at := max(strings.Index(out, "3 tests"), 0)
+	if diff := cmp.Diff(want, out[at:]); diff != "" || code != 0 {
+		t.Errorf("exit status %d:\n%s", code, diff)
+	}
+	if before := out[:at]; strings.Count(before, "\n") != 2 || !strings.Contains(before, "ok  \texample/good") {
+		t.Errorf("before that:\n%s", before)
+	}
+}
+
+// TestFailures: what fails is shown with what it said, and is the exit status, wherever
+// it comes.
+func TestFailures(t *testing.T) {
+	code, out := call(t, "./bad", "./panics", "./broken", "--", "./nowhere", "--", "./good")
+	if code == 0 || !strings.Contains(out, "ok  \texample/good") || strings.Contains(out, "hidden") {
+		t.Errorf("exit status %d:\n%s", code, out)
+	}
+	for _, want := range []string{
+		"--- FAIL: TestBad", "bad_test.go:5: it is bad", "FAIL\texample/bad",
+		"panic: oh", "FAIL\texample/panics",
+		"broken.go:3:12: undefined: nonsense", "FAIL\texample/broken [build failed]",
+		"directory not found",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if !strings.HasSuffix(out, "no test was skipped\n") {
+		t.Errorf("the end of\n%s", out)
+	}
+}
+
+// FuzzRead: whatever go test prints, nothing is lost that is no event.
+func FuzzRead(f *testing.F) {
+	f.Add("go: a line of the tool's own\n{\"Action\":\"output\",\"Package\":\"p\",\"Output\":\"x\\n\"}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		var b strings.Builder
+		s := newSummary(&b)
+		if err := s.read(bufio.NewReader(strings.NewReader(text + "\nend\n"))); err != nil {
+			t.Fatal(err)
+		}
+		s.skips()
+		if !strings.Contains(b.String(), "end\n") {
+			t.Fatal(fmt.Sprintf("the last line is lost: %q", b.String()))
+		}
+	})
+}
