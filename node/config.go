@@ -57,6 +57,10 @@ type Config struct {
 	Fleet control.Config
 }
 
+// Slack is how late a follower's tick may be for which nothing waits: it may as well
+// come with the heartbeat that is due about then.
+func (c *Config) Slack() time.Duration { return c.Heartbeat * 9 / 10 }
+
 func (c *Config) setDefaults() {
 	def(&c.Release, state.Newest)
 	def(&c.Tick, 10*time.Millisecond)

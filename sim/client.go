@@ -170,7 +170,7 @@ func (c *client) retry() {
 	}
 	c.tries++
 	op := c.op
-	c.w.queue.After(5*time.Millisecond*time.Duration(c.tries), func() {
+	c.w.queue.After(c.w.cfg.retryRest(c.tries), func() {
 		if c.op == op {
 			c.ask()
 		}

@@ -81,7 +81,9 @@ func (m *machine) instant() world.Instant {
 // clockChanged sets the timer anew: the time at which it is due has moved.
 func (m *machine) clockChanged() {
 	if m.w.queue.Cancel(m.timer) {
-		m.setTimer(m.wanted)
+		due := m.due
+		m.setTimer(m.wanted, true)
+		m.due = due
 	}
 	if m.box != nil {
 		m.box.clockChanged()

@@ -54,8 +54,11 @@ type machine struct {
 	disk   *disk.Disk
 	times  diskTimes
 	clocks clocks
-	wanted time.Duration // when the node wants its next tick, by its own clock
-	slow   time.Duration // what a turn takes longer
+	wanted time.Duration // when the node is ticked next, by its own clock
+	// due is when it wants that; as a follower it may get it later, by the slack,
+	// where production's ways are followed to that point.
+	due, slack time.Duration
+	slow       time.Duration // what a turn takes longer
 	// stalls counts the faults by which the disk hangs, held what waits for
 	// their end; limits are the disk's sizes by faults.
 	stalls int
@@ -93,6 +96,7 @@ func (w *World) newMachine(index int, name string) *machine {
 		m.release = r
 	}
 	m.newID()
+	m.slack = m.slackOf(m.config())
 	m.newDisk()
 	m.clocks.set(w.epoch)
 	m.times.rng = w.src.Stream("disk/" + name)
@@ -287,6 +291,10 @@ func (m *machine) turn() {
 	}
 	inputs := m.inbox
 	m.inbox = nil
+	if m.slack > 0 && m.due < m.wanted && m.w.queue.Pending(m.timer) && m.instant().Mono >= m.due {
+		m.w.queue.Cancel(m.timer)
+		inputs = append(inputs, node.Tick{}) // whose time had come
+	}
 	var fx *node.Effects
 	m.w.trace.told.step(m, inputs)
 	m.guard("step", func() { fx = m.node.Step(m.instant(), inputs...) })
@@ -331,11 +339,16 @@ func (m *machine) carryOut(fx *node.Effects) {
 	for i := range fx.Watches {
 		m.front.watchNews(&fx.Watches[i])
 	}
-	m.setTimer(fx.Timer)
+	m.setTimer(fx.Timer, fx.Prompt)
 }
 
-// setTimer has the node ticked when its own clock reads mono.
-func (m *machine) setTimer(mono time.Duration) {
+// setTimer has the node ticked when its own clock reads mono. As in production a
+// follower's tick for which nothing waits may come with the next heartbeat.
+func (m *machine) setTimer(mono time.Duration, prompt bool) {
+	m.due = mono
+	if m.slack > 0 && !prompt && m.role.Lead != 0 && !m.role.Leader && mono > m.instant().Mono {
+		mono += m.slack
+	}
 	if m.w.queue.Pending(m.timer) {
 		if m.wanted <= mono {
 			return // the earlier tick tells the node the time as well

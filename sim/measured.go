@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"drydock/node"
 	"drydock/sim/impair"
 )
 
@@ -29,6 +30,23 @@ func (c *Config) requestTimes() (impair.Sampler, error) {
 		return impair.SamplerOf(0, c.Measured.Request), nil
 	}
 	return impair.NewSampler(c.Net)
+}
+
+// retryRest is how long a client rests before it asks again for what was refused so
+// many times. A lab's clients rest for the same time always (package load).
+func (c *Config) retryRest(tries int) time.Duration {
+	if c.Measured != nil {
+		return 20 * time.Millisecond
+	}
+	return 5 * time.Millisecond * time.Duration(tries)
+}
+
+// slackOf is how late followers' ticks may be.
+func (m *machine) slackOf(c node.Config) time.Duration {
+	if m.w.cfg.Measured == nil {
+		return 0
+	}
+	return c.Slack()
 }
 
 // startTime is how long the machine's process takes to start, this time.

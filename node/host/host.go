@@ -74,7 +74,7 @@ type Host struct {
 // node has prepared, and begins to turn it.
 func Start(disk world.FS, o Options) (*Host, error) {
 	h := &Host{
-		clock: clock{start: time.Now(), other: o.Clocks}, slack: o.Config.Heartbeat * 9 / 10,
+		clock: clock{start: time.Now(), other: o.Clocks}, slack: o.Config.Slack(),
 		peers: o.Peers, onRole: o.OnRole, onMembers: o.OnMembers, id: o.Config.ID,
 		inner: make(chan input, maxInner), outer: make(chan input, maxOuter), posts: inbox{ready: make(chan struct{}, 1)},
 		stop: make(chan struct{}), done: make(chan struct{}),

@@ -122,6 +122,9 @@ type Result struct {
 	Timeline []Event
 	// Simulated is how long the run was on its own clock.
 	Simulated time.Duration
+	// Began is the instant at which the run's clock began, in a world whose time is
+	// real.
+	Began time.Time
 	// HealedAt is when the last fault was undone, on the run's clock.
 	HealedAt time.Duration
 	// Trace is the hash of the full event trace, in hex.

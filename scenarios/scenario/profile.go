@@ -28,9 +28,9 @@ type Profile struct {
 	Host     string `json:"host,omitempty" doc:"the machine that it ran on"`
 	Made     string `json:"made,omitempty" doc:"when it was measured, in RFC 3339"`
 	// Pressure is told, not used: whoever reads the file should know.
-	Pressure chaos.Probability `json:"pressure,omitempty" doc:"the share of that time for which something waited for a CPU; above 20% the figures are the neighbours' as well" default:"0%"`
+	Pressure chaos.Probability `json:"pressure,omitempty" doc:"the share of the CPUs that others had meanwhile; above 20% the figures are the neighbours' as well" default:"0%"`
 
-	Link    Spread `json:"link" doc:"one way of a message from one machine to another over a standing connection, while the lab adds nothing"`
+	Link    Spread `json:"link" doc:"what a message takes from one machine to another over a standing connection, beyond the delay that the lab was told to impose"`
 	Request Spread `json:"request" doc:"one way between a client and a member: half the time of a request that the member answers by itself"`
 	Fsync   Spread `json:"fsync" doc:"a write into the log's prepared file, and its sync"`
 	Start   Spread `json:"start" doc:"from the start of a node's process that has lived before until it answers"`

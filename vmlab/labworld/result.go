@@ -79,6 +79,7 @@ func (r *run) result() (*runner.Result, error) {
 		return nil, err
 	}
 	res := r.res
+	res.Began = r.stage.began
 	// What was written after the run's end, to see that all answer, is no part of it.
 	if end := slices.IndexFunc(found.Truth, func(c history.Committed) bool { return strings.HasPrefix(c.Token, lastClient) }); end >= 0 {
 		found.Truth = found.Truth[:end]
