@@ -85,6 +85,12 @@ func (b *board) tell(e keeper.Event) {
 	case keeper.WhatBooting, keeper.WhatBooted, keeper.WhatAdding:
 		b.under[e.Machine] = e.What
 		return
+	case keeper.WhatRestored:
+		if e.Text == "" {
+			b.under[e.Machine] = e.What
+			return
+		}
+		b.done++
 	case keeper.WhatReady, keeper.WhatFailed:
 		delete(b.under, e.Machine)
 		b.done++
@@ -101,6 +107,8 @@ func (b *board) say(e keeper.Event) {
 		l.printf("  %-10s %-15s %s   %6s   %s\n", e.Machine, address(b.store, e.Machine), l.env.Paint("ready ", ui.Green), elapsed, ports(b.store, e.Machine))
 	case keeper.WhatHalted:
 		l.printf("  %-10s halted   %6s   %s\n", e.Machine, elapsed, e.Text)
+	case keeper.WhatRestored:
+		l.printf("  %-10s %s   %6s\n", e.Machine, e.Text, elapsed)
 	case keeper.WhatRemoved:
 		l.printf("  %-10s removed  %6s\n", e.Machine, elapsed)
 	case keeper.WhatChanged:

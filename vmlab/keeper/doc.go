@@ -15,5 +15,6 @@
 //   - Ports are forwarded from 127.0.0.1 only.
 //
 // Files: keeper.go the lab, up.go how machines come up, forward.go ports, serve.go
-// and client.go both ends of the socket, status.go what is told of machines.
+// and client.go both ends of the socket, status.go what is told of machines,
+// snapshot.go states that are kept.
 package keeper

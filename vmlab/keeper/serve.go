@@ -57,6 +57,8 @@ type call struct {
 	Now      bool     `json:"now,omitempty"`
 	Faults   []int    `json:"faults,omitempty"`
 	Wanted   *Wanted  `json:"wanted,omitempty"`
+	// Snapshot is what to go back to.
+	Snapshot string `json:"snapshot,omitempty"`
 }
 
 func (k *Keeper) handler() http.Handler {
@@ -112,6 +114,7 @@ func (k *Keeper) handler() http.Handler {
 		}
 		return k.Apply(r.Context(), *c.Wanted, tell)
 	}))
+	k.snapshotCalls(mux)
 	mux.HandleFunc("POST /down", k.streamed(func(r *http.Request, c call, tell func(Event)) error {
 		return k.Down(r.Context(), c.Now, tell)
 	}))

@@ -29,6 +29,9 @@ const (
 	WhatAdding  = "adding"
 	WhatRemoved = "removed"
 	WhatChanged = "changed"
+	// WhatRestored is a machine that is as it was in a snapshot; how, where it doesn't
+	// become ready.
+	WhatRestored = "restored"
 )
 
 // Event is something that has happened, as a line of JSON.

@@ -131,7 +131,7 @@ func try(ctx context.Context, program string, i *image.Image, m Machine) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, program, append(m.base(), "-m", fmt.Sprintf("%dM", leastMemory), "-no-reboot",
-		"-kernel", i.Vmlinuz(), "-initrd", start, "-append", strings.Join(m.words(), " "))...)
+		"-kernel", i.Vmlinuz(), "-initrd", start, "-append", strings.Join(m.words(counterKHz()), " "))...)
 	cmd.SysProcAttr = isolated()
 	var said bytes.Buffer
 	cmd.Stderr = &said

@@ -57,14 +57,17 @@ func (m Machine) base() []string {
 	}
 }
 
-// words are what the kernel of such a machine must be told.
-func (m Machine) words() []string {
+// words are what the kernel of such a machine must be told. CounterKHz is how fast the
+// processor's counter is; 0 is not known.
+func (m Machine) words(counterKHz int64) []string {
 	words := []string{"console=ttyS0", "panic=1", "quiet", "loglevel=4"}
 	if m.Type == MicroVM {
 		words = append(words, "reboot=t") // it has no keyboard's controller, which could reset it
 	}
-	if m.Type == MicroVM && m.Accelerator == TCG {
-		words = append(words, "tsc_early_khz=2600000") // nor a timer to measure by; any number will do
+	if m.Accelerator == TCG && counterKHz > 0 {
+		// By itself the kernel would measure the counter by timer interrupts, find that they
+		// are late, and go by these.
+		words = append(words, fmt.Sprintf("tsc_early_khz=%d", counterKHz), "tsc=reliable")
 	}
 	return words
 }
@@ -90,6 +93,8 @@ type command struct {
 	MemoryMiB      int64
 	CPUs           int
 	Kernel, Initrd string
+	// CounterKHz is how fast the processor's counter is.
+	CounterKHz int64
 	// Words are the kernel's, besides those that the machine needs.
 	Words []string
 	// Disk and Drive are files: a QCOW2 to be written, and the config drive.
@@ -106,7 +111,7 @@ const diskNode = "disk"
 func (c *command) arguments() []string {
 	args := append(c.base(),
 		"-name", escape(c.Name), "-m", fmt.Sprintf("%dM", c.MemoryMiB), "-smp", fmt.Sprint(c.CPUs),
-		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", strings.Join(append(c.words(), c.Words...), " "),
+		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", strings.Join(append(c.words(c.CounterKHz), c.Words...), " "),
 		"-blockdev", "driver=qcow2,node-name="+diskNode+",file.driver=file,file.filename="+escape(c.Disk),
 		"-device", c.device("blk")+",drive="+diskNode,
 		"-blockdev", "driver=raw,node-name=config,read-only=on,file.driver=file,file.filename="+escape(c.Drive),

@@ -2,6 +2,8 @@ package qemu
 
 import (
 	"errors"
+	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,7 +16,7 @@ import (
 func sample(m Machine) *command {
 	return &command{
 		Machine: m, Name: "core-01", MemoryMiB: 256, CPUs: 2, Kernel: "/i/vmlinuz", Initrd: "/i/initrd.img",
-		Words: []string{"a=b"}, Disk: "/l/a,b/disk.qcow2", Drive: "/l/config.ext4", MAC: "02:dd:00:00:00:65",
+		Words: []string{"a=b"}, CounterKHz: 2596000, Disk: "/l/a,b/disk.qcow2", Drive: "/l/config.ext4", MAC: "02:dd:00:00:00:65",
 	}
 }
 
@@ -34,7 +36,7 @@ func TestArguments(t *testing.T) {
 -smp 2
 -kernel /i/vmlinuz
 -initrd /i/initrd.img
--append console=ttyS0 panic=1 quiet loglevel=4 reboot=t tsc_early_khz=2600000 a=b
+-append console=ttyS0 panic=1 quiet loglevel=4 reboot=t tsc_early_khz=2596000 tsc=reliable a=b
 -blockdev driver=qcow2,node-name=disk,file.driver=file,file.filename=/l/a,,b/disk.qcow2
 -device virtio-blk-device,drive=disk
 -blockdev driver=raw,node-name=config,read-only=on,file.driver=file,file.filename=/l/config.ext4
@@ -61,7 +63,7 @@ func TestArgumentsOfPC(t *testing.T) {
 			t.Errorf("no %q in %s", want, got)
 		}
 	}
-	for _, not := range []string{"-S", "-loadvm", "tb-size", "tsc_early", "rtc"} {
+	for _, not := range []string{"-S", "-loadvm", "tb-size", "tsc", "rtc"} {
 		if strings.Contains(got, not) {
 			t.Errorf("%q in %s", not, got)
 		}
@@ -70,14 +72,14 @@ func TestArgumentsOfPC(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "",
-		"network: {path: kernel}":     `network.path: kernel: the driver qemu can't: it lacks the capability "root": a bridge is the host's`,
+		"":                               "",
+		"network: {path: kernel}":        `network.path: kernel: the driver qemu can't: it lacks the capability "root": a bridge is the host's`,
 		"machines: [{shares: [./a:/b]}]": "shares of core: the driver qemu can't: its machines have disks of their own alone",
-		"machines: [{cpus: 2}]":       "",
-		"machines: [{cpus: 1.5}]":     "cpus of core: 1.5: the driver qemu can't: its machines have whole processors",
-		"machines: [{cpus: 65}]":      "cpus of core: 65: the driver qemu can't: its machines have at most 64",
-		"machines: [{memory: 64MiB}]": "memory of core-01: 64 MiB: the driver qemu can't: a kernel needs 96 MiB",
-		"machines: [{memory: 96MiB}]": "",
+		"machines: [{cpus: 2}]":          "",
+		"machines: [{cpus: 1.5}]":        "cpus of core: 1.5: the driver qemu can't: its machines have whole processors",
+		"machines: [{cpus: 65}]":         "cpus of core: 65: the driver qemu can't: its machines have at most 64",
+		"machines: [{memory: 64MiB}]":    "memory of core-01: 64 MiB: the driver qemu can't: a kernel needs 96 MiB",
+		"machines: [{memory: 96MiB}]":    "",
 	} {
 		s, err := lab.Parse("lab.yaml", []byte("lab: t\n"+text+"\n"))
 		if err != nil {
@@ -104,5 +106,19 @@ func TestComplete(t *testing.T) {
 		if err := complete(&image.Image{Manifest: m}); (err == nil) != want {
 			t.Errorf("%+v: %v", m, err)
 		}
+	}
+}
+
+// TestCounter: the counter is as fast as itself.
+func TestCounter(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		if n := counterKHz(); n != 0 {
+			t.Errorf("the counter of %s: %d kHz", runtime.GOARCH, n)
+		}
+		return
+	}
+	a, b := counterKHz(), counterKHz()
+	if a < 100_000 || math.Abs(float64(a-b)) > float64(a)/100 {
+		t.Errorf("%d kHz, and then %d", a, b)
 	}
 }

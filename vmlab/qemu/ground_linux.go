@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"sync"
 
 	"drydock/vmlab/lab"
 	"drydock/vmlab/sshway"
@@ -14,6 +15,11 @@ import (
 type ground struct {
 	*virtual.Ground
 	kind Machine
+	// counterKHz is how fast the processor's counter is.
+	counterKHz int64
+
+	// snapping is held while snapshots are taken, restored or given up.
+	snapping sync.Mutex
 }
 
 // linkName is what the machines' kernels call their network device.
@@ -30,7 +36,7 @@ func (driver) Open(ctx context.Context, site lab.Site) (lab.Ground, error) {
 	if _, err := findTool(); err != nil {
 		return nil, err
 	}
-	g := new(ground)
+	g := &ground{counterKHz: counterKHz()}
 	var err error
 	g.Ground, err = virtual.Open(ctx, site, virtual.Config{Link: linkName, Complete: complete, Make: g.machine})
 	if err != nil {
@@ -48,7 +54,7 @@ func (g *ground) machine(ctx context.Context, p *virtual.Place) (lab.Unit, error
 		}
 		g.kind = kind
 	}
-	return &machine{Place: p, kind: g.kind}, nil
+	return &machine{Place: p, kind: g.kind, counterKHz: g.counterKHz}, nil
 }
 
 // findTool finds qemu-img.

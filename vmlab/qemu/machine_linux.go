@@ -24,6 +24,8 @@ import (
 type machine struct {
 	*virtual.Place
 	kind Machine
+	// counterKHz is how fast the processor's counter is.
+	counterKHz int64
 
 	// turn is held while the machine is switched on or off, paused, or its state kept.
 	turn sync.Mutex
@@ -195,7 +197,7 @@ func socketPair() (near net.Conn, far *os.File, err error) {
 // command is what the machine's QEMU is started with.
 func (m *machine) command(snapshot string) *command {
 	c := &command{
-		Machine: m.kind, Name: m.Spec.Name, MAC: m.Spec.MAC, Snapshot: snapshot,
+		Machine: m.kind, Name: m.Spec.Name, MAC: m.Spec.MAC, Snapshot: snapshot, CounterKHz: m.counterKHz,
 		Kernel: m.Image.Vmlinuz(), Initrd: m.Image.Initrd(), Disk: m.File(diskFile), Drive: m.Drive,
 		MemoryMiB: defaultMemory, CPUs: max(1, int(math.Ceil(m.Spec.CPUs))),
 		// AppArmor would refuse containers, whose profiles its own program loads, which the

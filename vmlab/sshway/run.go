@@ -17,7 +17,7 @@ import (
 // Run runs a command on a machine, with the command's streams, and returns what it
 // has ended with. It has a terminal where its stdin is one.
 func Run(ctx context.Context, a lab.Access, c lab.Command) (code int, err error) {
-	client, err := connect(a)
+	client, err := connect(ctx, a)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", a.Machine, err)
 	}
@@ -56,13 +56,20 @@ func Run(ctx context.Context, a lab.Access, c lab.Command) (code int, err error)
 	return 0, err
 }
 
-// connect speaks ssh to a machine as root.
-func connect(a lab.Access) (*ssh.Client, error) {
+// connect speaks ssh to a machine as root. A machine that doesn't answer is waited for
+// until ctx ends.
+func connect(ctx context.Context, a lab.Access) (*ssh.Client, error) {
 	conn, err := Connect("unix", a.Socket)
 	if err != nil {
 		return nil, err
 	}
-	return Login(conn, a)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	c, err := Login(conn, a)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("its sshd does not answer: %w", ctx.Err())
+	}
+	return c, err
 }
 
 // Login speaks ssh as root to the machine at the other end of a connection, which is

@@ -8,5 +8,6 @@
 //   - Machines have no way out, and neither has the lab's foothold.
 //   - Images are only read.
 //
-// Files: ground_linux.go a lab that runs; node.go a machine's node.
+// Files: ground_linux.go a lab that runs; node.go a machine's node; clock.go its
+// clock.
 package virtual
