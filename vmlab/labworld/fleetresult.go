@@ -66,20 +66,7 @@ func (f *fleetSide) finish(ctx context.Context) *history.Fleet {
 
 // believed asks a member what the cluster holds to be so.
 func (f *fleetSide) believed(ctx context.Context, m *lab.Machine) error {
-	names := make(map[string]string)
-	var living []string
-	err := f.pages(ctx, m, "/machines", func() (any, func() string) {
-		page := new(fleetapi.MachinePage)
-		return page, func() string {
-			for _, x := range page.Machines {
-				names[x.ID] = f.nameOf(x.ID)
-				if !x.Down {
-					living = append(living, names[x.ID])
-				}
-			}
-			return page.NextPageToken
-		}
-	})
+	living, err := f.living(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -99,9 +86,56 @@ func (f *fleetSide) believed(ctx context.Context, m *lab.Machine) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(living)
 	f.record.Living, f.record.States, f.record.Known = living, states, true
 	return nil
+}
+
+// living asks a member which machines have a session; they are in order.
+func (f *fleetSide) living(ctx context.Context, m *lab.Machine) (list []string, err error) {
+	err = f.pages(ctx, m, "/machines", func() (any, func() string) {
+		page := new(fleetapi.MachinePage)
+		return page, func() string {
+			for _, x := range page.Machines {
+				if !x.Down {
+					list = append(list, f.nameOf(x.ID))
+				}
+			}
+			return page.NextPageToken
+		}
+	})
+	slices.Sort(list)
+	return list, err
+}
+
+// ready waits until all machines that run units have joined; a nil side has none.
+func (f *fleetSide) ready(ctx context.Context) error {
+	if f == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	var want, list []string
+	for _, p := range f.places {
+		if !f.r.site.Machine(p.name).Joins {
+			want = append(want, p.name)
+		}
+	}
+	slices.Sort(want)
+	m := &f.r.site.Machines[0]
+	for {
+		// What it says while it has no leader is no answer.
+		if now, err := f.living(ctx, m); err == nil {
+			list = now
+		}
+		missing := slices.DeleteFunc(slices.Clone(want), func(name string) bool { return slices.Contains(list, name) })
+		if len(missing) == 0 {
+			return nil
+		}
+		if rest(ctx, 20*time.Millisecond) != nil {
+			name := missing[0]
+			return fmt.Errorf("%s has not joined after %s; the end of its console:\n%s", name, readyTime, lastLines(f.r.site.Console(name)))
+		}
+	}
 }
 
 // pages reads a list of the fleet's API, page by page: each is read into what next

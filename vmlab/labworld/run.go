@@ -97,6 +97,9 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 	if err := r.boot(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.fleet.ready(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := r.play(ctx); err != nil {

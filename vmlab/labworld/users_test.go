@@ -63,6 +63,7 @@ func newTown(t *testing.T, answer http.HandlerFunc) *fleetSide {
 	}
 	r := &run{spec: spec, s: s, site: site, res: new(runner.Result), ground: town{to: server.Listener.Addr().String()}}
 	ctx, cancel := context.WithCancel(t.Context())
+	r.newSeats()
 	r.stage = newStage(ctx, time.Now(), 5, func(string, string) {})
 	f := &fleetSide{r: r, by: make(map[string]*place)}
 	f.record.Machines, f.record.Units = s.FleetMachines(), s.FleetUnits()
