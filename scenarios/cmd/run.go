@@ -291,6 +291,13 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 				writeJSON(env, r)
 				return
 			}
+			if runner.Repeats(w) {
+				progress.Update(t.Progress())
+				return
+			}
+			// A run takes as long as its scenario says: each is told of as it ends.
+			progress.Clear()
+			r.Line(env, width)
 			progress.Update(t.Progress())
 		},
 	}
@@ -309,7 +316,10 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 		if o.lasting > 0 {
 			many = max(2, tally.Done) // however many there were
 		}
-		if len(list) > 1 {
+		if !runner.Repeats(w) {
+			fmt.Fprintln(env.Stdout)
+		}
+		if len(list) > 1 && (many > 1 || runner.Repeats(w)) {
 			perFile(env, tally, list, many, width)
 			if many > 1 || tally.Violated == 0 {
 				fmt.Fprintln(env.Stdout)
@@ -336,7 +346,11 @@ func title(env *ui.Env, w runner.World, o *runOptions, list []*scenario.Scenario
 	if o.lasting > 0 {
 		seed, workers = fmt.Sprintf("for %s, from %s", o.lasting, seed), o.jobs
 	}
-	fmt.Fprintf(env.Stdout, "%s   %s   %s%s   %d workers\n\n", env.Paint(what, ui.Bold), w.Name(), seed, o.under(), workers)
+	how := fmt.Sprintf("%d workers", workers)
+	if !runner.Repeats(w) {
+		how = "one after the other"
+	}
+	fmt.Fprintf(env.Stdout, "%s   %s   %s%s   %s\n\n", env.Paint(what, ui.Bold), w.Name(), seed, o.under(), how)
 }
 
 // perFile writes a line for each scenario of a batch.

@@ -68,6 +68,8 @@ type Tally struct {
 	Recorded int
 	// For is the batch's.
 	For time.Duration
+	// here says that the runs were made in this process.
+	here bool
 	// Interrupted is true if it ended before all was done, other than by a
 	// violation.
 	Interrupted bool
@@ -183,7 +185,7 @@ func (b *Batch) Run(ctx context.Context) (*Tally, error) {
 	outer := ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	q, tally := &queue{record: b.Recordings}, &Tally{For: b.For}
+	q, tally := &queue{record: b.Recordings}, &Tally{For: b.For, here: b.Here != nil}
 	slots := b.Jobs
 	if b.Here != nil {
 		slots = 1

@@ -55,6 +55,9 @@ func (t *Tally) Text(env *ui.Env, seeds int) {
 		fmt.Fprintln(env.Stdout)
 	}
 	line := fmt.Sprintf("%s   %s simulated in %s", t.counts(bad), hours(t.Simulated), seconds1(t.Took))
+	if t.here {
+		line = fmt.Sprintf("%s   %s, all of it in %s", t.counts(bad), hours(t.Simulated), hours(t.Took))
+	}
 	if t.Repeated > 0 {
 		line += fmt.Sprintf("   %d ran twice", t.Repeated)
 	}

@@ -30,14 +30,25 @@ func (w *watch) applied(ctx context.Context) {
 }
 
 func (w *watch) ask(ctx context.Context, m *lab.Machine) {
-	last := uint64(0)
+	last, led := uint64(0), uint64(0)
 	for rest(ctx, appliedEvery) == nil {
 		var vars struct {
 			Raft struct {
 				Applied uint64 `json:"applied"`
+				State   string `json:"raftState"`
+				Term    uint64 `json:"term"`
 			} `json:"raft.status"`
 		}
-		if w.r.get(ctx, m, "/debug/vars", &vars) != nil || vars.Raft.Applied == last {
+		if w.r.get(ctx, m, "/debug/vars", &vars) != nil {
+			continue
+		}
+		// Where logs go to a journal of the machine's own, its console doesn't tell.
+		if !w.r.world.near() && vars.Raft.State == "StateLeader" && vars.Raft.Term > led {
+			led = vars.Raft.Term
+			l := history.Led{Time: int64(w.r.stage.now()), Node: m.Name, Term: led}
+			w.r.stage.post(func() { w.led(l) })
+		}
+		if vars.Raft.Applied == last {
 			continue
 		}
 		last = vars.Raft.Applied

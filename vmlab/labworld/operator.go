@@ -27,7 +27,7 @@ func (w world) operates(k chaos.Kind) error {
 	switch {
 	case k == chaos.KindTransfer && !w.controls():
 		missing.Needs, missing.Why = lab.HasControl, "nodes are asked by their lab's socket"
-	case k != chaos.KindTransfer && !w.controls():
+	case k != chaos.KindTransfer && (!w.controls() || !w.near()):
 		missing.Why = "its machines are told once and for all how they find their cluster"
 	default:
 		return nil

@@ -46,7 +46,7 @@ func (r *run) mark(at time.Duration, node, text string, mark runner.Mark) {
 
 // letter is how a node is, as the timeline's columns show it.
 func (r *run) letter(name string) byte {
-	v := r.ground.Vitals(name)
+	v := r.vitals(name)
 	switch s := r.seats[name]; {
 	case s != nil && s.outside.Load():
 		return runner.StateOutside
@@ -58,6 +58,27 @@ func (r *run) letter(name string) byte {
 		return runner.StateLeader
 	}
 	return runner.StateFollower
+}
+
+// freshFor is how long what was seen of a machine is good enough for the timeline.
+const freshFor = 100 * time.Millisecond
+
+// glance is what was seen of a machine, and when.
+type glance struct {
+	vitals lab.Vitals
+	at     time.Duration
+}
+
+// vitals are how a machine is, or was a moment ago. It is called on the stage; faults
+// make it look anew.
+func (r *run) vitals(name string) lab.Vitals {
+	now := r.stage.now()
+	if g, ok := r.glances[name]; ok && now-g.at < freshFor {
+		return g.vitals
+	}
+	v := r.ground.Vitals(name)
+	r.glances[name] = glance{v, now}
+	return v
 }
 
 // result puts the evidence together.

@@ -22,8 +22,10 @@ import (
 
 // Times of a run's beginning and end.
 const (
-	// readyTime is how long machines may take until they are healthy, at the start.
+	// readyTime is how long machines may take until they are healthy, at the start, and
+	// bootTime those that boot a system of their own.
 	readyTime = 60 * time.Second
+	bootTime  = 4 * time.Minute
 	// lastTime is how long each member may take for the last write and read.
 	lastTime = 30 * time.Second
 	// haltTime is how long machines may take to halt.
@@ -49,7 +51,8 @@ type run struct {
 	conduct  *chaos.Conductor
 	leaders  *watch
 	logs     *evidence.Disks
-	seats    map[string]*seat // of members, by name
+	seats    map[string]*seat  // of members, by name
+	glances  map[string]glance // of machines, by name; the stage's
 	// changes guards joined: the machines that were set up anew, to join the cluster.
 	changes sync.Mutex
 	joined  map[string]bool
@@ -71,6 +74,7 @@ func newRun(w world, spec runner.Spec, dir string) (*run, error) {
 	}
 	r := &run{world: w, spec: spec, s: spec.Scenario, site: site, res: &runner.Result{Nodes: append(spec.Scenario.Nodes(), spec.Scenario.Workers()...)}}
 	r.newSeats()
+	r.glances = map[string]glance{}
 	r.logs = r.disks()
 	r.fleet, err = newFleetSide(r)
 	return r, err
@@ -105,6 +109,9 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 	if err := r.play(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.gather(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.halt(); err != nil {
 		return nil, err
 	}
@@ -116,7 +123,7 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 
 // boot switches all machines on and waits until every member is healthy.
 func (r *run) boot(outer context.Context) error {
-	ctx, cancel := context.WithTimeout(outer, readyTime)
+	ctx, cancel := context.WithTimeout(outer, r.patience())
 	defer cancel()
 	errs := make(chan error, len(r.site.Machines))
 	for i := range r.site.Machines {
@@ -136,13 +143,21 @@ func (r *run) boot(outer context.Context) error {
 	return errors.Join(all...)
 }
 
+// patience is how long machines may take until they are healthy.
+func (r *run) patience() time.Duration {
+	if r.world.near() {
+		return readyTime
+	}
+	return bootTime
+}
+
 // bootOne boots one machine, and waits for a member's health. An error that isn't the
 // caller's end shows the end of the machine's console.
 func (r *run) bootOne(ctx, outer context.Context, m *lab.Machine) error {
 	err := r.ground.Boot(ctx, m)
 	for err == nil && m.Role == lab.RoleMember && !r.healthy(ctx, m) {
 		if rest(ctx, 20*time.Millisecond) != nil {
-			err = fmt.Errorf("it is not healthy after %s", readyTime)
+			err = fmt.Errorf("it is not healthy after %s", r.patience())
 		}
 	}
 	switch {
@@ -264,8 +279,11 @@ func (r *run) disks() *evidence.Disks {
 // guestData is where a machine's directory has what its node keeps.
 const guestData = "root" + lab.GuestData
 
-// dataDir is a machine's data directory on the host.
+// dataDir is a machine's data directory on the host, or what was gathered of it.
 func (r *run) dataDir(m *lab.Machine) string {
+	if !r.world.near() {
+		return filepath.Join(r.site.Dir, gatheredDir, m.Name)
+	}
 	return filepath.Join(r.site.MachineDir(m.Name), guestData)
 }
 

@@ -54,6 +54,7 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 	}
 	led := record.Node != "" && record.Node == r.leaders.leading
 	undo, detail, err := t.strike(f)
+	clear(r.glances)
 	if err != nil {
 		return nil, "", err
 	}

@@ -74,6 +74,10 @@ func (w world) Supports(k chaos.Kind) error {
 // controls says whether nodes' disks and clocks are controlled.
 func (w world) controls() bool { return w.driver.Capabilities().Has(lab.HasControl) }
 
+// near says whether machines' directories are the host's, too: others are asked for what
+// they hold.
+func (w world) near() bool { return !w.driver.Capabilities().Has(lab.HasSystemd) }
+
 // controlled is the driver as scenarios have it.
 func (w world) controlled() lab.Driver {
 	if !w.controls() {
