@@ -2,16 +2,13 @@ package qemu
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
-	"drydock/vmlab/foothold"
 	"drydock/vmlab/guest"
 	"drydock/vmlab/image"
 	"drydock/vmlab/lab"
-	"drydock/vmlab/parts"
+	"drydock/vmlab/virtual"
 )
 
 // Probe implements lab.Driver. The last thing tried is a machine that boots.
@@ -28,17 +25,7 @@ func (d driver) Probe(ctx context.Context) []lab.Finding {
 		}
 		return i.Dir, complete(i)
 	})
-	p.Try("a tap device in a user namespace", "sysctl kernel.unprivileged_userns_clone=1, and let users open /dev/net/tun", func() (string, error) {
-		program, err := os.Executable()
-		if err != nil {
-			return "", err
-		}
-		f, err := foothold.Open(ctx, foothold.Config{Program: program, MAC: parts.HostMAC, Address: netip.MustParseAddr("172.17.8.1"), Bits: 24})
-		if err != nil {
-			return "", err
-		}
-		return "", errors.Join(f.Tap().Close(), f.Close())
-	})
+	virtual.TryFoothold(ctx, &p)
 	var tried []Attempt
 	p.Try("a kernel runs a program", "drydock lab image build --force, as root", func() (string, error) {
 		var err error

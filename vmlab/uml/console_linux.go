@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"drydock/vmlab/sshway"
+	"drydock/vmlab/virtual"
 )
 
 // The management console of User Mode Linux: datagrams of a fixed head and a text.
@@ -38,7 +39,7 @@ func (m *machine) tell(ctx context.Context, order string) error {
 		return err
 	}
 	defer func() { _ = own.Close() }()
-	end := time.Now().Add(orderPatience)
+	end := time.Now().Add(virtual.OrderPatience)
 	if at, ok := ctx.Deadline(); ok && at.Before(end) {
 		end = at
 	}
@@ -50,7 +51,7 @@ func (m *machine) tell(ctx context.Context, order string) error {
 	binary.NativeEndian.PutUint32(message[4:], consoleVersion)
 	binary.NativeEndian.PutUint32(message[8:], uint32(len(order)))
 	copy(message[consoleHead:], order)
-	to, done, err := sshway.Address(m.file(filepath.Join(umid, "mconsole")), "unixgram")
+	to, done, err := sshway.Address(m.File(filepath.Join(umid, "mconsole")), "unixgram")
 	if err != nil {
 		return err
 	}

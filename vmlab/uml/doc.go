@@ -15,7 +15,6 @@
 //   - Images are only read.
 //
 // Files: uml.go what the driver declares; ground_linux.go a lab that runs;
-// machine_linux.go a machine on and off;
-// node_linux.go its node; console_linux.go what its kernel can be told; probe_linux.go
-// what the doctor tries.
+// machine_linux.go a machine on and off; console_linux.go what its kernel can be told;
+// probe_linux.go what the doctor tries.
 package uml

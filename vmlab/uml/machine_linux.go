@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,38 +14,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock/vmlab/image"
 	"drydock/vmlab/lab"
 	"drydock/vmlab/parts"
+	"drydock/vmlab/virtual"
 	"drydock/vmlab/wire"
 )
 
 // machine is one machine, on or off.
 type machine struct {
-	spec   *lab.Machine
-	ground *ground
-	image  *image.Image
-	dir    string
+	*virtual.Place
 
-	// turn is held while the machine is switched on or off, or its node is.
+	// turn is held while the machine is switched on or off.
 	turn sync.Mutex
 
 	mu     sync.Mutex
 	life   *life // nil while it is off
 	paused bool
-	// node is what was last done to the machine's node.
-	node  nodeState
-	ended string // how it has ended last
+	ended  string // how it has ended last
 }
-
-// nodeState is what was done to a node. What it does by itself is not known here.
-type nodeState int
-
-const (
-	nodeRuns nodeState = iota
-	nodeKilled
-	nodePaused
-)
 
 // life is a machine from being switched on until it is off.
 type life struct {
@@ -61,7 +46,6 @@ var (
 	errOff    = errors.New("the machine is off")
 	errOn     = errors.New("the machine is on already")
 	errPaused = errors.New("the machine is paused")
-	errNoNode = errors.New("its node does not run")
 )
 
 // defaultMemory is what a machine has if the lab file doesn't say, in MiB.
@@ -72,10 +56,6 @@ const (
 	diskFile = "disk.cow" // what the machine has written over its image
 	umid     = "uml"      // the kernel's own directory
 )
-
-func (m *machine) file(name string) string { return filepath.Join(m.dir, name) }
-
-func (m *machine) socket() string { return m.file("ssh.sock") }
 
 func (l *life) ended() bool {
 	select {
@@ -112,13 +92,13 @@ func (m *machine) Boot(context.Context) error {
 func (m *machine) begin(l *life) (err error) {
 	// It has the number that the last one had, in its own namespace, and would take
 	// itself for one that runs.
-	if err := os.RemoveAll(m.file(umid)); err != nil {
+	if err := os.RemoveAll(m.File(umid)); err != nil {
 		return err
 	}
-	if l.console, err = os.OpenFile(m.ground.site.Console(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+	if l.console, err = os.OpenFile(m.Console, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		return err
 	}
-	link, err := m.ground.cable.Switch.Pair(m.spec.Name, wire.PairDatagram)
+	link, err := m.Switch().Pair(m.Spec.Name, wire.PairDatagram)
 	if err != nil {
 		return err
 	}
@@ -128,7 +108,7 @@ func (m *machine) begin(l *life) (err error) {
 		return err
 	}
 	l.cmd = &exec.Cmd{
-		Path: shell, Args: append([]string{"sh", "-c", first, "first", m.image.Kernel()}, m.arguments()...), Dir: m.dir,
+		Path: shell, Args: append([]string{"sh", "-c", first, "first", m.Image.Kernel()}, m.arguments()...), Dir: m.Dir,
 		Env:    []string{"HOME=/", "PATH=/usr/bin:/bin", "TMPDIR=/dev/shm"},
 		Stdout: l.console, Stderr: l.console, ExtraFiles: []*os.File{link},
 		SysProcAttr: &syscall.SysProcAttr{
@@ -142,8 +122,9 @@ func (m *machine) begin(l *life) (err error) {
 		return err
 	}
 	m.mu.Lock()
-	m.life, m.paused, m.node = l, false, nodeRuns
+	m.life, m.paused = l, false
 	m.mu.Unlock()
+	m.Node.Set(virtual.NodeRuns)
 	go func() {
 		err := l.cmd.Wait()
 		m.mu.Lock()
@@ -195,22 +176,22 @@ const linkFD = 3
 // arguments are the kernel's command line.
 func (m *machine) arguments() []string {
 	memory := int64(defaultMemory)
-	if m.spec.MemoryMax > 0 {
-		memory = m.spec.MemoryMax >> 20
+	if m.Spec.MemoryMax > 0 {
+		memory = m.Spec.MemoryMax >> 20
 	}
 	return []string{
 		fmt.Sprintf("mem=%dM", memory), "root=/dev/ubda", "rw",
-		"ubd0=" + m.file(diskFile) + "," + m.image.Disk(), "ubd1r=" + m.file("config.ext4"),
+		"ubd0=" + m.File(diskFile) + "," + m.Image.Disk(), "ubd1r=" + m.Drive,
 		"con=null", "con0=null,fd:1", "ssl=null",
-		fmt.Sprintf("vec0:transport=fd,fd=%d,vec=0,mac=%s", linkFD, m.spec.MAC),
-		"umid=" + umid, "uml_dir=./", "quiet", "loglevel=4", "systemd.show_status=0", "systemd.hostname=" + m.spec.Name, "systemd.machine_id=" + m.spec.ID,
+		fmt.Sprintf("vec0:transport=fd,fd=%d,vec=0,mac=%s", linkFD, m.Spec.MAC),
+		"umid=" + umid, "uml_dir=./", "quiet", "loglevel=4", "systemd.show_status=0", "systemd.hostname=" + m.Spec.Name, "systemd.machine_id=" + m.Spec.ID,
 	}
 }
 
 // finish ends what a life has begun, whatever of it there is. The link goes first:
 // what dies then is not heard of.
 func (m *machine) finish(l *life) error {
-	errs := []error{m.ground.cable.Switch.Detach(m.spec.Name)}
+	errs := []error{m.Switch().Detach(m.Spec.Name)}
 	if l.cmd != nil {
 		_ = l.cmd.Process.Kill() // it may have ended
 		<-l.gone
@@ -306,12 +287,33 @@ func (m *machine) freeze(s unix.Signal, stop bool) error {
 	return nil
 }
 
+// StartNode implements lab.Unit.
+func (m *machine) StartNode() error { return m.order(m.Node.Start) }
+
+// KillNode implements lab.Unit.
+func (m *machine) KillNode() error { return m.order(m.Node.Kill) }
+
+// PauseNode implements lab.Unit.
+func (m *machine) PauseNode() error { return m.order(m.Node.Pause) }
+
+// ResumeNode implements lab.Unit.
+func (m *machine) ResumeNode() error { return m.order(m.Node.Resume) }
+
+// order tells a machine that runs something about its node.
+func (m *machine) order(do func(lab.Access) error) error {
+	a, err := m.Access()
+	if err != nil {
+		return err
+	}
+	return do(a)
+}
+
 // Access implements lab.Unit.
 func (m *machine) Access() (lab.Access, error) {
 	if _, err := m.running(); err != nil {
 		return lab.Access{}, err
 	}
-	return lab.Access{Machine: m.spec.Name, Socket: m.socket(), Key: m.ground.keyFile()}, nil
+	return m.Place.Access(), nil
 }
 
 // Control implements lab.Unit: a socket within the machine can't be reached.
@@ -327,7 +329,7 @@ func (m *machine) Vitals() lab.Vitals {
 		return v
 	}
 	v.Power, v.Since, v.Ended = lab.PowerOn, l.since, ""
-	v.NodeUp, v.NodePaused = m.node != nodeKilled, m.node == nodePaused
+	m.Node.Vitals(&v)
 	if m.paused {
 		v.Power = lab.PowerPaused
 	}

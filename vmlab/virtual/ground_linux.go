@@ -36,6 +36,8 @@ type Ground struct {
 	cable *parts.Switched
 	host  *foothold.Foothold
 	key   string // a line of authorized_keys
+	// images are held while the lab is there.
+	images image.Taken
 
 	// site's machines change by Admit and Dismiss alone, one at a time; only they and
 	// open read them.
@@ -99,7 +101,7 @@ func (g *Ground) put(ctx context.Context, m *lab.Machine) error {
 	spec := *m
 	p := &Place{Spec: &spec, Dir: g.site.MachineDir(m.Name), Console: g.site.Console(m.Name), ground: g}
 	var err error
-	if p.Image, err = Images(&g.site).Open(m.Image); err != nil {
+	if p.Image, err = g.images.Take(&g.site, m.Image); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
 	if err := g.cfg.Complete(p.Image); err != nil {
@@ -176,11 +178,6 @@ func (g *Ground) shut(name string) error {
 // keyFile is the key that root has on the lab's machines.
 func (g *Ground) keyFile() string { return filepath.Join(g.site.Dir, "ssh_key") }
 
-// Images are where images are kept: beside the labs.
-func Images(site *lab.Site) image.Store {
-	return image.Store{Dir: filepath.Join(filepath.Dir(filepath.Dir(site.Dir)), filepath.Base(image.Root))}
-}
-
 // Dial implements lab.Ground.
 func (g *Ground) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return g.host.Dial(ctx, network, address)
@@ -204,6 +201,7 @@ func (g *Ground) Close() error {
 	if g.cable != nil {
 		errs = append(errs, g.cable.Close())
 	}
+	errs = append(errs, g.images.Close())
 	return errors.Join(errs...)
 }
 
