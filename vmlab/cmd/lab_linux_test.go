@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"drydock/vmlab/keeper"
+	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 )
 
 // built is the program under test, made once.
@@ -55,10 +57,10 @@ func binary(t *testing.T) string {
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("skipped: labs of namespaces need root")
+		t.Skip("skipped: labs of namespaces need root: sudo make test")
 	}
 	if testing.Short() {
-		t.Skip("skipped: builds the program")
+		t.Skip("skipped: builds the program: not with -short")
 	}
 }
 
@@ -67,7 +69,11 @@ type shell struct {
 	t   *testing.T
 	bin string
 	dir string
+	env []string // besides the test's own
 }
+
+// patience is for what a loaded machine may take its time to do.
+const patience = 60 * time.Second
 
 func newShell(t *testing.T) *shell {
 	needRoot(t)
@@ -83,9 +89,7 @@ func newShell(t *testing.T) *shell {
 // run runs drydock and returns what it printed, on either stream, and its exit code.
 func (s *shell) run(args ...string) (string, int) {
 	s.t.Helper()
-	cmd := exec.Command(s.bin, args...)
-	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "NO_COLOR=1", "DRYDOCK_LAB=")
-	out, err := cmd.CombinedOutput()
+	out, err := s.command(args...).CombinedOutput()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return string(out), exit.ExitCode()
 	}
@@ -93,6 +97,14 @@ func (s *shell) run(args ...string) (string, int) {
 		s.t.Fatal(err)
 	}
 	return string(out), 0
+}
+
+// command is a call of drydock in the directory.
+func (s *shell) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(s.bin, args...)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "NO_COLOR=1", "DRYDOCK_LAB=")
+	cmd.Env = append(cmd.Env, s.env...)
+	return cmd
 }
 
 // must is run for what has to end well.
@@ -119,7 +131,7 @@ func (s *shell) until(what string, so func(*keeper.Status) bool) {
 	s.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(20 * time.Second); ; {
+	for end := time.After(patience); ; {
 		st := s.status()
 		if so(st) {
 			return
@@ -127,7 +139,7 @@ func (s *shell) until(what string, so func(*keeper.Status) bool) {
 		select {
 		case <-tick.C:
 		case <-end:
-			s.t.Fatalf("%s: not within 20s: %+v", what, st.Machines)
+			s.t.Fatalf("%s: not within %v: %+v", what, patience, st.Machines)
 		}
 	}
 }
@@ -191,12 +203,14 @@ func (tr *traces) ours(pid int) bool {
 	return false
 }
 
-// groups are the lab's control groups, by the directory's key.
+// groups are the lab's control groups, by the directory's key: others may run such
+// labs, too.
 func (tr *traces) groups() []string {
 	var list []string
+	key := parts.KeyOf(&lab.Site{Lab: "left", Dir: filepath.Join(tr.dir, lab.Root, "left")})
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
-		for _, below := range []string{"drydock-labs/left-*", "drydock-labs/left-*/*", "drydock-labs/left-*/*/*"} {
-			found, _ := filepath.Glob(filepath.Join(root, below))
+		for _, below := range []string{"", "*", "*/*"} {
+			found, _ := filepath.Glob(filepath.Join(root, "drydock-labs", key, below))
 			for _, one := range found {
 				if info, err := os.Stat(one); err == nil && info.IsDir() {
 					list = append(list, one)
@@ -254,6 +268,7 @@ func hostLinks(t *testing.T) []string {
 // TestALabFromUpToDown is what the README shows: three machines, a partition, and
 // nothing left.
 func TestALabFromUpToDown(t *testing.T) {
+	t.Parallel()
 	s := newShell(t)
 	links := hostLinks(t)
 	out := s.must("lab", "up", "--lab", "left", "--nodes", "3")
@@ -322,26 +337,81 @@ func (s *shell) partition() {
 // TestNothingOutlivesAKilledKeeper kills the keeper of a lab with faults in force:
 // its machines die with it, and the next command removes the rest.
 func TestNothingOutlivesAKilledKeeper(t *testing.T) {
+	t.Parallel()
 	s := newShell(t)
 	links := hostLinks(t)
 	s.must("lab", "up", "--lab", "left", "--nodes", "3")
 	s.must("lab", "fault", "pause", "core-01")
 	s.must("lab", "fault", "partition", "core-02")
 	tr := s.traces()
-	if err := unix.Kill(s.keeper(tr), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	s.kill(tr)
 	if out, code := s.run("lab", "status"); code != 4 || !strings.Contains(out, "lab down") {
 		t.Errorf("status of a lab without its keeper: exit status %d\n%s", code, out)
 	}
 	if out := s.must("lab", "up", "--lab", "left", "--nodes", "1"); !strings.Contains(out, "left by a keeper that was killed, and removed: the control group") {
 		t.Errorf("up says nothing of what it found:\n%s", out)
 	}
-	if err := unix.Kill(s.keeper(tr), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	s.kill(tr)
 	s.must("lab", "down")
 	tr.check(t, links)
+}
+
+// kill kills the lab's keeper, and waits until nothing of the lab runs any more, which
+// takes no command.
+func (s *shell) kill(tr *traces) {
+	s.t.Helper()
+	if err := unix.Kill(s.keeper(tr), unix.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(patience); len(tr.processes()) > 0; {
+		select {
+		case <-tick.C:
+		case <-end:
+			s.t.Fatalf("%v after the keeper's end: %v live", patience, tr.processes())
+		}
+	}
+}
+
+// TestAKilledUp kills the command at several moments of up: the lab can be brought up by
+// another one, and leaves nothing.
+func TestAKilledUp(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	links := hostLinks(t)
+	for _, after := range []string{"lock", "keeper.sock", "machines/core-03/console.log"} {
+		cmd := s.command("lab", "up", "--lab", "left", "--nodes", "3")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.await(filepath.Join(s.dir, lab.Root, "left", after))
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed, or done by then
+		s.must("lab", "up", "--lab", "left", "--nodes", "3")
+		tr := s.traces()
+		s.must("lab", "down")
+		tr.check(t, links)
+	}
+}
+
+// await waits for a file.
+func (s *shell) await(path string) {
+	s.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(patience); ; {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			s.t.Fatalf("%s: not within %v", path, patience)
+		}
+	}
 }
 
 // keeper is the process id of the lab's keeper.

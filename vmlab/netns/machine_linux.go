@@ -69,6 +69,9 @@ func (m *machine) Boot(ctx context.Context) error {
 	defer m.turn.Unlock()
 	m.mu.Lock()
 	on := m.life != nil
+	if !on {
+		m.ended = "" // of a life before
+	}
 	m.mu.Unlock()
 	if on {
 		return errOn
