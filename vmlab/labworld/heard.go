@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +102,25 @@ func (h *heard) finish(machine string, now, base time.Duration) {
 	}
 }
 
+// crowded says whether so much wants to run on this computer that an agent may not get
+// to what it has to do in time.
+func crowded() bool {
+	text, err := os.ReadFile("/proc/loadavg")
+	running, known := runnable(string(text))
+	return err == nil && known && running > 2*runtime.NumCPU()
+}
+
+// runnable reads how many threads run or wait for a processor (proc_loadavg(5)).
+func runnable(text string) (n int, known bool) {
+	fields := strings.Fields(text)
+	if len(fields) < 4 {
+		return 0, false
+	}
+	first, _, _ := strings.Cut(fields[3], "/")
+	n, err := strconv.Atoi(first)
+	return n, err == nil
+}
+
 // bites finds when a guard began to kill, in its log.
 var bites = regexp.MustCompile(`(?m)^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) the lease has passed`)
 
@@ -124,7 +145,7 @@ func (f *fleetSide) runDir(p *place) string {
 	if err != nil || a.Pid == 0 {
 		return ""
 	}
-	return filepath.Join("/proc", itoa(a.Pid), "root/run/drydock", p.id)
+	return filepath.Join("/proc", strconv.Itoa(a.Pid), "root/run/drydock", p.id)
 }
 
 // guarding says whether a machine's guard was killing between a time and now.

@@ -145,3 +145,15 @@ func TestGuardsLogs(t *testing.T) {
 		}
 	}
 }
+
+func TestHowMuchWantsToRun(t *testing.T) {
+	for text, want := range map[string]int{"27.74 27.17 23.24 24/543 21000\n": 24, "0.00 0.01 0.05 1/80 7": 1, "": -1, "1 2 3": -1, "1 2 3 x/4 5": -1} {
+		n, known := runnable(text)
+		if !known {
+			n = -1
+		}
+		if n != want {
+			t.Errorf("%q: %d, want %d", text, n, want)
+		}
+	}
+}

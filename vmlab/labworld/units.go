@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -181,7 +180,7 @@ func (f *fleetSide) look() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := lease.Now()
-	if now-f.looked > lookEvery+starved {
+	if now-f.looked > lookEvery+starved || crowded() {
 		for _, p := range f.places {
 			p.heard.awake = now
 		}
@@ -325,5 +324,3 @@ func (f *fleetSide) resumed(fault chaos.Fault) {
 		}
 	}
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -191,7 +191,7 @@ func killGroup(dir string) error {
 	if err != nil {
 		return err
 	}
-	return await(5*time.Second, fmt.Errorf("%s: processes outlive SIGKILL", dir), func() bool {
+	return await(30*time.Second, fmt.Errorf("%s: processes outlive SIGKILL", dir), func() bool {
 		text, err := os.ReadFile(filepath.Join(dir, "cgroup.events"))
 		return err != nil || bytes.Contains(text, []byte("populated 0"))
 	})
