@@ -35,9 +35,16 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// programVariable names the program under test where it was built already: whoever
+// runs the tests may have no compiler.
+const programVariable = "DRYDOCK_BIN"
+
 // binary builds the program.
 func binary(t *testing.T) string {
 	t.Helper()
+	if ready := os.Getenv(programVariable); ready != "" {
+		return ready
+	}
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "lab-bin"); built.err != nil {
 			return
