@@ -72,7 +72,9 @@ func (c *Comparison) HTML(w io.Writer) error {
 		When   string
 		Share  string
 		Others string
-	}{Comparison: c, When: c.Began.Format("2 January 2006, 15:04 UTC"), Share: fmt.Sprintf("%.0f%%", 100*c.Within), Others: fmt.Sprintf("%.0f%%", 100*c.Pressure)}
+		// Noisy says that the profile is others' as well.
+		Noisy bool
+	}{Comparison: c, When: c.Began.Format("2 January 2006, 15:04 UTC"), Share: fmt.Sprintf("%.0f%%", 100*c.Within), Others: fmt.Sprintf("%.0f%%", 100*c.Pressure), Noisy: c.Pressure > calmForeign}
 	switch c.Verdict() {
 	case Agrees:
 		p.Says = "What the simulator predicted came true within " + p.Share
@@ -114,9 +116,7 @@ func chartOf(m *Side) chart {
 			Name: world.name, Class: world.class, Y: top, Text: top + 18, Bar: world.spread.N > 0,
 			From: x(world.spread.P10), To: x(world.spread.P90), Middle: x(world.spread.P50),
 		}
-		if row.Bar {
-			row.Figures = fmt.Sprintf("%d: %s, %s, %s", world.spread.N, Short(world.spread.P10), Short(world.spread.P50), Short(world.spread.P90))
-		}
+		row.Figures = world.spread.words()
 		for k := range world.list {
 			r := &world.list[k]
 			d := dot{X: x(r.Value), Y: top + float64(4+(k*7)%22), Hollow: !r.Calm(), Title: fmt.Sprintf("%s, seed %d at %.1fs", Short(r.Value), r.Seed, r.At.Seconds())}
@@ -133,6 +133,17 @@ func chartOf(m *Side) chart {
 	c.Height = len(c.Rows)*rowHeight + axisHeight
 	return c
 }
+
+// words are a spread's figures; none of no readings.
+func (s Spread) words() string {
+	if s.N == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s - %s) of %d", Short(s.P50), Short(s.P10), Short(s.P90), s.N)
+}
+
+// Aside are the figures of the trials under pressure.
+func (c chart) Aside() string { return c.Pressed.words() }
 
 // niceStep is a round time of which four to ten make a longest time.
 func niceStep(longest time.Duration) time.Duration {
