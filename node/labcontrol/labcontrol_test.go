@@ -2,6 +2,7 @@ package labcontrol
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -280,5 +281,80 @@ func TestCallsOnTheSocket(t *testing.T) {
 	}
 	if _, err := Ask(path, Call{Clock: &Move{}}); err == nil {
 		t.Error("a closed control answers")
+	}
+}
+
+// fakeNode answers for a node.
+type fakeNode struct{ asked string }
+
+func (f *fakeNode) Transfer(_ context.Context, name string) error {
+	if f.asked = name; name == "nobody" {
+		return errors.New("no such member")
+	}
+	return nil
+}
+
+func (*fakeNode) Look() (Held, error) {
+	return Held{Calls: 3, Entries: 9, Members: []Seat{{ID: 1 << 63, Name: "n1", Peer: "http://a:1", Voter: true}}}, nil
+}
+
+func TestTheNodeIsAsked(t *testing.T) {
+	dir := t.TempDir()
+	hd, err := host.OpenDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hd.Close() }()
+	path := filepath.Join(dir, "c.sock")
+	c, err := Open(path, func(string) string { return "n1" }, hd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := Ask(path, Call{Look: true}); err == nil || !strings.Contains(err.Error(), "not started") {
+		t.Errorf("before it has started: %v", err)
+	}
+	n := new(fakeNode)
+	c.Attach(n)
+	a, err := Ask(path, Call{Look: true})
+	if err != nil || a.Held == nil || a.Held.Calls != 3 || a.Held.Entries != 9 || len(a.Held.Members) != 1 || a.Held.Members[0].ID != 1<<63 {
+		t.Errorf("what it holds: %+v, %v", a, err)
+	}
+	if _, err := Ask(path, Call{Transfer: "n2"}); err != nil || n.asked != "n2" {
+		t.Errorf("asked to hand over to %q: %v", n.asked, err)
+	}
+	if _, err := Ask(path, Call{Transfer: "nobody"}); err == nil {
+		t.Error("it hands over to nobody")
+	}
+}
+
+func TestUsualTimesOfADisk(t *testing.T) {
+	dir := t.TempDir()
+	hd, err := host.OpenDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hd.Close() }()
+	path := filepath.Join(dir, "c.sock")
+	for _, bad := range []string{"{", `{"least":-1}`, `{"tail":2}`} {
+		if err := os.WriteFile(path+UsualSuffix, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path, func(string) string { return "n1" }, hd); !errors.Is(err, errUsual) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if err := os.WriteFile(path+UsualSuffix, []byte(`{"least":1000000,"jitter":1000,"tail":1,"tailMost":1000}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(path, func(string) string { return "n1" }, hd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for range 100 {
+		if d := c.Disk.faults.usual.draw(); d < time.Millisecond || d > time.Millisecond+21*time.Microsecond+time.Microsecond {
+			t.Fatalf("a sync takes %s more", d)
+		}
 	}
 }

@@ -42,11 +42,16 @@ func Open(path string, getenv func(string) string, disk *host.Disk) (*Control, e
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	usual, err := readUsual(path)
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, err
 	}
 	c := &Control{Clock: newClock(), Disk: newDisk(disk), listen: l, done: make(chan struct{})}
+	c.Disk.faults.usual = usual
 	c.wait.Go(c.accept)
 	return c, os.Chmod(path, 0o600)
 }

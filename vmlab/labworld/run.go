@@ -98,6 +98,9 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 	r.injector = &inject.Injector{Site: r.site, Driver: r.world.controlled(), Ground: r.ground}
 	r.http = &http.Client{Timeout: time.Second, Transport: &http.Transport{DialContext: r.dial, MaxIdleConnsPerHost: 2}}
 	defer r.http.CloseIdleConnections()
+	if err := r.usual(); err != nil {
+		return nil, err
+	}
 	if err := r.boot(ctx); err != nil {
 		return nil, err
 	}
@@ -201,7 +204,8 @@ func (r *run) play(ctx context.Context) error {
 	if err == nil {
 		r.conduct.Heal()
 		r.res.HealedAt = r.stage.now()
-		err = r.stage.run(r.s.Duration)
+		// Machines that are slow to be struck and healed get the whole of the rest.
+		err = r.stage.run(max(r.s.Duration, r.res.HealedAt+r.s.Duration-r.s.HealAt))
 	}
 	r.res.Simulated = r.stage.now()
 	quiet()
