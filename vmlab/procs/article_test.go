@@ -43,6 +43,7 @@ func (s *shell) file(name, text string) {
 // TestArticle types what an article of March 2014 does, with a loop of the shell for its
 // containers. The columns are those of then, the two apaches are on different machines.
 func TestArticle(t *testing.T) {
+	t.Parallel()
 	ctx, c, _ := withUnits(t)
 	s := &shell{t: t, ctx: ctx, program: filepath.Join(t.TempDir(), "fleetctl"), dir: t.TempDir()}
 	if err := os.Symlink(binary(t), s.program); err != nil {

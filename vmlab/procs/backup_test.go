@@ -17,6 +17,7 @@ import (
 // TestABackupOfAMemberRunsAsANewCluster takes a backup of one of three members
 // after all were killed, and runs what it was restored to.
 func TestABackupOfAMemberRunsAsANewCluster(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs real processes")
 	}

@@ -110,7 +110,8 @@ func seed(t testing.TB) uint64 {
 // TestKilledProcesses strikes three processes under load. SOAK, a duration, makes
 // it longer.
 func TestKilledProcesses(t *testing.T) {
-	o := RunOptions{For: 10 * time.Second, Seed: seed(t)}
+	t.Parallel()
+	o := RunOptions{For: 6 * time.Second, Seed: seed(t)}
 	o.Dir = keptDir(t)
 	if text := os.Getenv("SOAK"); text != "" {
 		var err error

@@ -101,6 +101,7 @@ const (
 
 // TestUnitsAndTheirNodes strikes nodes that run units, one way after the other.
 func TestUnitsAndTheirNodes(t *testing.T) {
+	t.Parallel()
 	ctx, c, d := withUnits(t)
 	t.Run("stopped", func(t *testing.T) {
 		moves(ctx, t, c, d, "stopped.service", func(i int) error { return c.Stop(i) }, c.Start)
@@ -168,6 +169,7 @@ func rounds(t *testing.T) int {
 // TestANodeThatComesBackInTime adopts what runs. The lease is long: a loaded computer may
 // take its time to start a process.
 func TestANodeThatComesBackInTime(t *testing.T) {
+	t.Parallel()
 	const term = 15 * time.Second
 	ctx, c, d := withUnits(t, "--machine-lease="+term.String())
 	first := launch(ctx, t, c, d, "a.service")
