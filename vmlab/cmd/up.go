@@ -303,7 +303,7 @@ func (l *labs) reap(store lab.Store, driver lab.Driver) error {
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(store.Dir + "/machines")
+	return store.RemoveMachines()
 }
 
 func copyFile(from, to string) error {

@@ -217,7 +217,7 @@ func (a *change) remove(ctx context.Context) error {
 		if err := a.k.ground.(lab.Changer).Dismiss(a.k.site(), m.Name); err != nil {
 			return err
 		}
-		if err := errors.Join(a.k.save(), os.RemoveAll(site.MachineDir(m.Name))); err != nil {
+		if err := errors.Join(a.k.save(), lab.RemoveTree(site.MachineDir(m.Name))); err != nil {
 			return err
 		}
 		a.t.say(m.Name, WhatRemoved, "")

@@ -11,11 +11,21 @@ func mountsBelow(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []string
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 4 && (f[4] == dir || strings.HasPrefix(f[4], dir+"/")) {
-			list = append(list, f[4])
+	return mountsIn(string(text), dir), nil
+}
+
+// escapes are how the kernel writes characters of paths that would end a field.
+var escapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+func mountsIn(text, dir string) (list []string) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		if at := escapes.Replace(f[4]); at == dir || strings.HasPrefix(at, dir+"/") {
+			list = append(list, at)
 		}
 	}
-	return list, nil
+	return list
 }

@@ -61,16 +61,32 @@ type Store struct {
 	Dir string
 }
 
-// OpenStore returns the directory of a lab below root, which need not exist.
+// OpenStore returns the directory of a lab below root, which need not exist. However
+// the directory above root is reached, by symbolic links or not, the lab is the same:
+// what it leaves is found by its directory's name.
 func OpenStore(root, name string) (Store, error) {
 	if !IsName(name) {
 		return Store{}, fmt.Errorf("%q is no name of a lab: small letters, digits and hyphens", name)
 	}
-	dir, err := filepath.Abs(filepath.Join(root, name))
+	root, err := filepath.Abs(root)
 	if err != nil {
 		return Store{}, err
 	}
-	return Store{Dir: dir}, nil
+	above, err := resolved(filepath.Dir(root))
+	if err != nil {
+		return Store{}, err
+	}
+	return Store{Dir: filepath.Join(above, filepath.Base(root), name)}, nil
+}
+
+// resolved is a path without symbolic links, as far as it is there.
+func resolved(path string) (string, error) {
+	whole, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(path) == path {
+		return whole, err
+	}
+	above, err := resolved(filepath.Dir(path))
+	return filepath.Join(above, filepath.Base(path)), err
 }
 
 // List returns the names of the labs below root, sorted.
@@ -124,6 +140,11 @@ func parseState(name string, text []byte) (*State, error) {
 	case st.Version < 1 || !IsName(st.Lab) || st.Spec == nil || len(st.Machines) == 0:
 		return nil, fmt.Errorf("%s: it is not a lab's state", name)
 	}
+	for i := range st.Machines { // whose directories are made and removed
+		if one := st.Machines[i].Name; one != filepath.Base(one) || one == "." || one == ".." {
+			return nil, fmt.Errorf("%s: machines[%d].name: %q is not a name", name, i, one)
+		}
+	}
 	return st, nil
 }
 
@@ -139,10 +160,25 @@ func (s Store) Save(st *State) error {
 
 // Lock has the lab for one command, until the file is closed or the process ends.
 // The directory is made. The error matches ErrBusy if another command has it.
-func (s Store) Lock() (*os.File, error) { return s.lock("lock") }
+func (s Store) Lock() (*os.File, error) { return s.lock("lock", unix.LOCK_EX) }
 
 // LockKeeper has the lab for its keeper; the error matches ErrBusy if one lives.
-func (s Store) LockKeeper() (*os.File, error) { return s.lock("keeper.lock") }
+func (s Store) LockKeeper() (*os.File, error) {
+	for end := time.Now().Add(looking); ; {
+		f, err := s.lock(keeperLock, unix.LOCK_EX)
+		if !errors.Is(err, ErrBusy) || time.Now().After(end) {
+			return f, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// keeperLock is the file that a keeper has locked, and looking is how long those may
+// take who have it for the moment of a look (KeeperLives).
+const (
+	keeperLock = "keeper.lock"
+	looking    = 200 * time.Millisecond
+)
 
 // KeeperPid is the process id that a keeper has noted; 0 if none has.
 func (s Store) KeeperPid() int {
@@ -159,30 +195,49 @@ func (s Store) NoteKeeper() error {
 	return os.WriteFile(s.file("keeper.pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 }
 
-func (s Store) lock(name string) (*os.File, error) {
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, err
+func (s Store) lock(name string, how int) (*os.File, error) {
+	for tries := 0; ; tries++ {
+		err := os.MkdirAll(s.Dir, 0o755)
+		var f *os.File
+		if err == nil {
+			f, err = os.OpenFile(s.file(name), os.O_CREATE|os.O_RDWR, 0o600)
+		}
+		if errors.Is(err, fs.ErrNotExist) && tries < 100 {
+			continue // the lab is being removed
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = fmt.Errorf("the lab %s: %w", s.Name(), ErrBusy)
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		if s.has(f, name) {
+			return f, nil
+		}
+		_ = f.Close() // it is that of a lab which was removed meanwhile
 	}
-	f, err := os.OpenFile(s.file(name), os.O_CREATE|os.O_RDWR, 0o600)
+}
+
+// has says whether an open file is the one of a name.
+func (s Store) has(f *os.File, name string) bool {
+	own, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return false
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = fmt.Errorf("the lab %s: %w", s.Name(), ErrBusy)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	now, err := os.Stat(s.file(name))
+	return err == nil && os.SameFile(own, now)
 }
 
 // KeeperLives says whether a keeper has the lab.
 func (s Store) KeeperLives() bool {
-	if _, err := os.Stat(s.file("keeper.lock")); err != nil {
+	if _, err := os.Stat(s.file(keeperLock)); err != nil {
 		return false
 	}
-	f, err := s.LockKeeper()
+	f, err := s.lock(keeperLock, unix.LOCK_SH) // others may look at the same time
 	if err != nil {
 		return true
 	}
@@ -190,16 +245,38 @@ func (s Store) KeeperLives() bool {
 	return false
 }
 
-// Remove removes the directory and all in it. Nothing may be mounted there.
+// files are what labs' directories have, beside state.json; names ending in a star are
+// any that begin so.
+var files = []string{
+	"lock", keeperLock, "keeper.pid", "keeper.log", "keeper.sock", "bin", "machines", "images", "lima", "ssh_key", ".state.json*",
+}
+
+// Remove removes the directory and all in it. Nothing may be mounted there, and what
+// has no state must look as one that was never completed.
 func (s Store) Remove() error {
-	mounts, err := mountsBelow(s.Dir)
-	if err != nil {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if len(mounts) > 0 {
-		return fmt.Errorf("%s is mounted: the lab's directory stays", mounts[0])
+	if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "state.json" }) {
+		for _, e := range entries {
+			if !slices.ContainsFunc(files, func(known string) bool { ok, _ := filepath.Match(known, e.Name()); return ok }) {
+				return fmt.Errorf("%s: it is not a lab's directory: it has %s, and no state.json", s.Dir, e.Name())
+			}
+		}
 	}
-	if err := os.RemoveAll(s.Dir); err != nil {
+	// Out of its name first: whoever makes a lab of that name meanwhile keeps it.
+	gone := filepath.Join(filepath.Dir(s.Dir), ".removing-"+s.Name())
+	if err := RemoveTree(gone); err != nil {
+		return err
+	}
+	if err := unmounted(s.Dir); err != nil {
+		return err
+	}
+	if err := os.Rename(s.Dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.RemoveAll(gone); err != nil {
 		return err
 	}
 	// Of the directories above, those that are empty now.
@@ -207,6 +284,31 @@ func (s Store) Remove() error {
 		dir = filepath.Dir(dir)
 	}
 	return nil
+}
+
+// RemoveMachines removes what the machines have written.
+func (s Store) RemoveMachines() error { return RemoveTree(s.file("machines")) }
+
+// RemoveTree removes a directory and all in it, unless something is mounted there: that
+// isn't its own.
+func RemoveTree(dir string) error {
+	if err := unmounted(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// unmounted says what is mounted in or below a directory, nil if nothing is.
+func unmounted(dir string) error {
+	whole, err := resolved(dir)
+	if err != nil {
+		return err
+	}
+	mounts, err := mountsBelow(whole)
+	if err == nil && len(mounts) > 0 {
+		err = fmt.Errorf("%s is mounted: %s stays", mounts[0], dir)
+	}
+	return err
 }
 
 // Settle takes note of the lab file and the machines that there are from now on.
