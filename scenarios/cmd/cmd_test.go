@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		root := &cobra.Command{Use: "drydock", SilenceUsage: true, SilenceErrors: true}
 		root.SetArgs(env.Args)
 		root.SetOut(env.Stdout)
-		root.AddCommand(cmd.Commands(env, faketest.World{})...)
+		root.AddCommand(cmd.Commands(env, faketest.World{}, faketest.Lab{})...)
 		err := root.ExecuteContext(context.Background())
 		if err != nil && err.Error() != "" {
 			fmt.Fprintln(env.Stderr, err)

@@ -100,14 +100,15 @@ func notFound(arg string) error {
 	return ui.Usagef("%s is neither a file nor a scenario of the library\nhint: %s", arg, hint)
 }
 
-// load reads all scenarios that the arguments name, for a world. Every problem
-// of every file is in the error.
-func load(args []string, w runner.World) ([]*scenario.Scenario, error) {
+// load reads all scenarios that the arguments name, for a world. Every problem of every
+// file is in the error. Of a directory's files, those that a driver can't do are left
+// out, and named in skipped.
+func load(args []string, w runner.World) (list []*scenario.Scenario, skipped []string, err error) {
 	found, err := sources(args)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []*scenario.Scenario
+	_, driven := w.(runner.Driven)
 	var wrong []error
 	for _, src := range found {
 		s, err := scenario.Parse(src.name, src.text)
@@ -122,25 +123,38 @@ func load(args []string, w runner.World) ([]*scenario.Scenario, error) {
 			wrong = append(wrong, fmt.Errorf("%s: runs on %s, not on %s", src.name, strings.Join(s.RunsOn, ", "), w.Name()))
 			continue
 		}
-		if refused := s.Refusals(w.Name(), w.Supports); len(refused) > 0 {
-			wrong = append(wrong, &scenario.Errors{Text: src.text, Problems: refused})
-			continue
+		switch why := refusal(s, w); {
+		case why == nil:
+			list = append(list, s)
+		case src.listed && driven:
+			line, _, _ := strings.Cut(why.Error(), "\n")
+			skipped = append(skipped, line)
+		default:
+			wrong = append(wrong, why)
 		}
-		if choosy, ok := w.(runner.Choosy); ok {
-			if err := choosy.Refuse(s); err != nil {
-				wrong = append(wrong, fmt.Errorf("%s: the world %s can't: %w", src.name, w.Name(), err))
-				continue
-			}
-		}
-		out = append(out, s)
 	}
 	switch {
 	case len(wrong) > 0:
-		return nil, ui.Exit(ui.Usage, joinErrors(wrong))
-	case len(out) == 0:
-		return nil, ui.Usagef("none of %s runs on %s", strings.Join(args, ", "), w.Name())
+		return nil, nil, ui.Exit(ui.Usage, joinErrors(wrong))
+	case len(list) == 0 && len(skipped) > 0:
+		return nil, nil, ui.Exit(ui.Usage, errors.New(strings.Join(skipped, "\n")))
+	case len(list) == 0:
+		return nil, nil, ui.Usagef("none of %s runs on %s", strings.Join(args, ", "), w.Name())
 	}
-	return out, nil
+	return list, skipped, nil
+}
+
+// refusal says what of a scenario a world can't do; nil if it can.
+func refusal(s *scenario.Scenario, w runner.World) error {
+	if refused := s.Refusals(w.Name(), w.Supports); len(refused) > 0 {
+		return &scenario.Errors{Text: s.Text, Problems: refused}
+	}
+	if choosy, ok := w.(runner.Choosy); ok {
+		if err := choosy.Refuse(s); err != nil {
+			return fmt.Errorf("%s: the world %s can't: %w", s.File, w.Name(), err)
+		}
+	}
+	return nil
 }
 
 // joinErrors puts an empty line between errors that take several lines.

@@ -143,10 +143,11 @@ func runFunc(ctx context.Context, env *ui.Env, worlds []runner.World, o *runOpti
 			return ui.Exit(ui.Usage, err)
 		}
 	}
-	list, err := load(args, w)
+	list, skipped, err := load(args, w)
 	if err != nil {
 		return err
 	}
+	o.tellSkipped(env, skipped)
 	if err := o.giveProfile(w, list); err != nil {
 		return err
 	}
@@ -274,7 +275,7 @@ func runMany(ctx context.Context, env *ui.Env, w runner.World, o *runOptions, li
 		width = max(width, len(s.Name))
 	}
 	shelf := ""
-	if o.records() {
+	if o.records() && runner.Repeats(w) {
 		var err error
 		if shelf, err = runner.Shelve(o.runs, time.Now()); err != nil {
 			notRecorded(env, err)

@@ -75,8 +75,8 @@ func refusedSomewhere(s *scenario.Scenario, worlds []runner.World) error {
 		if err != nil {
 			continue
 		}
-		if refused := s.Refusals(name, w.Supports); len(refused) > 0 {
-			return &scenario.Errors{Text: s.Text, Problems: refused}
+		if err := refusal(s, w); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,4 +76,14 @@ func (o *runOptions) keep(w runner.World) string {
 		return ""
 	}
 	return filepath.Join(filepath.Dir(o.runs), "failed")
+}
+
+// tellSkipped names the files that are left out.
+func (o *runOptions) tellSkipped(env *ui.Env, skipped []string) {
+	if o.quiet || o.json {
+		return
+	}
+	for _, why := range skipped {
+		fmt.Fprintf(env.Stderr, "skipped    %s\n", why)
+	}
 }
