@@ -29,7 +29,7 @@ const (
 	// lastTime is how long each member may take for the last write and read.
 	lastTime = 30 * time.Second
 	// haltTime is how long machines may take to halt.
-	haltTime = 15 * time.Second
+	haltTime = 45 * time.Second
 	// lastClient begins the names of those who ask after the run's end.
 	lastClient = "end"
 	// dialTime is a client's patience with a machine that doesn't answer at all.
@@ -247,19 +247,26 @@ func (r *run) last(ctx context.Context) {
 	}
 }
 
-// halt stops all machines in good order, so that their logs can be read.
+// halt stops the members in good order, so that their logs can be read. The others hold
+// nothing that anybody reads, and a unit that hangs may keep a systemd for long.
 func (r *run) halt() error {
 	ctx, cancel := context.WithTimeout(context.Background(), haltTime)
 	defer cancel()
 	errs := make(chan error, len(r.site.Machines))
 	for i := range r.site.Machines {
-		name := r.site.Machines[i].Name
+		name, reads := r.site.Machines[i].Name, r.site.Machines[i].Role == lab.RoleMember && r.world.near()
 		go func() {
-			if r.ground.Vitals(name).Power == lab.PowerOff {
-				errs <- nil
-				return
+			var err error
+			switch {
+			case r.ground.Vitals(name).Power == lab.PowerOff:
+			case !reads:
+				err = r.ground.Cut(name)
+			default:
+				if err = r.ground.Halt(ctx, name); errors.Is(err, context.DeadlineExceeded) {
+					err = fmt.Errorf("%s has not halted after %s", name, haltTime) // it is no end of the run's time
+				}
 			}
-			errs <- r.ground.Halt(ctx, name)
+			errs <- err
 		}()
 	}
 	var all []error

@@ -32,7 +32,7 @@ func ofUnits(k chaos.Kind) bool {
 // supportsUnits returns nil, or why a driver's labs can't do that with units.
 func supportsUnits(d lab.Driver, k chaos.Kind) error {
 	if d.Capabilities().Has(lab.HasKernel) {
-		return &lab.MissingError{What: string(k), Driver: d.Name(), Why: errNoUnits.Error()}
+		return noUnits(d, string(k))
 	}
 	return nil
 }

@@ -63,8 +63,10 @@ type living struct {
 	life    life
 }
 
-// errNoUnits is matched where a driver's machines can't be watched for units.
-var errNoUnits = errors.New("units are watched through memory that their machines share with the host")
+// noUnits refuses what is about units where a driver's machines can't be watched.
+func noUnits(d lab.Driver, what string) error {
+	return &lab.MissingError{What: what, Driver: d.Name(), Why: "units are watched through memory that their machines share with the host: netns and nspawn do"}
+}
 
 // newFleetSide prepares the machines that run units: it adds to the site. It is nil
 // where none does.
@@ -73,11 +75,8 @@ func newFleetSide(r *run) (_ *fleetSide, err error) {
 	if len(machines) == 0 {
 		return nil, nil
 	}
-	if len(r.s.Cluster.Clones) > 0 {
-		return nil, fmt.Errorf("clones: machines of one id: no lab has them")
-	}
 	if r.world.driver.Capabilities().Has(lab.HasKernel) {
-		return nil, &lab.MissingError{What: "units", Driver: r.world.driver.Name(), Why: errNoUnits.Error()}
+		return nil, noUnits(r.world.driver, "units")
 	}
 	f := &fleetSide{r: r, by: make(map[string]*place)}
 	defer func() {

@@ -97,6 +97,8 @@ func (w world) Refuse(s *scenario.Scenario) error {
 		return errors.New("cluster.release: its nodes are one program, of the newest release")
 	case c.Learners > 0:
 		return errors.New("cluster.learners: its members found the cluster together, with a vote")
+	case len(s.FleetMachines()) > 0 && w.driver.Capabilities().Has(lab.HasKernel):
+		return noUnits(w.driver, "load.units")
 	case len(c.Clones) > 0:
 		return errors.New("cluster.clones: no two of its machines have one id")
 	case c.Members+c.Workers > lab.MaxMachines:
