@@ -66,7 +66,7 @@ func (g *ground) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if g.key, err = sshway.MakeKey(g.keyFile()); err != nil {
+	if err := g.makeKey(); err != nil {
 		return err
 	}
 	for i := range g.site.Machines {
@@ -118,8 +118,20 @@ func (g *ground) images() image.Store {
 	return image.Store{Dir: filepath.Join(filepath.Dir(filepath.Dir(g.site.Dir)), filepath.Base(image.Root))}
 }
 
-// keyFile is the key that root has on the lab's machines.
-func (g *ground) keyFile() string { return filepath.Join(g.site.Dir, "ssh_key") }
+// keyFile is the lab's key, where Lima takes it for its own: one key for root and for
+// whom Lima lets in.
+func (g *ground) keyFile() string { return filepath.Join(g.tools.home, keyDir, "user") }
+
+// makeKey makes it. Lima would, at the first instance, but not for two at a time.
+func (g *ground) makeKey() (err error) {
+	if err := os.MkdirAll(filepath.Dir(g.keyFile()), 0o700); err != nil {
+		return err
+	}
+	if g.key, err = sshway.MakeKey(g.keyFile()); err != nil {
+		return err
+	}
+	return os.WriteFile(g.keyFile()+".pub", []byte(g.key+"\n"), 0o644)
+}
 
 // put takes a machine in, which is off, in the place of one of that name.
 func (g *ground) put(spec *lab.Machine) error {

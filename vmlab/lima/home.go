@@ -25,6 +25,7 @@ const (
 	wireDir = "_wire"
 	binDir  = "_bin"
 	diskDir = "_disks"
+	keyDir  = "_config"
 )
 
 // errLong is matched when there is no directory whose name is short enough.

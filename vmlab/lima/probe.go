@@ -38,7 +38,7 @@ func (d driver) Probe(ctx context.Context) []lab.Finding {
 		}
 		return fmt.Sprintf("%s, Lima %s", t.ctl, t.version), nil
 	})
-	p.Try("ssh and ssh-keygen", "apt-get install openssh-client", func() (string, error) { return find("ssh", "ssh-keygen") })
+	p.Try("ssh", "apt-get install openssh-client", func() (string, error) { return find("ssh") })
 	if here().vmType() == vmQEMU {
 		p.Try("QEMU", "apt-get install qemu-system-x86 qemu-utils", func() (string, error) { return find(qemu.Program, "qemu-img") })
 	}

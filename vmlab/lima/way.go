@@ -22,7 +22,9 @@ type way struct {
 	mu     sync.Mutex
 	port   int // 0 while the machine is off
 	client *ssh.Client
-	login  *login // the one that is under way
+	login  *login // the one that is under way, or that has just failed
+	// failed is how many attempts have failed since one has not.
+	failed int
 }
 
 // login is an attempt that all wait for who need it.
@@ -33,25 +35,34 @@ type login struct {
 }
 
 // How long a machine's sshd may take to say a word to who has connected, and then to
-// let it in. The first is short: a machine that boots takes connections before there
-// is anybody who answers.
+// let it in. The first is short to begin with, since the way to a machine that boots
+// takes connections before there is anybody who answers, and grows: each costs a slow
+// machine a process of sshd.
 const (
 	wordPatience  = 2 * time.Second
-	loginPatience = 30 * time.Second
+	mostPatience  = 30 * time.Second
+	loginPatience = 60 * time.Second
+	// knockRest is the rest after an attempt that has failed.
+	knockRest = 200 * time.Millisecond
 )
+
+// patience is how long sshd may take to say a word after so many failures.
+func patience(failed int) time.Duration {
+	return min(wordPatience<<min(failed, 8), mostPatience)
+}
 
 // open says that the machine is behind a port.
 func (w *way) open(port int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.port = port
+	w.port, w.failed, w.login = port, 0, nil
 }
 
 // close says that it is off.
 func (w *way) close() {
 	w.mu.Lock()
 	client := w.client
-	w.port, w.client = 0, nil
+	w.port, w.client, w.login = 0, nil, nil
 	w.mu.Unlock()
 	if client != nil {
 		_ = client.Close() // its connection may be gone
@@ -105,34 +116,55 @@ func (w *way) enter(ctx context.Context) (*ssh.Client, error) {
 	}
 }
 
-// try logs in.
+// try logs in. An attempt that fails stays for a while, so that who asks again and
+// again has its error.
 func (w *way) try(l *login) {
-	l.client, l.err = w.knock()
 	w.mu.Lock()
-	w.login = nil
-	if w.port == 0 && l.client != nil { // it was switched off meanwhile
+	wait := patience(w.failed)
+	w.mu.Unlock()
+	l.client, l.err = w.knock(wait)
+	w.mu.Lock()
+	if w.login != l && l.client != nil { // the machine was switched off meanwhile
 		_ = l.client.Close()
 		l.client, l.err = nil, errOff
 	}
-	w.client = l.client
-	w.mu.Unlock()
-	if l.client != nil {
-		go func() {
-			_ = l.client.Wait()
-			w.drop(l.client)
-		}()
+	if w.login == l {
+		w.client = l.client
 	}
+	if l.err == nil {
+		w.failed, w.login = 0, nil
+		go w.await(l.client)
+	} else {
+		w.failed++
+		time.AfterFunc(knockRest, func() { w.forget(l) })
+	}
+	w.mu.Unlock()
 	close(l.done)
 }
 
-// knock waits for a word, and logs in.
-func (w *way) knock() (*ssh.Client, error) {
+// await drops a client once it is gone.
+func (w *way) await(client *ssh.Client) {
+	_ = client.Wait() // however it has ended
+	w.drop(client)
+}
+
+// forget makes room for another attempt.
+func (w *way) forget(l *login) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.login == l {
+		w.login = nil
+	}
+}
+
+// knock waits so long for a word, and logs in.
+func (w *way) knock(wait time.Duration) (*ssh.Client, error) {
 	conn, err := w.connect()
 	if err != nil {
 		return nil, err
 	}
 	first := make([]byte, 1)
-	err = conn.SetDeadline(time.Now().Add(wordPatience))
+	err = conn.SetDeadline(time.Now().Add(wait))
 	if err == nil {
 		_, err = conn.Read(first)
 	}

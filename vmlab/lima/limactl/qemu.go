@@ -29,7 +29,7 @@ func mend(args []string, accel string, closed bool) []string {
 			out = append(out, option)
 		case accel != "" && option == "-accel":
 			i++
-		case accel != "" && option == "-machine":
+		case accel != "" && option == "-machine" && value != "":
 			out = append(out, option, machineWithout(value), "-accel", accel)
 			i++
 		case closed && option == "-netdev" && strings.HasPrefix(value, "user,"):

@@ -91,7 +91,7 @@ const resolver = "192.168.5.3"
 func (m *machine) lima() *limayaml.LimaYAML {
 	no, yes := false, true
 	y := &limayaml.LimaYAML{
-		Arch: &m.Arch, CPUs: &m.CPUs, Memory: bytes(m.Memory), Disk: bytes(m.DiskBytes),
+		Arch: &m.Arch, CPUs: &m.CPUs, Memory: size(m.Memory), Disk: size(m.DiskBytes),
 		Images: []limayaml.Image{{
 			File:   limayaml.File{Location: m.Disk, Arch: m.Arch},
 			Kernel: &limayaml.Kernel{File: limayaml.File{Location: m.Kernel, Arch: m.Arch}, Cmdline: m.CmdLine},
@@ -121,8 +121,8 @@ func (m *machine) lima() *limayaml.LimaYAML {
 	return y
 }
 
-// bytes writes a size as Lima reads it.
-func bytes(n int64) *string { return at(strconv.FormatInt(n, 10)) }
+// size writes a size as Lima reads it.
+func size(n int64) *string { return at(strconv.FormatInt(n, 10)) }
 
 func at(text string) *string { return &text }
 
