@@ -13,7 +13,10 @@ RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload
 # Labs depend on real time: their tests run one package at a time, after the others.
-RACE_LABS := ./vmlab/load ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold ./vmlab/keeper ./vmlab/netns ./vmlab/qemu/...
+RACE_LABS := ./vmlab/load ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold ./vmlab/keeper ./vmlab/netns ./vmlab/qemu/... ./vmlab/lima
+
+# Lima's library is the dependency of one program, which is a module of its own.
+LIMA := vmlab/lima/limactl
 
 FUZZTIME ?= 30s
 SEEDS ?= 200
@@ -21,10 +24,13 @@ SOAK ?= 10m
 BUDGET ?= 30m
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak lab-vm mutants bench golden install clean demo help
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak lima lima-test lab-vm mutants bench golden install clean demo help
 
 build: ## build bin/drydock
 	$(GO) build -trimpath -o bin/drydock .
+
+lima: ## build bin/drydock-lima, which the lab driver lima needs (the first time takes minutes)
+	cd $(LIMA) && $(GO) build -trimpath -o $(CURDIR)/bin/drydock-lima .
 
 demo: ## kill the leader of a simulated cluster under load and judge what its clients saw
 	@$(GO) run . run scenarios/leader-crash.yaml
@@ -33,6 +39,7 @@ test: lint ## everything that must pass: lint, all tests, the race detector wher
 	@race=; if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then race="-- -timeout 30m -race $(RACE_PACKAGES) -- -p 1 -timeout 30m -race $(RACE_LABS)"; fi; \
 	$(GO) run ./bench/gotest -timeout 30m $$($(GO) list ./... | grep -v /vmlab/) -- -p 1 -timeout 30m ./vmlab/... $$race || exit 1; \
 	if [ -z "$$race" ]; then echo "  the race detector needs a C compiler and there is none: apt-get install gcc"; fi
+	@$(MAKE) --no-print-directory lima-test
 
 lint: fmt-check vet staticcheck ## gofumpt, go vet (for Linux and macOS) and staticcheck
 
@@ -54,6 +61,13 @@ race: ## the tests of the packages with goroutines, under the race detector
 	  echo "race: skipped, the race detector needs a C compiler and there is none"; \
 	fi
 
+lima-test: ## vet and test drydock-lima, where its modules can be had
+	@cd $(LIMA) && if said=$$($(GO) list -deps -test . 2>&1 >/dev/null); then \
+	  set -x; $(GO) vet . && $(GO) test .; \
+	else \
+	  echo "lima-test: skipped, Lima's modules can't be had: $$(echo "$$said" | tail -1)"; \
+	fi
+
 fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  targets=$$($(GO) test -list '^Fuzz' $$pkg); \
@@ -61,6 +75,7 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; \
 	done
+	cd $(LIMA) && $(GO) test -run '^$$' -fuzz FuzzReadMachine -fuzztime $(FUZZTIME) .
 
 sim: ## run every scenario on SEEDS seeds each (default 200)
 	$(GO) run . run --seeds $(SEEDS) scenarios
@@ -81,7 +96,7 @@ golden: ## rewrite the expected outputs in testdata; read the diff before commit
 	@set -e; \
 	packages() { grep -rlE --include='*_test.go' "$$1" . | xargs -r -n1 dirname | sort -u; }; \
 	for pkg in $$(packages 'cockroachdb/datadriven'); do $(GO) test $$pkg -rewrite; done; \
-	for pkg in $$(packages 'flag\.Bool\("update"'); do $(GO) test $$pkg -update; done
+	for pkg in $$(packages 'flag\.Bool\("update"'); do (cd $$pkg && $(GO) test . -update); done
 
 install: ## install drydock into GOBIN
 	$(GO) install -trimpath .

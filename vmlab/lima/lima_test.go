@@ -86,9 +86,9 @@ func TestCheck(t *testing.T) {
 
 func TestHome(t *testing.T) {
 	list := lab.Default(3).MachineList()
-	long := "/home/somebody/" + strings.Repeat("long/", 20) + ".drydock/labs/lab"
+	long := "/srv/somebody/" + strings.Repeat("long/", 20) + ".drydock/labs/lab"
 	for _, test := range []struct{ dir, user, want string }{
-		{"/home/jo/x/.drydock/labs/lab", "/h/jo", "/home/jo/x/.drydock/labs/lab/lima"},
+		{"/srv/jo/x/.drydock/labs/lab", "/h/jo", "/srv/jo/x/.drydock/labs/lab/lima"},
 		{long, "/h/jo", "/h/jo/.drydock/lima-"},
 		{long, "", ""},
 		{long, "/h/" + strings.Repeat("jo", 40), ""},

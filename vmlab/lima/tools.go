@@ -70,6 +70,9 @@ func findTools(ctx context.Context, home string) (*tools, error) {
 		return nil, fmt.Errorf("%s: %w", own, err)
 	}
 	path, err := exec.LookPath(ctlName)
+	if err != nil && here().vmType() == vmVZ {
+		return nil, fmt.Errorf("%s is missing, which is signed so that it may use Apple's framework: brew install lima", ctlName)
+	}
 	if err != nil {
 		return t, nil
 	}
