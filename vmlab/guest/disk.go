@@ -25,6 +25,9 @@ func (d Drive) WriteDisk(ctx context.Context, program, path string) (file string
 	if err := remove(to); err != nil {
 		return "", err
 	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return "", err
+	}
 	if err := os.Link(program, to); err != nil {
 		return "", err
 	}

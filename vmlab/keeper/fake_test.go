@@ -25,6 +25,8 @@ type fake struct {
 	fails, silent map[string]bool
 	// fixed: its grounds keep the machines that they have.
 	fixed bool
+	// snaps: its grounds keep states.
+	snaps bool
 	reaps int
 	// sites are those that the driver was given, in order.
 	opened *fakeGround
@@ -55,8 +57,11 @@ func (f *fake) Open(_ context.Context, site lab.Site) (lab.Ground, error) {
 		}
 	}
 	f.opened = g
-	if f.fixed {
+	switch {
+	case f.fixed:
 		return struct{ lab.Ground }{g}, nil
+	case f.snaps:
+		return &snapGround{fakeGround: g}, nil
 	}
 	return g, nil
 }

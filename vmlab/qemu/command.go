@@ -97,9 +97,10 @@ type command struct {
 	CounterKHz int64
 	// Words are the kernel's, besides those that the machine needs.
 	Words []string
-	// Disk and Drive are files: a QCOW2 to be written, and the config drive.
-	Disk, Drive string
-	MAC         string
+	// Disk and Drive are files: a QCOW2 to be written, and the config drive. Image is the
+	// disk's that Disk is a layer over.
+	Disk, Image, Drive string
+	MAC                string
 	// Snapshot is a state to begin in; the machine is paused then.
 	Snapshot string
 }
@@ -112,7 +113,7 @@ func (c *command) arguments() []string {
 	args := append(c.base(),
 		"-name", escape(c.Name), "-m", fmt.Sprintf("%dM", c.MemoryMiB), "-smp", fmt.Sprint(c.CPUs),
 		"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", strings.Join(append(c.words(c.CounterKHz), c.Words...), " "),
-		"-blockdev", "driver=qcow2,node-name="+diskNode+",file.driver=file,file.filename="+escape(c.Disk),
+		"-blockdev", "node-name="+diskNode+","+layer(c.Disk, c.Image),
 		"-device", c.device("blk")+",drive="+diskNode,
 		"-blockdev", "driver=raw,node-name=config,read-only=on,file.driver=file,file.filename="+escape(c.Drive),
 		"-device", c.device("blk")+",drive=config",
@@ -125,6 +126,13 @@ func (c *command) arguments() []string {
 		args = append(args, "-S", "-loadvm", c.Snapshot)
 	}
 	return args
+}
+
+// layer are the options of a disk that is a layer over an image's. Nobody writes to an
+// image, and other labs' machines may hold it: it is not locked.
+func layer(disk, image string) string {
+	return "driver=qcow2,file.driver=file,file.filename=" + escape(disk) +
+		",backing.driver=raw,backing.read-only=on,backing.file.driver=file,backing.file.locking=off,backing.file.filename=" + escape(image)
 }
 
 // escape writes a value so that QEMU doesn't end it at a comma.

@@ -16,7 +16,7 @@ import (
 func sample(m Machine) *command {
 	return &command{
 		Machine: m, Name: "core-01", MemoryMiB: 256, CPUs: 2, Kernel: "/i/vmlinuz", Initrd: "/i/initrd.img",
-		Words: []string{"a=b"}, CounterKHz: 2596000, Disk: "/l/a,b/disk.qcow2", Drive: "/l/config.ext4", MAC: "02:dd:00:00:00:65",
+		Words: []string{"a=b"}, CounterKHz: 2596000, Disk: "/l/a,b/disk.qcow2", Image: "/i/root.ext4", Drive: "/l/config.ext4", MAC: "02:dd:00:00:00:65",
 	}
 }
 
@@ -37,7 +37,7 @@ func TestArguments(t *testing.T) {
 -kernel /i/vmlinuz
 -initrd /i/initrd.img
 -append console=ttyS0 panic=1 quiet loglevel=4 reboot=t tsc_early_khz=2596000 tsc=reliable a=b
--blockdev driver=qcow2,node-name=disk,file.driver=file,file.filename=/l/a,,b/disk.qcow2
+-blockdev node-name=disk,driver=qcow2,file.driver=file,file.filename=/l/a,,b/disk.qcow2,backing.driver=raw,backing.read-only=on,backing.file.driver=file,backing.file.locking=off,backing.file.filename=/i/root.ext4
 -device virtio-blk-device,drive=disk
 -blockdev driver=raw,node-name=config,read-only=on,file.driver=file,file.filename=/l/config.ext4
 -device virtio-blk-device,drive=config

@@ -198,7 +198,7 @@ func socketPair() (near net.Conn, far *os.File, err error) {
 func (m *machine) command(snapshot string) *command {
 	c := &command{
 		Machine: m.kind, Name: m.Spec.Name, MAC: m.Spec.MAC, Snapshot: snapshot, CounterKHz: m.counterKHz,
-		Kernel: m.Image.Vmlinuz(), Initrd: m.Image.Initrd(), Disk: m.File(diskFile), Drive: m.Drive,
+		Kernel: m.Image.Vmlinuz(), Initrd: m.Image.Initrd(), Disk: m.File(diskFile), Image: m.Image.Disk(), Drive: m.Drive,
 		MemoryMiB: defaultMemory, CPUs: max(1, int(math.Ceil(m.Spec.CPUs))),
 		// AppArmor would refuse containers, whose profiles its own program loads, which the
 		// image doesn't have.

@@ -174,7 +174,7 @@ func (m *machine) save(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return m.imageTool(ctx, "snapshot", "-c", name, m.File(diskFile))
+	return m.imageTool(ctx, "snapshot", "-c", name, "--image-opts", layer(m.File(diskFile), m.Image.Disk()))
 }
 
 // load brings the machine back, paused if it was on.
@@ -183,7 +183,7 @@ func (m *machine) load(ctx context.Context, name string, was lab.SnapshotMachine
 		if err := m.cut(); err != nil {
 			return err
 		}
-		return m.imageTool(ctx, "snapshot", "-a", name, m.File(diskFile))
+		return m.imageTool(ctx, "snapshot", "-a", name, "--image-opts", layer(m.File(diskFile), m.Image.Disk()))
 	}
 	if err := m.start(ctx, name); err != nil {
 		return err
@@ -201,7 +201,7 @@ func (m *machine) load(ctx context.Context, name string, was lab.SnapshotMachine
 func (m *machine) forget(ctx context.Context, name string) error {
 	l, err := m.running()
 	if errors.Is(err, errOff) {
-		return m.imageTool(ctx, "snapshot", "-d", name, m.File(diskFile))
+		return m.imageTool(ctx, "snapshot", "-d", name, "--image-opts", layer(m.File(diskFile), m.Image.Disk()))
 	}
 	return l.monitor.Job(ctx, "snapshot-delete", map[string]any{
 		"job-id": "snapshot", "tag": name, "devices": []string{diskNode},
