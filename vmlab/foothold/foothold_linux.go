@@ -33,6 +33,7 @@ type Config struct {
 // Foothold is a place on a network.
 type Foothold struct {
 	cmd  *exec.Cmd
+	wait func() error
 	tap  *os.File
 	conn *net.UnixConn
 
@@ -89,7 +90,7 @@ func Open(ctx context.Context, c Config) (f *Foothold, err error) {
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 		},
 	}
-	if err := f.cmd.Start(); err != nil {
+	if f.wait, err = parts.Start(f.cmd); err != nil {
 		return nil, errors.Join(fmt.Errorf("a user namespace: %w", err), f.conn.Close())
 	}
 	go f.listen()
@@ -216,7 +217,7 @@ func receive(conn *net.UnixConn) (a answer, err error) {
 // Close ends the child.
 func (f *Foothold) Close() error {
 	_ = f.cmd.Process.Kill() // it may have ended
-	_ = f.cmd.Wait()
+	_ = f.wait()
 	return f.conn.Close()
 }
 

@@ -98,7 +98,12 @@ func (s Store) Build(ctx context.Context, o *Options) (image *Image, fresh bool,
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return nil, false, err
 	}
-	work, err := os.MkdirTemp(filepath.Dir(place), ".building-")
+	alone, err := s.clean()
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, alone.Close()) }()
+	work, err := os.MkdirTemp(filepath.Dir(place), building)
 	if err != nil {
 		return nil, false, err
 	}
@@ -173,12 +178,13 @@ func (b *builder) build(ctx context.Context) error {
 	return b.image.save()
 }
 
-// run runs a tool. It is killed when ctx ends, or this program does.
+// run runs a tool. It is killed when ctx ends, or this program does, and where it has
+// mounted something nobody else sees that.
 func (b *builder) run(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, b.Log, b.Log
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	cmd.SysProcAttr = dieWithParent()
+	bind(cmd)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

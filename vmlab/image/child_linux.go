@@ -1,6 +1,41 @@
 package image
 
-import "syscall"
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
 
-// dieWithParent lets a child die with this process.
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// bind has a tool die with this process, and with all that it has started when its
+// context ends. What it mounts nobody else sees, and it goes with the tool: a root that
+// is removed has nothing of the host's in it.
+func bind(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// cleanPatience is how long a build may take to remove what it has made.
+const cleanPatience = 30 * time.Second
+
+// bindBuild has a build that unshare has started die with this process. When its context
+// ends the build is asked to end, which then removes what it has made: nobody else may.
+func bindBuild(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = cleanPatience
+	cmd.Cancel = func() error {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
+		if err != nil {
+			return err
+		}
+		for _, word := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended
+			}
+		}
+		return nil
+	}
+}

@@ -87,6 +87,48 @@ func (i *Image) lock(how int) (*os.File, error) {
 	return f, nil
 }
 
+// Beginnings of the names of what is not an image yet, or no more.
+const (
+	building = ".building-"
+	removing = ".removing-"
+)
+
+// ErrBuilding is matched when an image is being built already.
+var ErrBuilding = errors.New("another image is being built here")
+
+// clean takes the store for a build, until what it returns is closed, and removes what
+// builds that were killed have left.
+func (s Store) clean() (_ io.Closer, err error) {
+	f, err := os.OpenFile(filepath.Join(s.Dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("%s: %w", s.Dir, ErrBuilding)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, begin := range []string{building, removing} {
+		left, err := filepath.Glob(filepath.Join(s.Dir, begin+"*"))
+		if err != nil {
+			return nil, err
+		}
+		for _, dir := range left {
+			if err := lab.RemoveTree(dir); err != nil {
+				return nil, fmt.Errorf("what a build that was killed has left: %w", err)
+			}
+		}
+	}
+	return f, nil
+}
+
 // Remove removes an image that no lab holds.
 func (s Store) Remove(name string) (i *Image, err error) {
 	if i, err = s.Open(name); err != nil {
@@ -98,7 +140,7 @@ func (s Store) Remove(name string) (i *Image, err error) {
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
 	// Out of its name first: half an image is none.
-	gone := filepath.Join(filepath.Dir(i.Dir), ".removing-"+i.Name)
+	gone := filepath.Join(filepath.Dir(i.Dir), removing+i.Name)
 	if err := errors.Join(os.RemoveAll(gone), os.Rename(i.Dir, gone)); err != nil {
 		return nil, err
 	}

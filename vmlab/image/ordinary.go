@@ -23,7 +23,8 @@ func AsOwnRoot(ctx context.Context, program string, args []string, stdout, stder
 	c := exec.CommandContext(ctx, "unshare", append([]string{
 		"--user", "--map-root-user", "--map-auto", "--mount-proc", "--pid", "--fork", "--kill-child", "--", program,
 	}, args...)...)
-	c.Stdout, c.Stderr, c.SysProcAttr = stdout, stderr, dieWithParent()
+	c.Stdout, c.Stderr = stdout, stderr
+	bindBuild(c)
 	// Tools of root's are not on every user's path.
 	c.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	err := c.Run()

@@ -14,6 +14,7 @@ import (
 
 	"drydock/vmlab/image"
 	"drydock/vmlab/lab"
+	"drydock/vmlab/parts"
 	"drydock/vmlab/virtual"
 )
 
@@ -120,14 +121,15 @@ func (m *machine) begin(ctx context.Context, l *life) error {
 		return err
 	}
 	l.cmd = m.starter(log)
-	if err := l.cmd.Start(); err != nil {
+	wait, err := parts.Start(l.cmd)
+	if err != nil {
 		l.cmd = nil
 		return errors.Join(err, console.Close())
 	}
 	m.mu.Lock()
 	m.life, m.paused = l, false
 	m.mu.Unlock()
-	go m.await(l)
+	go m.await(l, wait)
 	go l.tell(m.file(serialLog), console)
 	port, err := m.awaitPort(ctx, l)
 	if err != nil {
@@ -138,8 +140,8 @@ func (m *machine) begin(ctx context.Context, l *life) error {
 }
 
 // await notes a life's end.
-func (m *machine) await(l *life) {
-	err := l.cmd.Wait()
+func (m *machine) await(l *life, wait func() error) {
+	err := wait()
 	m.mu.Lock()
 	m.ended = "the machine has switched itself off"
 	if err != nil {

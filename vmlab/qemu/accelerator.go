@@ -133,6 +133,8 @@ func try(ctx context.Context, program string, i *image.Image, m Machine) error {
 	cmd := exec.CommandContext(ctx, program, append(m.base(), "-m", fmt.Sprintf("%dM", leastMemory), "-no-reboot",
 		"-kernel", i.Vmlinuz(), "-initrd", start, "-append", strings.Join(m.words(counterKHz()), " "))...)
 	cmd.SysProcAttr = isolated()
+	runtime.LockOSThread() // it dies with the thread that has started it, which stays this way
+	defer runtime.UnlockOSThread()
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()

@@ -150,14 +150,15 @@ func (m *machine) begin(ctx context.Context, l *life, snapshot string) (err erro
 	l.cmd.Dir, l.cmd.Stdout, l.cmd.Stderr = m.Dir, l.console, l.console
 	l.cmd.ExtraFiles = []*os.File{link, far} // linkFD, monitorFD
 	l.cmd.SysProcAttr = isolated()
-	if err := l.cmd.Start(); err != nil {
+	wait, err := parts.Start(l.cmd)
+	if err != nil {
 		l.cmd = nil
 		return err
 	}
 	m.mu.Lock()
 	m.life, m.paused = l, snapshot != ""
 	m.mu.Unlock()
-	go m.await(l)
+	go m.await(l, wait)
 	_ = far.Close() // so that QEMU's end is seen at once
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
@@ -168,8 +169,8 @@ func (m *machine) begin(ctx context.Context, l *life, snapshot string) (err erro
 }
 
 // await notes a life's end.
-func (m *machine) await(l *life) {
-	err := l.cmd.Wait()
+func (m *machine) await(l *life, wait func() error) {
+	err := wait()
 	m.mu.Lock()
 	m.ended = "the machine has switched itself off"
 	if err != nil {

@@ -117,7 +117,8 @@ func (m *machine) begin(l *life) (err error) {
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 		},
 	}
-	if err := l.cmd.Start(); err != nil {
+	wait, err := parts.Start(l.cmd)
+	if err != nil {
 		l.cmd = nil
 		return err
 	}
@@ -126,7 +127,7 @@ func (m *machine) begin(l *life) (err error) {
 	m.mu.Unlock()
 	m.Node.Set(virtual.NodeRuns)
 	go func() {
-		err := l.cmd.Wait()
+		err := wait()
 		m.mu.Lock()
 		m.ended = ending(err)
 		m.mu.Unlock()
