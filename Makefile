@@ -22,9 +22,11 @@ FUZZTIME ?= 30s
 SEEDS ?= 200
 SOAK ?= 10m
 BUDGET ?= 30m
+DRIVER ?= netns
+SCENARIOS ?= scenarios
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak lima lima-test lab-vm mutants bench golden install clean demo help
+.PHONY: build test lint fmt-check vet staticcheck race fuzz sim soak lima lima-test lab-vm lab-scenarios mutants bench golden install clean demo help
 
 build: ## build bin/drydock
 	$(GO) build -trimpath -o bin/drydock .
@@ -85,6 +87,9 @@ soak: ## kill, pause and restart three real processes under load for SOAK (defau
 
 lab-vm: ## boot labs of machines with a kernel of their own, as whoever runs it (`drydock lab image build` first, as root)
 	DRYDOCK_LAB_VM=1 $(GO) test -count=1 -timeout 15m -v -run TestUML ./vmlab/cmd
+
+lab-scenarios: build ## run every scenario that labs can do twice in a row on real machines (DRIVER=netns, as root; over an hour), and print a table
+	bin/drydock run --driver $(DRIVER) --seeds 2 --keep-going $(SCENARIOS)
 
 mutants: ## plant bugs in a copy of the tree and see which the simulator finds (BUDGET of CPU, default 30m)
 	$(GO) run ./bench/mutants --budget $(BUDGET)

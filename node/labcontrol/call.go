@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -121,7 +123,7 @@ const callPatience = 5 * time.Second
 
 // Ask makes a call on the socket at a path.
 func Ask(path string, c Call) (*Answer, error) {
-	conn, err := net.DialTimeout("unix", path, callPatience)
+	conn, err := dial(path)
 	if err != nil {
 		return nil, err
 	}
@@ -142,4 +144,21 @@ func Ask(path string, c Call) (*Answer, error) {
 		return a, errors.New(a.Error)
 	}
 	return a, nil
+}
+
+// pathMost is how long a socket's path may be, everywhere.
+const pathMost = 100
+
+// dial connects to a socket, whose path may be longer than sockets' paths may be: then
+// by way of its directory, where the system has one for open files.
+func dial(path string) (net.Conn, error) {
+	if len(path) <= pathMost {
+		return net.DialTimeout("unix", path, callPatience)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.DialTimeout("unix", fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)), callPatience)
+	return conn, errors.Join(err, dir.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -316,6 +317,18 @@ func TestTheNodeIsAsked(t *testing.T) {
 	}
 	n := new(fakeNode)
 	c.Attach(n)
+	if runtime.GOOS == "linux" {
+		long := filepath.Join(dir, strings.Repeat("d", pathMost))
+		if err := os.Mkdir(long, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(path, filepath.Join(long, "c.sock")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Ask(filepath.Join(long, "c.sock"), Call{Look: true}); err != nil {
+			t.Errorf("by a long path: %v", err)
+		}
+	}
 	a, err := Ask(path, Call{Look: true})
 	if err != nil || a.Held == nil || a.Held.Calls != 3 || a.Held.Entries != 9 || len(a.Held.Members) != 1 || a.Held.Members[0].ID != 1<<63 {
 		t.Errorf("what it holds: %+v, %v", a, err)

@@ -2,6 +2,7 @@ package labworld
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,19 +107,19 @@ func bytesBelow(dir string) (sum int64) {
 }
 
 // founders asks the first member for the founders' ids.
-func (r *run) founders() []uint64 {
+func (r *run) founders() ([]uint64, error) {
 	if !r.world.controls() {
-		return nil
+		return nil, nil
 	}
 	a, err := labcontrol.Ask(r.ground.Control(r.site.Machines[0].Name), labcontrol.Call{Look: true})
-	if err != nil || a.Held == nil {
-		return nil
+	if err != nil {
+		return nil, fmt.Errorf("%s can't be controlled: %w", r.site.Machines[0].Name, err)
 	}
 	var list []uint64
 	for _, s := range a.Held.Members {
 		list = append(list, s.ID)
 	}
-	return list
+	return list, nil
 }
 
 // stallEvery is how often it is seen whether the machine lets anything run.

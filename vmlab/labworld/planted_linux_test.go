@@ -56,6 +56,11 @@ func TestPlantedFaultsAreCaught(t *testing.T) {
 			"\t\t\treturn\n\t\t}\n\t\tn.core.Persisted(a)\n\t})\n", "\t\t}\n\t})\n\tn.core.Persisted(a)\n",
 			[]string{scenario.ExpectAcked, scenario.ExpectLinearizable, scenario.ExpectLogs, scenario.ExpectDigests},
 		},
+		{
+			"a read that asks nobody", lagging, "node/request.go",
+			"case call.Linearizable:", "case call.Linearizable && !n.core.IsLeader():",
+			[]string{scenario.ExpectLinearizable, scenario.ExpectIndexes},
+		},
 	} {
 		t.Run(planted.name, func(t *testing.T) {
 			bin := build(t, planted.file, planted.from, planted.to)

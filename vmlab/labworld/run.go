@@ -107,6 +107,9 @@ func (r *run) carryOut(ctx context.Context) (res *runner.Result, err error) {
 	if err := r.fleet.ready(ctx); err != nil {
 		return nil, err
 	}
+	if r.logs.Founders, err = r.founders(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := r.play(ctx); err != nil {
@@ -188,7 +191,6 @@ func (r *run) play(ctx context.Context) error {
 	group.Go(func() { r.leaders.follow(inner) })
 	group.Go(func() { r.leaders.applied(inner) })
 	group.Go(func() { r.pulse(inner) })
-	r.logs.Founders = r.founders()
 	asking, quiet := context.WithCancel(inner)
 	r.clients(asking, &asked)
 	if r.fleet != nil {
