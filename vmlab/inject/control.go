@@ -56,6 +56,9 @@ func (t *tally) String() string {
 
 // clock moves clocks.
 func (i *Injector) clock(f chaos.Fault) (Undo, string, error) {
+	if !i.Driver.Capabilities().Has(lab.HasControl) {
+		return i.setClocks(f)
+	}
 	undo, err := i.each(f.Nodes, func(m *lab.Machine) (Undo, error) {
 		if m.Role == lab.RoleWorker {
 			return nil, fmt.Errorf("%s: %w: a worker's lease goes by the kernel's clock", m.Name, chaos.ErrNoEffect)
@@ -129,21 +132,22 @@ func (i *Injector) disk(f chaos.Fault) (Undo, string, error) {
 	return undo, "", err
 }
 
-// watchTrap tells when a trap strikes, from a goroutine of its own, which ends with the
-// node's process.
+// watchTrap tells when a trap strikes. A node tells each strike once, to whoever asks: so
+// all who ask it pass on what is not theirs.
 func (i *Injector) watchTrap(m *lab.Machine, id int, struck func(node, detail string, dead bool)) {
 	if struck == nil {
 		return
 	}
+	i.traps.Store(id, struck)
 	path := i.Ground.Control(m.Name)
 	go func() {
-		for {
+		for { // until the node's process ends
 			a, err := labcontrol.Ask(path, labcontrol.Call{Struck: true})
 			if err != nil || a.Struck == nil {
 				return
 			}
-			if a.Struck.ID == id {
-				struck(m.Name, a.Struck.Detail, false)
+			if tell, ok := i.traps.Load(a.Struck.ID); ok {
+				tell.(func(node, detail string, dead bool))(m.Name, a.Struck.Detail, false)
 			}
 		}
 	}()

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"drydock/chaos"
@@ -19,6 +20,8 @@ type Injector struct {
 	Site   *lab.Site
 	Driver lab.Driver
 	Ground lab.Ground
+
+	traps sync.Map // what is told of a trap's strike, by its id
 }
 
 // Undo takes a fault back.
@@ -39,8 +42,10 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 		return missing
 	}
 	switch k {
-	case chaos.KindClockJump, chaos.KindClockRate:
+	case chaos.KindClockJump:
 		missing.Needs = lab.HasClock
+	case chaos.KindClockRate:
+		missing.Needs = lab.HasControl
 	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull, chaos.KindDiskError:
 		missing.Needs = lab.HasDiskFaults
 	default:

@@ -13,7 +13,7 @@ func (driver) Name() string { return "uml" }
 
 // Capabilities implements lab.Driver.
 func (driver) Capabilities() lab.Capabilities {
-	return lab.Capabilities{lab.HasKernel, lab.HasSystemd, lab.HasDocker, lab.HasReboot, lab.HasPause}
+	return lab.Capabilities{lab.HasKernel, lab.HasSystemd, lab.HasDocker, lab.HasReboot, lab.HasPause, lab.HasClock}
 }
 
 // Check implements lab.Driver.
