@@ -114,11 +114,11 @@ func (s *shell) checkMachines(count int) {
 	if got := s.exec("core-01", "systemctl is-active etcd fleet greet; cat /run/greeted; stat -c %a /etc/greeting"); got != "active\nactive\nactive\nhello from 172.17.8.101640\n" {
 		s.t.Errorf("units and files: %q", got)
 	}
-	if got := s.exec("core-01", "etcdctl set /message Hello"); got != "Hello\n" {
+	if got := s.exec("core-01", "etcdctl --total-timeout 1m set /message Hello"); got != "Hello\n" {
 		s.t.Errorf("set: %q", got)
 	}
 	last := "core-0" + string(rune('0'+count))
-	if got := s.exec(last, "etcdctl get /message"); got != "Hello\n" {
+	if got := s.exec(last, "etcdctl --total-timeout 1m get /message"); got != "Hello\n" {
 		s.t.Errorf("get: %q", got)
 	}
 	s.within("all machines are listed", func() bool {

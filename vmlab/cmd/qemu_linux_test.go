@@ -19,7 +19,7 @@ import (
 // goes back.
 func (s *shell) snapshots() {
 	s.t.Helper()
-	s.exec("core-01", "etcdctl set /message before")
+	s.exec("core-01", "etcdctl --total-timeout 1m set /message before")
 	boots := s.exec("core-02", "cat /proc/sys/kernel/random/boot_id")
 	if out := s.must("lab", "snapshot", "save", "ready"); !strings.Contains(out, "3 on") {
 		s.t.Errorf("save: %q", out)
@@ -30,13 +30,13 @@ func (s *shell) snapshots() {
 	if out, code := s.run("lab", "snapshot", "restore", "redy"); code != 2 || !strings.Contains(out, "did you mean ready?") {
 		s.t.Errorf("one that isn't there: exit status %d, %q", code, out)
 	}
-	s.exec("core-01", "etcdctl set /message after; touch /opt/after; sync")
+	s.exec("core-01", "etcdctl --total-timeout 1m set /message after; touch /opt/after; sync")
 	s.must("lab", "halt", "--now", "core-02")
 	s.must("lab", "snapshot", "save", "two-on")
-	s.must("lab", "fault", "power-loss", "core-03")
+	s.must("lab", "fault", "crash", "core-03") // its power goes
 	s.must("lab", "snapshot", "restore", "ready")
 	s.healthy()
-	if got := s.exec("core-03", "etcdctl get /message"); got != "before\n" {
+	if got := s.exec("core-03", "etcdctl --total-timeout 1m get /message"); got != "before\n" {
 		s.t.Errorf("after the restoration: %q", got)
 	}
 	if got := s.exec("core-01", "ls /opt"); got != "" {
@@ -46,14 +46,14 @@ func (s *shell) snapshots() {
 		s.t.Errorf("it has booted again: %q, was %q", now, boots)
 	}
 	s.clocks()
-	s.exec("core-02", "etcdctl set /message again") // the cluster takes writes
+	s.exec("core-02", "etcdctl --total-timeout 1m set /message again") // the cluster takes writes
 	s.must("lab", "snapshot", "restore", "two-on")
 	if p := s.status().Machines[1].Power; p != lab.PowerOff {
 		s.t.Errorf("a machine that was off is %s", p)
 	}
 	s.must("lab", "up")
 	s.healthy()
-	if got := s.exec("core-02", "etcdctl get /message"); got != "after\n" {
+	if got := s.exec("core-02", "etcdctl --total-timeout 1m get /message"); got != "after\n" {
 		s.t.Errorf("of two machines: %q", got)
 	}
 	s.must("lab", "snapshot", "delete", "ready")
@@ -130,7 +130,7 @@ func TestQEMU(t *testing.T) {
 	}
 	s.snapshots()
 	// A node that is killed stays down.
-	s.must("lab", "fault", "crash", "core-03")
+	s.must("lab", "fault", "crash", "core-03", "lose_unsynced=false")
 	if st := s.status(); st.Machines[2].NodeUp {
 		t.Errorf("a killed node runs: %+v", st.Machines[2])
 	}

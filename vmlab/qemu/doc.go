@@ -24,7 +24,8 @@
 //     heard of what another one did not yet say.
 //
 // Files: qemu.go what the driver declares; command.go QEMU's command line;
-// accelerator.go what makes machines fast; ground_linux.go a lab that runs,
+// accelerator.go what makes machines fast, counter_amd64.go what emulated ones measure
+// time by; ground_linux.go a lab that runs,
 // machine_linux.go a machine on and off, snapshot_linux.go and snapshots.go the state
 // of all machines kept; probe_linux.go what the doctor tries.
 package qemu
