@@ -144,3 +144,27 @@ func TestTimer(t *testing.T) {
 		t.Fatal("a time that has passed")
 	}
 }
+
+// TestWhoOnlyLooks reads a lease without mapping it, and takes nothing else for one.
+func TestWhoOnlyLooks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lease")
+	f := create(t, path)
+	for _, word := range []Until{None, Over, Always, At(time.Minute)} {
+		f.Begin(word)
+		if got, err := Peek(path); err != nil || got != word {
+			t.Errorf("%v is read as %v, %v", word, got, err)
+		}
+	}
+	for name, text := range map[string]string{"empty": "", "another": strings.Repeat("x", fileSize), "short": magic} {
+		other := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(other, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Peek(other); !errors.Is(err, ErrLease) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Peek(path + "-none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
