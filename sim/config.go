@@ -77,8 +77,9 @@ type Measured struct {
 	Request dist.Dist
 	// Fsync is a write of the log and its sync, in place of Disk.
 	Fsync dist.Dist
-	// Start is how long a node's process takes until its node lives.
-	Start dist.Dist
+	// Start is how long a node's process takes until its node lives, Boot how long a
+	// machine that had lost its power takes until then.
+	Start, Boot dist.Dist
 }
 
 // Load is what clients do.

@@ -32,7 +32,7 @@
 //   - A run owns its memory files and gives them back, whatever happens.
 //
 // Files: config.go, world.go (the run), machine.go (a node and its life),
-// lanes.go (disk time), net.go (links), front.go (HTTP face without sockets),
+// lanes.go (disk time), measured.go (times of a lab), net.go (links), front.go (HTTP face without sockets),
 // loads.go, client.go with ops.go, ttl.go and lock.go (what clients do),
 // watcher.go (clients that watch), operator.go and replace.go (membership),
 // fleet.go (machines that run units), box.go, boxwork.go and boxnet.go (one of them,

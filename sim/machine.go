@@ -76,6 +76,7 @@ type machine struct {
 	harmed          []string
 	lost, replacing bool
 	leaving         bool // is being taken out of the cluster
+	cut             bool // lost its power, and has not booted since
 	node            *node.Node
 	random          io.Reader // crypto/rand.Reader while the node steps
 	lanes           [world.NumLanes]lane
@@ -129,6 +130,7 @@ func (m *machine) start() {
 	m.life++
 	m.status = booting
 	takes, life := m.startTime(), m.life
+	m.cut = false
 	m.boxStarts(takes)
 	m.w.queue.After(takes, func() {
 		m.unstalled(func() {
@@ -245,6 +247,7 @@ func (m *machine) stop() {
 func (m *machine) crash(o disk.CrashOptions) disk.Loss {
 	m.w.trace.add(m.w.now(), traceCrash, uint64(m.index), 0, nil)
 	m.stop()
+	m.cut = o.LoseUnsynced
 	if m.box != nil && o.LoseUnsynced {
 		m.box.cutPower()
 	}

@@ -49,10 +49,15 @@ func (m *machine) slackOf(c node.Config) time.Duration {
 	return c.Slack()
 }
 
-// startTime is how long the machine's process takes to start, this time.
+// startTime is how long the machine's process takes to start, this time, or the whole
+// machine if it had lost its power.
 func (m *machine) startTime() time.Duration {
-	if p := m.w.cfg.Measured; p != nil {
+	switch p := m.w.cfg.Measured; {
+	case p == nil:
+		return bootTime
+	case m.cut:
+		return p.Boot.Sample(m.w.src.Stream("start/" + m.name))
+	default:
 		return p.Start.Sample(m.w.src.Stream("start/" + m.name))
 	}
-	return bootTime
 }

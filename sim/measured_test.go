@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"drydock/node"
+	"drydock/sim/disk"
 	"drydock/sim/dist"
 )
 
@@ -49,7 +50,7 @@ func TestMeasuredTimes(t *testing.T) {
 	constant := func(d time.Duration) dist.Dist { return dist.Must(dist.Spec{Kind: dist.Constant, Mean: d}) }
 	cfg := testConfig(1, 3)
 	cfg.Net = Delays{Least: time.Millisecond}
-	cfg.Measured = &Measured{Link: constant(2), Request: constant(3), Fsync: constant(5), Start: constant(7)}
+	cfg.Measured = &Measured{Link: constant(2), Request: constant(3), Fsync: constant(5), Start: constant(7), Boot: constant(11)}
 	w, err := newWorld(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -57,11 +58,14 @@ func TestMeasuredTimes(t *testing.T) {
 	defer w.close()
 	m := w.machines[0]
 	c := w.clients[0]
+	other := w.machines[1]
+	other.crash(disk.CrashOptions{LoseUnsynced: true})
 	for name, pair := range map[string][2]time.Duration{
 		"link, on top of what the net adds": {w.net.usual.Delay.Sample(c.rng), time.Millisecond + 2},
 		"request":                           {c.delay.Sample(c.rng), 3},
 		"sync":                              {m.times.syncTime(), 5},
 		"start":                             {m.startTime(), 7},
+		"boot":                              {other.startTime(), 11},
 		"a client's rest":                   {cfg.retryRest(9), 20 * time.Millisecond},
 	} {
 		if pair[0] != pair[1] {

@@ -34,6 +34,7 @@ type Profile struct {
 	Request Spread `json:"request" doc:"one way between a client and a member: half the time of a request that the member answers by itself"`
 	Fsync   Spread `json:"fsync" doc:"a write into the log's prepared file, and its sync"`
 	Start   Spread `json:"start" doc:"from the start of a node's process that has lived before until it answers"`
+	Boot    Spread `json:"boot" doc:"from switching on a machine that had lost its power until its node answers"`
 
 	// File is where it was read from, Text what was read.
 	File string `json:"-"`
@@ -106,7 +107,7 @@ func (p *Profile) Flag() string {
 
 // spreads are a profile's, by their keys.
 func (p *Profile) spreads() map[string]*Spread {
-	return map[string]*Spread{"link": &p.Link, "request": &p.Request, "fsync": &p.Fsync, "start": &p.Start}
+	return map[string]*Spread{"link": &p.Link, "request": &p.Request, "fsync": &p.Fsync, "start": &p.Start, "boot": &p.Boot}
 }
 
 // ParseProfile reads a profile; file is its name in errors. The error is an *Errors.

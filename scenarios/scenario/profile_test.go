@@ -88,7 +88,7 @@ func TestSpreads(t *testing.T) {
 // TestTheProfilesSchemaNamesEveryKey, and each quantile.
 func TestTheProfilesSchemaNamesEveryKey(t *testing.T) {
 	s := ProfileSchema()
-	for _, f := range []string{"drydock-profile", "driver", "machines", "link", "request", "fsync", "start"} {
+	for _, f := range []string{"drydock-profile", "driver", "machines", "link", "request", "fsync", "start", "boot"} {
 		if s.Properties[f] == nil {
 			t.Errorf("the schema lacks %s", f)
 		}

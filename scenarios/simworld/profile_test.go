@@ -16,7 +16,7 @@ cluster: {members: 3}
 load:
   kv: {clients: 4, keys: 4, think: 5ms, mix: {put: 1}}
 steps:
-  - {at: 2s, crash: {node: leader, restart_after: 500ms}}
+  - {at: 2s, crash: {node: leader, lose_unsynced: false, restart_after: 500ms}}
 duration: 5s
 settle: 1500ms
 `
@@ -29,7 +29,7 @@ func spread(d time.Duration) scenario.Spread {
 func profile(link, request, fsync, start time.Duration) *scenario.Profile {
 	return &scenario.Profile{
 		Version: scenario.ProfileVersion, Driver: "netns", Machines: 3, File: "p.yaml",
-		Link: spread(link), Request: spread(request), Fsync: spread(fsync), Start: spread(start),
+		Link: spread(link), Request: spread(request), Fsync: spread(fsync), Start: spread(start), Boot: spread(2 * start),
 	}
 }
 

@@ -84,7 +84,7 @@ func measured(cfg *sim.Config, p *scenario.Profile) error {
 	for _, one := range []struct {
 		into *dist.Dist
 		of   *scenario.Spread
-	}{{&m.Link, &p.Link}, {&m.Request, &p.Request}, {&m.Fsync, &p.Fsync}, {&m.Start, &p.Start}} {
+	}{{&m.Link, &p.Link}, {&m.Request, &p.Request}, {&m.Fsync, &p.Fsync}, {&m.Start, &p.Start}, {&m.Boot, &p.Boot}} {
 		var err error
 		if *one.into, err = one.of.Dist(); err != nil {
 			return fmt.Errorf("simworld: %s: %w", p.File, err)

@@ -46,7 +46,7 @@ type Options struct {
 	// Nodes is how many members the lab has, at least 2.
 	Nodes int
 	// Messages are measured on each link, Syncs on each disk, Requests to each member;
-	// each member is started anew Starts times.
+	// each member is started anew Starts times, its machine half as often.
 	Messages, Syncs, Requests, Starts int
 	// Tell, unless nil, is told what is being done.
 	Tell func(what string)
@@ -61,6 +61,7 @@ type Measurement struct {
 	Disks   []Place           `json:"disks"`
 	Members []Place           `json:"requests"`
 	Starts  []Place           `json:"starts"`
+	Boots   []Place           `json:"boots"`
 	// Halves says that both ways of a link are half of the time for both.
 	Halves bool          `json:"halves,omitempty"`
 	Took   time.Duration `json:"took"`
@@ -119,14 +120,14 @@ func Measure(ctx context.Context, o Options) (m *Measurement, err error) {
 		return nil, err
 	}
 	pressure := watch.Between(calm, time.Now())
-	starts, err := l.starts(ctx, m)
+	starts, boots, err := l.lives(ctx, m)
 	if err != nil {
 		return nil, err
 	}
 	m.Took = time.Since(began)
 	m.Profile = &scenario.Profile{
 		Version: scenario.ProfileVersion, Driver: o.Driver.Name(), Machines: o.Nodes, Host: Host(), Made: began.UTC().Format(time.RFC3339),
-		Pressure: chaos.Probability(pressure.Foreign), Link: links, Fsync: disks, Request: requests, Start: starts,
+		Pressure: chaos.Probability(pressure.Foreign), Link: links, Fsync: disks, Request: requests, Start: starts, Boot: boots,
 	}
 	return m, nil
 }
@@ -283,34 +284,46 @@ func (l *labOf) requests(ctx context.Context, m *Measurement) (scenario.Spread, 
 	return spread(slices.Concat(lists...)), nil
 }
 
-// starts kills members, one at a time, starts them again and waits until they answer.
-func (l *labOf) starts(ctx context.Context, m *Measurement) (scenario.Spread, error) {
+// lives kills members, one at a time, starts them again and waits until they answer;
+// and so with whole machines, whose power it cuts.
+func (l *labOf) lives(ctx context.Context, m *Measurement) (starts, boots scenario.Spread, err error) {
+	if m.Starts, starts, err = l.again(ctx, "start", l.o.Starts, l.ground.KillNode, func(_ context.Context, one *lab.Machine) error {
+		return l.ground.StartNode(one.Name)
+	}); err != nil {
+		return starts, boots, err
+	}
+	m.Boots, boots, err = l.again(ctx, "boot", (l.o.Starts+1)/2, l.ground.Cut, l.ground.Boot)
+	return starts, boots, err
+}
+
+// again ends and starts each member so often, one at a time.
+func (l *labOf) again(ctx context.Context, what string, rounds int, end func(name string) error, start func(context.Context, *lab.Machine) error) ([]Place, scenario.Spread, error) {
 	lists := make([][]time.Duration, len(l.site.Machines))
-	for round := range l.o.Starts {
-		l.o.Tell(fmt.Sprintf("start %d of %d of each member", round+1, l.o.Starts))
+	for round := range rounds {
+		l.o.Tell(fmt.Sprintf("%s %d of %d of each member", what, round+1, rounds))
 		for i := range l.site.Machines {
-			took, err := l.start(ctx, &l.site.Machines[i])
+			one := &l.site.Machines[i]
+			if err := end(one.Name); err != nil {
+				return nil, scenario.Spread{}, fmt.Errorf("%s: %w", one.Name, err)
+			}
+			took, err := l.start(ctx, one, start)
 			if err != nil {
-				return scenario.Spread{}, err
+				return nil, scenario.Spread{}, err
 			}
 			lists[i] = append(lists[i], took)
 		}
 	}
-	m.Starts = l.places(lists)
-	return spread(slices.Concat(lists...)), nil
+	return l.places(lists), spread(slices.Concat(lists...)), nil
 }
 
-// start kills a member and starts it; it is healthy again when this returns.
-func (l *labOf) start(ctx context.Context, m *lab.Machine) (time.Duration, error) {
+// start starts a member that has ended; it is healthy again when this returns.
+func (l *labOf) start(ctx context.Context, m *lab.Machine, start func(context.Context, *lab.Machine) error) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	if err := l.ground.KillNode(m.Name); err != nil {
-		return 0, err
-	}
 	l.http.CloseIdleConnections()
 	began := time.Now()
-	if err := l.ground.StartNode(m.Name); err != nil {
-		return 0, err
+	if err := start(ctx, m); err != nil {
+		return 0, fmt.Errorf("%s: %w", m.Name, err)
 	}
 	if err := l.until(ctx, m, "/version", pollEvery); err != nil {
 		return 0, err

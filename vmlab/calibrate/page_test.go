@@ -42,7 +42,7 @@ func comparison() *Comparison {
 func TestWhatIsShown(t *testing.T) {
 	times := func(from time.Duration) scenario.Spread { return spread([]time.Duration{from, 2 * from, 3 * from}) }
 	m := &Measurement{
-		Profile: &scenario.Profile{Link: times(30 * time.Microsecond), Request: times(80 * time.Microsecond), Fsync: times(100 * time.Microsecond), Start: times(40 * ms), Pressure: 0.4},
+		Profile: &scenario.Profile{Link: times(30 * time.Microsecond), Request: times(80 * time.Microsecond), Fsync: times(100 * time.Microsecond), Start: times(40 * ms), Boot: times(50 * ms), Pressure: 0.4},
 		Links:   []Place{place("core-01 → core-02", []time.Duration{41 * time.Microsecond})}, Halves: true,
 	}
 	datadriven.RunTest(t, filepath.Join("testdata", "shown.txt"), func(t *testing.T, d *datadriven.TestData) string {

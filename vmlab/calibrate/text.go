@@ -25,7 +25,8 @@ func (m *Measurement) Text(out io.Writer) {
 		{"link, beyond its delay", &p.Link, m.Links},
 		{"request, one way", &p.Request, m.Members},
 		{"fsync", &p.Fsync, m.Disks},
-		{"start", &p.Start, m.Starts},
+		{"start of a node", &p.Start, m.Starts},
+		{"boot of a machine", &p.Boot, m.Boots},
 	} {
 		row(part.name, part.all)
 		for i := range part.places {

@@ -41,10 +41,10 @@ func newCalibrate(l *labs) *cobra.Command {
 		Use:   "calibrate [--compare SCENARIO --profile FILE]",
 		Short: "Measure a lab for the simulator, and whether what that predicts comes true",
 		Long: `Measure a lab: what messages take between machines beyond the delay that the lab
-imposes, what a sync of a member's log takes, how long a node takes to start, and
-what a request takes on its way. The lab is made for it and removed. What was
-measured is written as a profile, which drydock run --profile takes in place of the
-simulator's own assumptions.
+imposes, what a sync of a member's log takes, how long nodes and machines take to
+start, and what a request takes on its way. The lab is made for it and removed. What
+was measured is written as a profile, which drydock run --profile takes in place of
+the simulator's own assumptions.
 
 With --compare a scenario runs in the simulator under a profile and in labs, and
 what clients and machines lived through is set side by side: how long no write was
