@@ -210,8 +210,8 @@ func TestArticle(t *testing.T) {
 		}
 	}
 	// The key lets core in, who types all that follows.
-	s.put("disco-01", "/root/key", secret)
-	if got := s.exec("disco-01", "chmod 600 /root/key; ssh -q -i /root/key -o StrictHostKeyChecking=no core@172.17.8.102 'whoami; hostname'"); got != "core\ncoreos1\n" {
+	s.put("disco-01", "/opt/key", secret)
+	if got := s.exec("disco-01", "chmod 600 /opt/key; ssh -q -i /opt/key -o StrictHostKeyChecking=no core@172.17.8.102 'whoami; hostname'"); got != "core\ncoreos1\n" {
 		t.Errorf("ssh: %q", got)
 	}
 	s.transcript(a, b)
@@ -245,8 +245,8 @@ func (s *shell) transcript(a, b string) {
 	}
 	const id = `[0-9a-f]{8}\.\.\.`
 	shows("two machines", a, "fleetctl list-machines", `MACHINE\t+IP\t+METADATA\n(`+id+`\t+172\.17\.8\.10[23]\t+-\n){2}`)
-	s.put(a, "/home/core/hello.service", helloUnit)
-	s.put(a, "/home/core/apache.1.service", apacheUnit)
+	s.put(a, "~core/hello.service", helloUnit)
+	s.put(a, "~core/apache.1.service", apacheUnit)
 	core(a, "cp apache.1.service apache.2.service")
 	const (
 		head    = `UNIT\t+LOAD\tACTIVE\tSUB\tDESC\t+MACHINE\n`

@@ -86,12 +86,14 @@ func (s *shell) reboots() {
 			}
 			s.must("lab", "up")
 		}},
-		{"power loss", func() {
-			s.must("lab", "fault", "power-loss", "core-02")
-			if p := s.status().Machines[1].Power; p != lab.PowerOff {
-				s.t.Errorf("after its power is lost it is %s", p)
-			}
-			s.must("lab", "fault", "heal")
+		{"the loss of its power", func() {
+			s.must("lab", "halt", "core-02", "--now")
+			off("halt --now")
+		}},
+		{"the loss of all power", func() {
+			before := boot()
+			s.must("lab", "fault", "power-loss")
+			s.within("core-02 boots again", func() bool { now := boot(); return len(now) == len(before) && now != before })
 		}},
 	} {
 		file := fmt.Sprintf("/opt/before-%d", i)
@@ -128,7 +130,7 @@ func TestUML(t *testing.T) {
 	s := &shell{t: t, bin: binary(t), dir: t.TempDir()}
 	s.withImage()
 	t.Cleanup(func() { _, _ = s.run("lab", "down", "--all", "--now") })
-	s.write("lab.yaml", strings.Replace(machinesFile, "lab: left\n", "lab: left\ndriver: uml\nready: 4m\n", 1))
+	s.write("lab.yaml", strings.Replace(machinesFile, "lab: left\n", "lab: left\ndriver: uml\nready: 8m\n", 1))
 	s.write("user-data", userData)
 	s.must("lab", "up")
 	s.checkMachines(3)

@@ -195,6 +195,7 @@ func (b *builder) run(ctx context.Context, dir, name string, args ...string) err
 func (b *builder) bootstrap(ctx context.Context) error {
 	args := []string{
 		"--quiet", "--variant=minbase", "--mode=root", "--dpkgopt=force-unsafe-io", `--aptopt=Acquire::Languages "none"`,
+		`--aptopt=Acquire::http::Timeout "30"`, `--aptopt=Acquire::Retries "1"`,
 		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--include=" + strings.Join(b.recipe.Packages, ","), b.Suite, b.image.RootDir(), b.Mirror,
 	}
