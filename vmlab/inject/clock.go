@@ -14,6 +14,12 @@ import (
 // setTime is how long a machine may take to set its clock.
 const setTime = 20 * time.Second
 
+// ownClocks says whether machines have clocks of their own, which their nodes go by.
+func ownClocks(d lab.Driver) bool {
+	can := d.Capabilities()
+	return can.Has(lab.HasKernel) && !can.Has(lab.HasControl)
+}
+
 // setClocks sets the calendars of machines that have clocks of their own. Nobody can
 // set a monotonic clock.
 func (i *Injector) setClocks(f chaos.Fault) (Undo, string, error) {

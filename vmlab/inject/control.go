@@ -56,7 +56,7 @@ func (t *tally) String() string {
 
 // clock moves clocks.
 func (i *Injector) clock(f chaos.Fault) (Undo, string, error) {
-	if !i.Driver.Capabilities().Has(lab.HasControl) {
+	if ownClocks(i.Driver) {
 		return i.setClocks(f)
 	}
 	undo, err := i.each(f.Nodes, func(m *lab.Machine) (Undo, error) {

@@ -42,10 +42,11 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 		return missing
 	}
 	switch k {
-	case chaos.KindClockJump:
+	case chaos.KindClockJump, chaos.KindClockRate:
 		missing.Needs = lab.HasClock
-	case chaos.KindClockRate:
-		missing.Needs = lab.HasControl
+		if k == chaos.KindClockRate && ownClocks(d) {
+			missing.Needs = lab.HasControl // a kernel's clock runs as it runs
+		}
 	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull, chaos.KindDiskError:
 		missing.Needs = lab.HasDiskFaults
 	default:
