@@ -165,9 +165,5 @@ func quoted(text string) string { return fmt.Sprintf("%q", text) }
 // ProfileSchema returns the JSON schema of profiles, made from the same tags that
 // the parser reads.
 func ProfileSchema() *jsonschema.Schema {
-	s := objectSchema(reflect.TypeFor[Profile]())
-	s.Schema = "https://json-schema.org/draft/2020-12/schema"
-	s.Title = "Drydock profile"
-	s.Description = "What was measured of a lab, for the simulator."
-	return s
+	return SchemaOf(new(Profile), "Drydock profile", "What was measured of a lab, for the simulator.")
 }

@@ -31,10 +31,15 @@ func SchemaJSON() ([]byte, error) {
 // Schema returns the JSON schema of scenario files, made from the same tags
 // that the parser reads.
 func Schema() *jsonschema.Schema {
-	s := objectSchema(reflect.TypeFor[Scenario]())
+	return SchemaOf(new(Scenario), "Drydock scenario", "A cluster, a load, a timeline of faults, and what is expected.")
+}
+
+// SchemaOf returns the JSON schema of files that Read reads into a struct, made from
+// the same tags.
+func SchemaOf(into any, title, description string) *jsonschema.Schema {
+	s := objectSchema(reflect.TypeOf(into).Elem())
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
-	s.Title = "Drydock scenario"
-	s.Description = "A cluster, a load, a timeline of faults, and what is expected."
+	s.Title, s.Description = title, description
 	return s
 }
 

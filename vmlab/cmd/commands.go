@@ -73,7 +73,7 @@ func Commands(env *ui.Env) []*cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	c.PersistentFlags().StringVar(&l.name, "lab", "", "the lab's name (default: $DRYDOCK_LAB, or the only one)")
-	c.AddCommand(newUp(l), newApply(l), newDown(l), newRestart(l), newHalt(l), newStatus(l), newList(l), newExec(l), newSSH(l), newConsole(l), newLogs(l), newEnv(l), newSnapshot(l), newDoctor(l), newFault(l), newHeal(l), newImage(l), newCalibrate(l), newProbe(l), newKeep(l))
+	c.AddCommand(newUp(l), newApply(l), newDown(l), newRestart(l), newHalt(l), newStatus(l), newList(l), newExec(l), newSSH(l), newConsole(l), newLogs(l), newEnv(l), newSchema(l), newSnapshot(l), newDoctor(l), newFault(l), newHeal(l), newImage(l), newCalibrate(l), newProbe(l), newKeep(l))
 	_ = c.RegisterFlagCompletionFunc("lab", completeLabs)
 	l.sayErrors(c)
 	return []*cobra.Command{c}

@@ -189,6 +189,9 @@ func (s *Spec) MachineList() []Machine {
 				if p.Host > 0 {
 					p.Host += k
 				}
+				if p.Guest == ClientPort && m.Client != 0 {
+					p.Guest = m.Client // clients' port, wherever the user-data has it
+				}
 				m.Ports = append(m.Ports, p)
 			}
 			for _, text := range g.Shares {

@@ -3,7 +3,10 @@ package lab
 import (
 	"time"
 
+	"github.com/google/jsonschema-go/jsonschema"
+
 	"drydock/chaos"
+	"drydock/scenarios/scenario"
 )
 
 // Spec is a lab file. The tags are the format, as in scenario files: they name the
@@ -22,6 +25,12 @@ type Spec struct {
 	File string `json:"-"`
 }
 
+// Schema returns the JSON schema of lab files, made from the same tags that the
+// parser reads.
+func Schema() *jsonschema.Schema {
+	return scenario.SchemaOf(new(Spec), "Drydock lab", "Machines, what connects them, and what they run.")
+}
+
 // Duration is a time as files write it: 500ms.
 type Duration = time.Duration
 
@@ -35,7 +44,7 @@ type Group struct {
 	Metadata []string `json:"metadata,omitempty" doc:"KEY=VALUE, each, for units to choose by"`
 	// CloudConfig is the file's name below the lab file's directory.
 	CloudConfig string   `json:"cloud_config,omitempty" doc:"a file with the machines' user-data"`
-	Ports       []string `json:"ports,omitempty" doc:"ports of 127.0.0.1 that lead to the machine: GUEST, or HOST:GUEST; of several machines each gets the next, and one that is taken is replaced by a free one" default:"2379"`
+	Ports       []string `json:"ports,omitempty" doc:"ports of 127.0.0.1 that lead to the machine: GUEST, or HOST:GUEST; of several machines each gets the next, one that is taken is replaced by a free one, and 2379 is where its node listens for clients" default:"2379"`
 	Shares      []string `json:"shares,omitempty" doc:"folders of the host that the machine has, too: HOST:GUEST, with :ro to read only"`
 	Image       string   `json:"image,omitempty" doc:"what it boots from, for drivers whose machines have a disk of their own"`
 	Flags       []string `json:"flags,omitempty" doc:"flags of drydock node"`
