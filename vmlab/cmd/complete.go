@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -68,8 +69,14 @@ func can(st *lab.State, kind chaos.Kind) error {
 	if err != nil {
 		return err
 	}
+	kernel, full := st.Spec.Network.Path == lab.PathKernel, lab.Controlled(d)
 	if st.Spec.Control {
-		d = lab.Controlled(d)
+		return inject.Supports(full, kernel, kind)
 	}
-	return inject.Supports(d, st.Spec.Network.Path == lab.PathKernel, kind)
+	err = inject.Supports(d, kernel, kind)
+	missing := new(lab.MissingError)
+	if errors.As(err, &missing) && d.Capabilities().Has(lab.HasControl) && inject.Supports(full, kernel, kind) == nil {
+		missing.Why = "a lab whose file says `control: true` has it"
+	}
+	return err
 }

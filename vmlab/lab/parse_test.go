@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/google/jsonschema-go/jsonschema"
 
 	"drydock/scenarios/scenario"
 )
@@ -118,4 +119,34 @@ func TestState(t *testing.T) {
 	if names, err := List(root); err != nil || len(names) != 0 {
 		t.Errorf("after its removal: %v, %v", names, err)
 	}
+}
+
+// TestTheReadme: the lab file that the README shows is one, and has every key.
+func TestTheReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, _ := strings.Cut(string(text), "```yaml\n")
+	file, _, _ = strings.Cut(file, "```")
+	s, err := Parse("lab.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := s.MachineList(); len(list) != 5 || len(s.Links) != 2 {
+		t.Errorf("%d machines, %d links", len(list), len(s.Links))
+	}
+	var keys func(s *jsonschema.Schema)
+	keys = func(s *jsonschema.Schema) {
+		for key, below := range s.Properties {
+			if !strings.Contains(file, key+":") {
+				t.Errorf("the README does not show the key %s", key)
+			}
+			keys(below)
+		}
+		if s.Items != nil {
+			keys(s.Items)
+		}
+	}
+	keys(Schema())
 }

@@ -265,18 +265,10 @@ func (s Store) Remove() error {
 			}
 		}
 	}
-	// Out of its name first: whoever makes a lab of that name meanwhile keeps it.
-	gone := filepath.Join(filepath.Dir(s.Dir), ".removing-"+s.Name())
-	if err := RemoveTree(gone); err != nil {
-		return err
-	}
 	if err := unmounted(s.Dir); err != nil {
 		return err
 	}
-	if err := os.Rename(s.Dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.RemoveAll(gone); err != nil {
+	if err := s.discard(); err != nil {
 		return err
 	}
 	// Of the directories above, those that are empty now.
@@ -284,6 +276,44 @@ func (s Store) Remove() error {
 		dir = filepath.Dir(dir)
 	}
 	return nil
+}
+
+// discard removes the directory, out of its name first: whoever makes a lab of that name
+// meanwhile keeps it.
+func (s Store) discard() error {
+	prefix := filepath.Join(filepath.Dir(s.Dir), ".removing-"+s.Name()+"-")
+	left, _ := filepath.Glob(prefix + "*") // the pattern is right
+	for _, dir := range left {
+		_ = RemoveTree(dir) // of one that was killed, or somebody is at it
+	}
+	for {
+		into, err := os.MkdirTemp(filepath.Dir(prefix), filepath.Base(prefix))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // there is no lab at all
+		}
+		if err != nil {
+			return err
+		}
+		err = os.Rename(s.Dir, filepath.Join(into, s.Name()))
+		if _, gone := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) && gone == nil {
+			continue // into was taken for somebody's that was killed
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return errors.Join(err, removeAll(into))
+	}
+}
+
+// removeAll removes a directory into which somebody may just be putting a last file, by
+// the name that it had.
+func removeAll(dir string) error {
+	for range 100 {
+		if err := os.RemoveAll(dir); !errors.Is(err, unix.ENOTEMPTY) {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }
 
 // RemoveMachines removes what the machines have written.
