@@ -178,10 +178,14 @@ func (b *builder) build(ctx context.Context) error {
 	return b.image.save()
 }
 
+// first is the shell that a tool is run by, which may be the first process of a PID
+// namespace: a tool may not be up to that.
+const first = `"$@"; exit $?`
+
 // run runs a tool. It is killed when ctx ends, or this program does, and where it has
 // mounted something nobody else sees that.
 func (b *builder) run(ctx context.Context, dir, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", first, "sh", name}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, b.Log, b.Log
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	bind(cmd)

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// bind has a tool die with this process, and with all that it has started when its
-// context ends. What it mounts nobody else sees, and it goes with the tool: a root that
-// is removed has nothing of the host's in it.
+// bind has a tool die with this process or when its context ends, and with it all that
+// it has started, before its end is told: it is the first process of a PID namespace.
+// What it mounts nobody else sees, and that goes with it: a root that is removed has
+// nothing of the host's in it.
 func bind(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Unshareflags: syscall.CLONE_NEWNS}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS}
 }
 
 // cleanPatience is how long a build may take to remove what it has made.

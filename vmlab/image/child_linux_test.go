@@ -26,7 +26,7 @@ func TestToolsAreKilledWhole(t *testing.T) {
 	b := &builder{Options: &Options{Log: w}}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- b.run(ctx, dir, "sh", "-c", "mount -t tmpfs tmpfs "+dir+" ; sleep 1000 & echo up; sleep 1000")
+		ended <- b.run(ctx, dir, "sh", "-c", "mount -t tmpfs tmpfs "+dir+" ; setsid sleep 1000 & echo up; sleep 1000")
 	}()
 	if _, err := r.Read(make([]byte, 16)); err != nil {
 		t.Fatal(err)
