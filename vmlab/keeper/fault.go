@@ -101,18 +101,22 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 	if one.undo, one.Detail, err = k.inject().Inject(f); err != nil {
 		return nil, errors.Join(err, k.unregister(one.Text))
 	}
-	k.endLater(one, f, o.For)
-	if one.undo == nil {
-		one.ID = 0
-		return one, k.unregister(one.Text)
-	}
 	k.mu.Lock()
-	k.lasting = append(k.lasting, one)
+	if one.undo != nil {
+		k.lasting = append(k.lasting, one)
+	}
+	k.endLater(one, f, o.For)
+	said := *one
 	k.mu.Unlock()
-	return one, nil
+	if one.undo == nil {
+		said.ID = 0
+		return &said, k.unregister(one.Text)
+	}
+	return &said, nil
 }
 
-// endLater arranges a fault's end, or the restart that follows it.
+// endLater arranges a fault's end, or the restart that follows it. The caller has
+// locked, so that its end, which may come at once, finds it.
 func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
 	if one.undo == nil {
 		if p, ok := f.Params.(*chaos.Crash); ok {

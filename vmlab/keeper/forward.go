@@ -128,6 +128,10 @@ func (k *Keeper) forwardAll(name string) (moved []string, err error) {
 		to := net.JoinHostPort(m.Address.String(), strconv.Itoa(p.Guest))
 		f, err := newForward(p, to, k.ground.Dial)
 		if err != nil {
+			for _, made := range k.ports[name] { // all or none, so that the next try is whole
+				err = errors.Join(err, made.close())
+			}
+			delete(k.ports, name)
 			return moved, err
 		}
 		k.ports[name] = append(k.ports[name], f)

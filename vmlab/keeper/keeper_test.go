@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -232,6 +234,52 @@ func TestPorts(t *testing.T) {
 }
 
 // order makes an order of a fault.
+// TestPortsOfASecondTry: of a machine whose ports are not all to be had none is
+// forwarded, and the next try forwards all.
+func TestPortsOfASecondTry(t *testing.T) {
+	last, err := net.Listen("tcp", "127.0.0.1:65535")
+	if err != nil {
+		t.Skipf("skipped: the last port is taken: %v", err)
+	}
+	k := keep(t, &fake{}, "lab: t\ndriver: fake\nmachines: [{name: core, ports: [\"23790:2379\", \"65535:4001\"]}]\n")
+	if err := k.client.Up(t.Context(), nil, k.tell); err == nil {
+		t.Error("a machine without one of its ports is ready")
+	}
+	if err := last.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k.up()
+	conn, err := net.Dial("tcp", "127.0.0.1:65535")
+	if err != nil {
+		t.Fatalf("a port leads nowhere: %v", err)
+	}
+	_ = conn.Close()
+}
+
+// TestAFaultThatEndsAtOnce doesn't last, however short it is.
+func TestAFaultThatEndsAtOnce(t *testing.T) {
+	k := keep(t, &fake{}, three)
+	k.up()
+	for range 20 {
+		if _, err := k.client.Strike(t.Context(), order(t, chaos.KindPartition, isolate("n1"), time.Nanosecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.until("all have ended", func() bool { return len(k.Faults().Lasting) == 0 })
+}
+
+// TestTheEndOfALongConsole: only its end is read.
+func TestTheEndOfALongConsole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "console.log")
+	if err := os.WriteFile(path, []byte(strings.Repeat("x", 3*tailMost)+"\nlast\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := tail(path, consoleLines)
+	if len(lines) != 2 || lines[1] != "last" || len(lines[0]) >= tailMost {
+		t.Errorf("%d lines, the last one %q", len(lines), lines[len(lines)-1])
+	}
+}
+
 func order(t *testing.T, kind chaos.Kind, p chaos.Params, lasts time.Duration) Order {
 	t.Helper()
 	text, err := json.Marshal(p)

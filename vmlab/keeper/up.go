@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -264,9 +265,20 @@ func (k *Keeper) get(ctx context.Context, m *lab.Machine, path string, into any)
 	return errors.Join(err, resp.Body.Close())
 }
 
-// tail returns the last lines of a file.
+// tailMost is how much of a file's end is looked at for its last lines, in bytes.
+const tailMost = 64 << 10
+
+// tail returns the last lines of a file, which may be long.
 func tail(path string, n int) []string {
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.Size() > tailMost {
+		_, _ = f.Seek(-tailMost, io.SeekEnd) // else it is read from its beginning
+	}
+	text, err := io.ReadAll(io.LimitReader(f, tailMost))
 	if err != nil || len(text) == 0 {
 		return nil
 	}
