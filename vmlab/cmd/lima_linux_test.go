@@ -65,6 +65,7 @@ func TestLima(t *testing.T) {
 	s.write("lab.yaml", limaFile)
 	s.write("user-data", userData)
 	s.must("lab", "up")
+	s.within("fleet is active", func() bool { return s.exec("core-01", "systemctl is-active fleet; true") == "active\n" })
 	s.checkMachines(1)
 	if got := s.exec("core-01", "diff /run/lima-boot-done /mnt/lima-cidata/meta-data && echo done; cat /home/core/.ssh/authorized_keys.d/cloud-config; ping -c1 -W1 192.0.2.1 2>&1; true"); !strings.HasPrefix(got, "done\nssh-ed25519 ") || !strings.Contains(got, "unreachable") {
 		t.Errorf("Lima's drive, its key, the way out: %q", got)
@@ -87,10 +88,12 @@ func TestLima(t *testing.T) {
 	s.must("lab", "fault", "heal")
 	s.healthy()
 	s.exec("core-01", "touch /opt/mine; sync")
-	s.must("lab", "fault", "power-loss", "core-01")
+	s.must("lab", "fault", "crash", "core-01")
+	if p := s.status().Machines[0].Power; p != lab.PowerOff {
+		t.Errorf("a machine whose power is cut is %s", p)
+	}
 	s.must("lab", "fault", "heal")
 	s.must("lab", "up")
-	s.healthy()
 	if got := s.exec("core-01", "ls /opt; etcdctl get /message"); got != "mine\nHello\n" {
 		t.Errorf("after a power cut: %q", got)
 	}
