@@ -67,7 +67,7 @@ func TestLima(t *testing.T) {
 	s.must("lab", "up")
 	s.within("fleet is active", func() bool { return s.exec("core-01", "systemctl is-active fleet; true") == "active\n" })
 	s.checkMachines(1)
-	if got := s.exec("core-01", "diff /run/lima-boot-done /mnt/lima-cidata/meta-data && echo done; cat /home/core/.ssh/authorized_keys.d/cloud-config; ping -c1 -W1 192.0.2.1 2>&1; true"); !strings.HasPrefix(got, "done\nssh-ed25519 ") || !strings.Contains(got, "unreachable") {
+	if got := s.exec("core-01", "diff /run/lima-boot-done /mnt/lima-cidata/meta-data && echo done; cat ~core/.ssh/authorized_keys.d/cloud-config; ping -c1 -W1 192.0.2.1 2>&1; true"); !strings.HasPrefix(got, "done\nssh-ed25519 ") || !strings.Contains(got, "unreachable") {
 		t.Errorf("Lima's drive, its key, the way out: %q", got)
 	}
 	// Lima itself has come in, and says that the instance runs.

@@ -14,7 +14,8 @@
 //     applied, and as long as it lasts.
 //   - Ports are forwarded from 127.0.0.1 only.
 //
-// Files: keeper.go the lab, up.go how machines come up, forward.go ports, serve.go
-// and client.go both ends of the socket, status.go what is told of machines,
+// Files: keeper.go the lab, up.go how machines come up and go down, apply.go how a lab
+// changes, members.go who the cluster's members are, forward.go ports, fault.go faults,
+// serve.go and client.go both ends of the socket, status.go what is told of machines,
 // snapshot.go states that are kept.
 package keeper

@@ -12,6 +12,6 @@
 //   - A machine keeps its link's port while it is off, so that faults on the link
 //     outlive a reboot.
 //
-// Files: space_linux.go network namespaces; cable_linux.go, switched.go and
-// bridge_linux.go what connects them; group_linux.go control groups; process_linux.go processes.
+// Files: space_linux.go network namespaces; cable_linux.go and bridge_linux.go what
+// connects them; group_linux.go control groups; process_linux.go processes.
 package parts
