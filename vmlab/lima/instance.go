@@ -76,9 +76,12 @@ func (m *machine) create(ctx context.Context) error {
 	return m.borrow(d)
 }
 
-// borrow has the instance take the image where it is: Lima would copy it. QEMU only
-// reads it.
+// borrow has the instance take the image where it is: Lima would copy it, and limactl
+// has when it made the instance. QEMU only reads it.
 func (m *machine) borrow(d *description) error {
+	if _, err := os.Stat(m.file(baseDisk)); err == nil {
+		return nil
+	}
 	for name, from := range map[string]string{baseDisk: d.Disk, kernel: d.Kernel, initrd: d.Initrd} { // any order: each a file of its own
 		if err := os.Symlink(from, m.file(name)); err != nil {
 			return err
