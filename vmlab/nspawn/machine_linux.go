@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ type life struct {
 	stdin   *os.File // whose end asks the machine to switch itself off
 	console *os.File
 	since   time.Time
-	leader  int           // its first process; 0 until it is known
+	leader  atomic.Int64  // its first process; 0 until it is known
 	gone    chan struct{} // closed when systemd-nspawn has ended
 }
 
@@ -230,8 +231,8 @@ func (l *life) await(ctx context.Context) error {
 // findLeader finds the machine's first process: number one of a namespace within
 // systemd-nspawn's.
 func (l *life) findLeader() int {
-	if l.leader > 0 {
-		return l.leader
+	if pid := l.leader.Load(); pid > 0 {
+		return int(pid)
 	}
 	for _, pid := range l.group.Pids() {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -241,7 +242,7 @@ func (l *life) findLeader() int {
 		for line := range strings.Lines(string(text)) {
 			numbers := strings.Fields(line)
 			if len(numbers) == 4 && numbers[0] == "NSpid:" && numbers[3] == "1" {
-				l.leader = pid
+				l.leader.Store(int64(pid))
 				return pid
 			}
 		}
@@ -359,7 +360,7 @@ func (m *machine) Access() (lab.Access, error) {
 	if err != nil {
 		return lab.Access{}, err
 	}
-	return lab.Access{Machine: m.spec.Name, Pid: l.leader, Started: parts.Started(l.leader)}, nil
+	return lab.Access{Machine: m.spec.Name, Pid: l.findLeader(), Started: parts.Started(l.findLeader())}, nil
 }
 
 // Control implements lab.Unit. The way leads through the machine: a socket on an
@@ -421,5 +422,5 @@ func (m *machine) Vitals() lab.Vitals {
 
 // path is where a file of the machine's is seen from here.
 func (l *life) path(name string) string {
-	return filepath.Join("/proc", strconv.Itoa(l.leader), "root", name)
+	return filepath.Join("/proc", strconv.Itoa(l.findLeader()), "root", name)
 }
