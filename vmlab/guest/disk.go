@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ func (d Drive) WriteDisk(ctx context.Context, program, path string) (file string
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return "", err
 	}
-	if err := os.Link(program, to); err != nil {
+	if err := place(program, to); err != nil {
 		return "", err
 	}
 	info, err := os.Stat(program)
@@ -49,6 +50,25 @@ func (d Drive) WriteDisk(ctx context.Context, program, path string) (file string
 		return "", fmt.Errorf("%s: %w: %s", tool, err, out)
 	}
 	return file, nil
+}
+
+// place gives a file another name, or copies it where that can't be: it is on another
+// file system, or somebody else's.
+func place(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // remove removes a file if it is there.
