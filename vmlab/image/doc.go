@@ -16,7 +16,13 @@
 //   - Labs change nothing of an image.
 //   - A machine of an image does nothing by itself that its config drive doesn't ask
 //     for: etcd, fleet and Docker are there and not started.
+//   - An image that a lab boots from is neither removed nor built anew.
+//
+// Root builds images for all drivers. An ordinary user builds them as the root of a
+// user namespace, and gets disks alone: the root directory's owners are nobody's
+// outside.
 //
 // Files: recipe.go what is in an image; build.go how it is made, qemu.go the kernel
-// for virtual machines; store.go where it is.
+// for virtual machines, containers.go what Docker has on them; ordinary.go building
+// without root; store.go where images are, hold.go who uses them.
 package image
