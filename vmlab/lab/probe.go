@@ -53,6 +53,9 @@ func (p *Probes) Like(what, fix string, do func() (detail string, err error)) {
 // bootPatience is how long a machine that is booted for a probe may take.
 const bootPatience = 90 * time.Second
 
+// probeLab is what a probe's lab is called.
+const probeLab = "doctor"
+
 // BootOne makes a lab of one machine, boots it until its node answers, and removes
 // it. Images is the directory of images; "" if the driver takes none.
 func BootOne(ctx context.Context, d Driver, images string) (detail string, err error) {
@@ -60,11 +63,16 @@ func BootOne(ctx context.Context, d Driver, images string) (detail string, err e
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "drydock-doctor-")
+	lies := func(dir string) string { return filepath.Join(dir, "labs", probeLab) }
+	scratch, err := NewScratch("drydock-doctor-"+d.Name()+"-", func(dir string) error {
+		_, err := d.Reap(Site{Lab: probeLab, Dir: lies(dir)})
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, scratch.Close()) }()
+	dir := scratch.Dir
 	if images != "" {
 		whole, err := filepath.Abs(images)
 		if err != nil {
@@ -75,7 +83,7 @@ func BootOne(ctx context.Context, d Driver, images string) (detail string, err e
 		}
 	}
 	spec := Default(1)
-	site := Site{Lab: "doctor", Dir: filepath.Join(dir, "labs", "doctor"), Binary: binary, Spec: spec, Machines: spec.MachineList(), Token: "doctor", JoinToken: "doctor"}
+	site := Site{Lab: probeLab, Dir: lies(dir), Binary: binary, Spec: spec, Machines: spec.MachineList(), Token: "doctor", JoinToken: "doctor"}
 	m := &site.Machines[0]
 	if err := os.MkdirAll(site.MachineDir(m.Name), 0o755); err != nil {
 		return "", err

@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"drydock/vmlab/lab"
 )
 
 // remains are what a run has left: its lab's directory, with each machine's console and
 // what its node kept. It implements runner.Remains.
 type remains struct {
-	dir  string
-	name string // of the scenario and its seed
+	dir     string
+	scratch *lab.Scratch
+	name    string // of the scenario and its seed
 }
 
 // stampOf names directories so that they list in order.
@@ -49,7 +52,7 @@ func (r remains) Keep(dir string) (string, error) {
 }
 
 // Remove implements runner.Remains.
-func (r remains) Remove() error { return os.RemoveAll(r.dir) }
+func (r remains) Remove() error { return r.scratch.Close() }
 
 // copyTree copies a file, or a directory's files; what is no file is left out.
 func copyTree(from, to string) error {

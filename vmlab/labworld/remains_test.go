@@ -9,23 +9,30 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"drydock/vmlab/lab"
 )
 
 func TestWhatIsKeptAfterAFailure(t *testing.T) {
-	lab, dir := t.TempDir(), t.TempDir()
-	left := remains{dir: lab, name: "power-loss-3"}
+	t.Setenv("TMPDIR", t.TempDir())
+	scratch, err := lab.NewScratch("run-", func(string) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, dir := scratch.Dir, t.TempDir()
+	left := remains{dir: at, scratch: scratch, name: "power-loss-3"}
 	if _, err := left.Keep(dir); err == nil {
 		t.Error("a lab without machines is kept")
 	}
-	data := filepath.Join(lab, "machines", "n1", guestData, "wal")
+	data := filepath.Join(at, "machines", "n1", guestData, "wal")
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	log := append(append([]byte("begin"), make([]byte, 3*hole)...), []byte("end")...)
 	for name, text := range map[string][]byte{
-		filepath.Join(data, "1.seg"):                              log,
-		filepath.Join(lab, "machines", "n1", "console.log"):       []byte("a line\n"),
-		filepath.Join(lab, "machines", "n1", "root", "elsewhere"): []byte("not kept"),
+		filepath.Join(data, "1.seg"):                             log,
+		filepath.Join(at, "machines", "n1", "console.log"):       []byte("a line\n"),
+		filepath.Join(at, "machines", "n1", "root", "elsewhere"): []byte("not kept"),
 	} {
 		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
@@ -50,7 +57,7 @@ func TestWhatIsKeptAfterAFailure(t *testing.T) {
 	if err := left.Remove(); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(lab); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the lab is still there: %v", err)
 	}
 }

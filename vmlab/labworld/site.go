@@ -10,6 +10,9 @@ import (
 	"drydock/vmlab/lab"
 )
 
+// runLab is what the labs of runs are called.
+const runLab = "run"
+
 // siteOf is the lab that a scenario asks for. Machines are named as its nodes are.
 func siteOf(w world, s *scenario.Scenario, seed uint64, dir string) (*lab.Site, error) {
 	spec, machines, err := specOf(w, s, seed)
@@ -17,7 +20,7 @@ func siteOf(w world, s *scenario.Scenario, seed uint64, dir string) (*lab.Site, 
 		return nil, err
 	}
 	return &lab.Site{
-		Lab: "run", Dir: dir, Binary: w.binary, Spec: spec, Control: w.controls(), Token: "run", JoinToken: "run",
+		Lab: runLab, Dir: dir, Binary: w.binary, Spec: spec, Control: w.controls(), Token: "run", JoinToken: "run",
 		Machines: machines,
 	}, nil
 }

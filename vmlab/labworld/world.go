@@ -130,11 +130,12 @@ func (w world) Run(ctx context.Context, spec runner.Spec) (res *runner.Result, e
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "drydock-lab-")
+	scratch, err := lab.NewScratch("drydock-lab-", w.reap)
 	if err != nil {
 		return nil, err
 	}
-	left := remains{dir: dir, name: fmt.Sprintf("%s-%d", spec.Scenario.Name, spec.Seed)}
+	dir := scratch.Dir
+	left := remains{dir: dir, scratch: scratch, name: fmt.Sprintf("%s-%d", spec.Scenario.Name, spec.Seed)}
 	r, err := newRun(w, spec, dir)
 	if err != nil {
 		return nil, errors.Join(err, left.Remove())
@@ -150,4 +151,15 @@ func (w world) Run(ctx context.Context, spec runner.Spec) (res *runner.Result, e
 	}
 	res.Remains = left
 	return res, nil
+}
+
+// reap ends what a run that was killed has made outside of its directory, by whichever
+// driver.
+func (w world) reap(dir string) error {
+	var errs []error
+	for _, d := range w.drivers {
+		_, err := d.Reap(lab.Site{Lab: runLab, Dir: dir})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
