@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,7 +102,7 @@ func FuzzRead(f *testing.F) {
 		}
 		s.skips()
 		if !strings.Contains(b.String(), "end\n") {
-			t.Fatal(fmt.Sprintf("the last line is lost: %q", b.String()))
+			t.Fatalf("the last line is lost: %q", b.String())
 		}
 	})
 }
