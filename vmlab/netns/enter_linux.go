@@ -91,6 +91,9 @@ func (e *errand) run() (int, error) {
 	if err := enter(e.Access); err != nil {
 		return 0, err
 	}
+	if err := renounce(); err != nil {
+		return 0, err
+	}
 	path, err := find(e.Args[0])
 	if err != nil {
 		return 0, err

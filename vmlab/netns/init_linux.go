@@ -100,6 +100,9 @@ func build() error {
 	if err := os.WriteFile("/run/init.json", text, 0o600); err != nil {
 		return err
 	}
+	if err := renounce(); err != nil {
+		return err
+	}
 	// Go's files close when another program takes over; these two must not.
 	for _, fd := range []int{controlFD, consoleFD} {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
@@ -107,6 +110,20 @@ func build() error {
 		}
 	}
 	return syscall.Exec(guestProgram, []string{initName}, s.Env)
+}
+
+// foregone are the powers of root that machines don't have: by them they would change
+// what is the host's alone, such as its clock. (capabilities(7))
+var foregone = []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_MODULE, unix.CAP_SYS_RAWIO, unix.CAP_WAKE_ALARM}
+
+// renounce gives these powers up for all that the calling thread becomes or starts.
+func renounce() error {
+	for _, one := range foregone {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, one, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) { // this kernel has no such power
+			return fmt.Errorf("give up capability %d: %w", one, err)
+		}
+	}
+	return nil
 }
 
 // readLine reads a line of JSON byte by byte.

@@ -13,12 +13,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"drydock/vmlab/lab"
 	"drydock/vmlab/parts"
@@ -250,7 +252,8 @@ func (tw *town) insides() {
 		"echo x > /usr/x || echo read-only":          "sh: 1: cannot create /usr/x: Read-only file system\nread-only\n",
 		"echo $PPID $$; kill -9 1; echo lives":       "",
 		"ls /sys/class/net":                          "eth0\nlo\n",
-		"ip route":                                   "172.17.8.0/24 dev eth0 proto kernel scope link src 172.17.8.101 \n",
+		"[ -w /proc/sysrq-trigger ] || echo refused": "refused\n",
+		"ip route": "172.17.8.0/24 dev eth0 proto kernel scope link src 172.17.8.101 \n",
 	} {
 		got, _ := tw.run("core-01", "sh", "-c", script)
 		if want == "" {
@@ -260,6 +263,17 @@ func (tw *town) insides() {
 		} else if got != want {
 			tw.t.Errorf("%s: %q, want %q", script, got, want)
 		}
+	}
+	// A command's, that of the first process, and the node's.
+	powers, _ := tw.run("core-01", "sh", "-c", "grep -hs CapBnd /proc/[0-9]*/status")
+	for line := range strings.Lines(powers) {
+		bits, err := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(line, "CapBnd:")), 16, 64)
+		if err != nil || bits&(1<<unix.CAP_SYS_TIME) != 0 || bits&(1<<unix.CAP_SYS_ADMIN) == 0 {
+			tw.t.Errorf("powers over the host's clock, or not even over the machine: %q, %v", line, err)
+		}
+	}
+	if strings.Count(powers, "CapBnd") < 3 {
+		tw.t.Errorf("powers: %q", powers)
 	}
 	if _, code := tw.run("core-01", "sh", "-c", "exit 7"); code != 7 {
 		tw.t.Errorf("exit 7 ended with %d", code)
