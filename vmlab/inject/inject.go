@@ -218,6 +218,9 @@ func (i *Injector) slow(nodes []string, latency time.Duration) (Undo, string, er
 		return func() error {
 			close(over)
 			<-ended
+			if v := i.Ground.Vitals(m.Name); v.Power == lab.PowerOn && v.NodePaused {
+				return i.Ground.ResumeNode(m.Name) // it could not be when its turn was
+			}
 			return nil
 		}, nil
 	})

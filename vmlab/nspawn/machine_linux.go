@@ -190,7 +190,8 @@ func (m *machine) arguments() []string {
 		"--quiet", "--register=no", "--keep-unit", "--console=read-only", "--boot", "--directory=" + dir(mergedDir),
 		"--machine=" + m.spec.Name, "--uuid=" + m.spec.ID,
 		fmt.Sprintf("--network-namespace-path=/proc/self/fd/%d", spaceFD),
-		"--capability=all", "--system-call-filter=add_key keyctl bpf", "--setenv=TERM=dumb", "--setenv=SYSTEMD_COLORS=0", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+		// What is left out is the host's alone: its clock, its kernel's modules and its ports.
+		"--capability=all", "--drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE,CAP_SYS_RAWIO,CAP_WAKE_ALARM", "--system-call-filter=add_key keyctl bpf", "--setenv=TERM=dumb", "--setenv=SYSTEMD_COLORS=0", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
 		"--bind-ro=" + m.ground.site.Binary + ":" + image.GuestProgram,
 		"--bind-ro=" + dir(driveDir) + ":" + image.ConfigDrive,
 		"--bind=" + dir(dockerDir) + ":/var/lib/docker",

@@ -159,8 +159,14 @@ func (g *Group) Enter(pid int) error {
 }
 
 // Freeze stops all processes of the group, or lets them go on, and returns when
-// that is so.
-func (g *Group) Freeze(stop bool) error { return freeze(g.unified, stop) }
+// that is so. Those that can't be stopped in time go on.
+func (g *Group) Freeze(stop bool) error {
+	err := freeze(g.unified, stop)
+	if err != nil && stop {
+		err = errors.Join(err, freeze(g.unified, false))
+	}
+	return err
+}
 
 func freeze(dir string, stop bool) error {
 	value := "0"
