@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"drydock/node"
@@ -10,6 +11,23 @@ import (
 	"drydock/node/labcontrol"
 	"drydock/node/world"
 )
+
+// errWorker is what --lab-control gives a worker.
+var errWorker = errors.New("a worker's disk and clocks can't be controlled")
+
+// checkLab refuses to be controlled by a lab where there is none, or nothing to control:
+// a switch that does nothing must not look as if it did.
+func (c *Config) checkLab(getenv func(string) string) error {
+	switch {
+	case c.LabControl == "":
+		return nil
+	case getenv(labcontrol.Environment) == "":
+		return c.errorf("lab-control", "%w", labcontrol.ErrNoLab)
+	case c.Join != "":
+		return c.errorf("lab-control", "%w", errWorker)
+	}
+	return nil
+}
 
 // controlled hands a member's disk and clocks to the lab that it runs in, if that
 // has asked for it.

@@ -16,6 +16,9 @@ import (
 // it can't go on.
 func Run(ctx context.Context, cfg *Config, env *ui.Env) error {
 	log := newLogger(cfg, env.Stderr, env.ErrTTY && env.Getenv("NO_COLOR") == "" && env.Color != "never")
+	if err := cfg.checkLab(env.Getenv); err != nil {
+		return err
+	}
 	files := activated()
 	if cfg.Join != "" || (cfg.Discovery != "" && cfg.DiscoveryFallback == "proxy" && worker.Remembers(cfg.DataDir)) {
 		return runWorker(ctx, cfg, env, log, files, nil)
