@@ -113,7 +113,7 @@ func (f *Foothold) Dial(ctx context.Context, network, address string) (net.Conn,
 	}
 	file, err := f.ask(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err} // by which clients know that nothing was sent
 	}
 	conn, err := net.FileConn(file)
 	return conn, errors.Join(err, file.Close())

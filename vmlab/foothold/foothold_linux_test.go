@@ -3,6 +3,7 @@ package foothold_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -74,6 +75,10 @@ func TestRefused(t *testing.T) {
 	_, err := f.Dial(t.Context(), "tcp", "172.17.8.1:9")
 	if err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("to itself: %v", err)
+	}
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "dial" {
+		t.Errorf("it does not say that nothing was sent: %#v", err)
 	}
 	if _, err := f.Dial(t.Context(), "tcp", "192.0.2.1:9"); err == nil || !strings.Contains(err.Error(), "unreachable") {
 		t.Errorf("to the world: %v", err)

@@ -82,12 +82,13 @@ func (t target) Inject(f chaos.Fault) (func(), string, error) {
 		return nil, detail, nil
 	}
 	return func() {
+		err := undo()
 		if at >= 0 {
-			r.res.Faults[at].End = int64(r.stage.now())
+			r.res.Faults[at].End = int64(r.stage.now()) // it strikes no more
 		}
 		r.res.Strikes[strike].End = r.stage.now()
-		defer r.fleet.resumed(f)
-		if err := undo(); err != nil {
+		r.fleet.resumed(f)
+		if err != nil {
 			r.note("", fmt.Sprintf("the end of %s: %v", f.Text, err))
 		}
 	}, detail, nil
