@@ -22,8 +22,8 @@
 //
 // Invariants:
 //
-//   - On Linux the process that keeps an instance dies with the lab's keeper, and QEMU
-//     with that process. Elsewhere Reap ends them.
+//   - Lima's process that keeps an instance dies with the lab's keeper, and QEMU, on
+//     Linux, with that process. Reap ends what is left.
 //   - The user's own instances are never touched: LIMA_HOME is always given.
 //   - Images are only read.
 //

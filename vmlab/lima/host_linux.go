@@ -3,7 +3,6 @@ package lima
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"drydock/vmlab/parts"
@@ -11,11 +10,6 @@ import (
 
 // canPause: QEMU can be stopped as every process can.
 const canPause = true
-
-// bound makes a process die with this one.
-func bound() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-}
 
 // usage is what memory a process has to itself, and what it has computed.
 func usage(pid int) (memory int64, cpu time.Duration) { return parts.Usage(pid) }

@@ -2,16 +2,10 @@
 
 package lima
 
-import (
-	"syscall"
-	"time"
-)
+import "time"
 
 // canPause: Apple's framework runs machines in a process that nobody may stop.
 const canPause = false
-
-// bound starts a process of its own; it is for Reap to end it.
-func bound() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 // usage is not known here.
 func usage(int) (memory int64, cpu time.Duration) { return 0, 0 }

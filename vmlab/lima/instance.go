@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -206,10 +207,13 @@ func pid(path string) int {
 // limaLog is what Lima says before it keeps an instance.
 const limaLog = "lima.log"
 
-// starter is the command that starts the instance and keeps it.
-func (m *machine) starter(log *os.File) *exec.Cmd {
+// starter is the command that starts the instance and keeps it, until the writer is
+// closed: by this process, or by its death.
+func (m *machine) starter(log *os.File) (*exec.Cmd, io.Closer, error) {
 	t := m.ground.tools
-	cmd := exec.Command(t.ctl, "start", "--tty=false", "--foreground", m.spec.Name)
-	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = t.env, log, log, bound()
-	return cmd
+	cmd := exec.Command(t.own, "hold", t.ctl, "start", "--tty=false", "--foreground", m.spec.Name)
+	cmd.Env, cmd.Stdout, cmd.Stderr = t.env, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	hold, err := cmd.StdinPipe()
+	return cmd, hold, err
 }

@@ -14,7 +14,6 @@ import (
 
 	"drydock/vmlab/image"
 	"drydock/vmlab/lab"
-	"drydock/vmlab/parts"
 	"drydock/vmlab/virtual"
 )
 
@@ -38,7 +37,8 @@ type machine struct {
 // life is a machine from being switched on until it is off. It may boot several times
 // meanwhile.
 type life struct {
-	cmd   *exec.Cmd // who keeps the instance
+	cmd   *exec.Cmd // who holds Lima's keeper of the instance
+	hold  io.Closer // ends that
 	since time.Time
 	gone  chan struct{} // closed when that has ended
 	quiet chan struct{} // closed when the console was written to the end
@@ -120,16 +120,18 @@ func (m *machine) begin(ctx context.Context, l *life) error {
 	if err != nil {
 		return err
 	}
-	l.cmd = m.starter(log)
-	wait, err := parts.Start(l.cmd)
+	cmd, hold, err := m.starter(log)
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		l.cmd = nil
 		return errors.Join(err, console.Close())
 	}
+	l.cmd, l.hold = cmd, hold
 	m.mu.Lock()
 	m.life, m.paused = l, false
 	m.mu.Unlock()
-	go m.await(l, wait)
+	go m.await(l)
 	go l.tell(m.file(serialLog), console)
 	port, err := m.awaitPort(ctx, l)
 	if err != nil {
@@ -140,8 +142,8 @@ func (m *machine) begin(ctx context.Context, l *life) error {
 }
 
 // await notes a life's end.
-func (m *machine) await(l *life, wait func() error) {
-	err := wait()
+func (m *machine) await(l *life) {
+	err := l.cmd.Wait()
 	m.mu.Lock()
 	m.ended = "the machine has switched itself off"
 	if err != nil {
@@ -216,7 +218,7 @@ func (m *machine) kill(l *life) {
 		case <-time.After(closePatience):
 		}
 	}
-	_ = l.cmd.Process.Kill() // it may have ended
+	_ = l.hold.Close() // it may have ended
 	<-l.gone
 }
 

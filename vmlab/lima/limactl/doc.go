@@ -14,5 +14,5 @@
 //
 // Files: main.go the commands; template.go descriptions and templates; drive.go
 // config drives; instance.go Lima's instances; hostagent.go the process that keeps
-// one; qemu.go and qemu_linux.go QEMU's command line.
+// one; hold.go what ends that with the lab's keeper; qemu.go and qemu_linux.go QEMU's command line.
 package main

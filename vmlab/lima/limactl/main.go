@@ -64,7 +64,7 @@ func newRoot(stdin io.Reader, stdout io.Writer) *cobra.Command {
 			logrus.SetLevel(logrus.DebugLevel)
 		}
 	}
-	root.AddCommand(newTemplate(), newDrive(), newCreate(), newStart(), newStop(), newDelete(), newList(), newHostAgent())
+	root.AddCommand(newTemplate(), newDrive(), newCreate(), newStart(), newStop(), newDelete(), newList(), newHold(), newHostAgent())
 	return root
 }
 
@@ -172,6 +172,14 @@ func newList() *cobra.Command {
 		Example: "  LIMA_HOME=.drydock/labs/lab/lima drydock-lima list",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return list(c.OutOrStdout()) },
+	}
+}
+
+func newHold() *cobra.Command {
+	return &cobra.Command{
+		Use: "hold PROGRAM ARG...", Short: "Run a program until stdin ends", Hidden: true,
+		Args: cobra.MinimumNArgs(1), DisableFlagParsing: true,
+		RunE: func(c *cobra.Command, args []string) error { return hold(c.InOrStdin(), args) },
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -262,6 +263,24 @@ func TestInstance(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(home, "core-01")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it stays: %v", err)
+	}
+}
+
+// TestHold: a program ends by itself, or with what it is held by.
+func TestHold(t *testing.T) {
+	var exit *exec.ExitError
+	r, w := io.Pipe()
+	if err := hold(r, []string{"sh", "-c", "exit 7"}); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+		t.Errorf("one that ends: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := hold(r, []string{"sleep", "1000"}); !errors.Is(err, errHeld) {
+		t.Errorf("one that nobody holds: %v", err)
+	}
+	if err := hold(r, []string{filepath.Join(t.TempDir(), "nothing")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("none: %v", err)
 	}
 }
 

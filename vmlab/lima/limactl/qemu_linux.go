@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ func becomeQEMU(args, env []string) error {
 	if path == "" {
 		return fmt.Errorf("%s is not set: the driver lima of drydock lab sets it", envQEMU)
 	}
+	runtime.LockOSThread() // the signal is the thread's that becomes QEMU
 	parent := os.Getppid()
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("a signal for when the parent dies: %w", err)
