@@ -138,7 +138,7 @@ func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
 		return
 	}
 	restart := chaos.Fault{Kind: chaos.KindRestart, Nodes: f.Nodes, Params: new(chaos.Restart)}
-	time.AfterFunc(lasts, func() { _, _, _ = k.inject().Inject(restart) }) // no effect on who runs again
+	k.restarts = append(k.restarts, time.AfterFunc(lasts, func() { _, _, _ = k.inject().Inject(restart) })) // no effect on who runs again
 }
 
 // register notes a fault before it is applied, for whoever finds the lab without
@@ -187,6 +187,7 @@ func (k *Keeper) Heal(ids []int) ([]string, error) {
 	if len(ids) > 0 {
 		return said, errors.Join(errs...)
 	}
+	k.calm()
 	for _, m := range k.site().Machines {
 		_, _, err := k.inject().Inject(chaos.Fault{Kind: chaos.KindRestart, Nodes: []string{m.Node}, Params: new(chaos.Restart)})
 		switch {
@@ -197,6 +198,17 @@ func (k *Keeper) Heal(ids []int) ([]string, error) {
 		}
 	}
 	return said, errors.Join(errs...)
+}
+
+// calm gives up the restarts that are still to come: who is dead starts now, and who
+// dies later has a restart of its own, or none.
+func (k *Keeper) calm() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.restarts {
+		t.Stop()
+	}
+	k.restarts = nil
 }
 
 // Faults shows what lasts.

@@ -33,6 +33,8 @@ type Keeper struct {
 	// lasting are the faults that have not ended, numbered how many there were.
 	lasting  []*Fault
 	numbered int
+	// restarts are the timers of crashes that are to be followed by one.
+	restarts []*time.Timer
 
 	striking sync.Mutex // held while a fault is injected
 	changing sync.Mutex // held while machines are taken in or given up
@@ -109,6 +111,7 @@ const askPatience = 2 * time.Second
 
 // Close ends the lab and all that it was made of.
 func (k *Keeper) Close() error {
+	k.calm()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {

@@ -268,6 +268,27 @@ func TestAFaultThatEndsAtOnce(t *testing.T) {
 	k.until("all have ended", func() bool { return len(k.Faults().Lasting) == 0 })
 }
 
+// TestHealEndsRestartsToCome: a machine that was healed and dies again isn't started by
+// what was to follow its first death.
+func TestHealEndsRestartsToCome(t *testing.T) {
+	k := keep(t, &fake{}, three)
+	k.up()
+	crash := &chaos.Crash{Node: chaos.Selectors{"n1"}, LoseUnsynced: true, RestartAfter: time.Hour}
+	if _, err := k.client.Strike(t.Context(), order(t, chaos.KindCrash, crash, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if len(k.restarts) != 1 {
+		t.Fatalf("%d restarts are to come", len(k.restarts))
+	}
+	timer := k.restarts[0]
+	if _, err := k.client.Heal(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if timer.Stop() {
+		t.Error("the restart is still to come")
+	}
+}
+
 // TestTheEndOfALongConsole: only its end is read.
 func TestTheEndOfALongConsole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "console.log")
