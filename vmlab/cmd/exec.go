@@ -126,8 +126,12 @@ func newSSH(l *labs) *cobra.Command {
 			if _, err := os.Stat("/bin/bash"); err == nil {
 				command = []string{"/bin/bash", "-l"}
 			}
-			if len(args) > 1 {
-				command = append(command, "-c", strings.Join(args[1:], " "))
+			rest := args[1:]
+			if len(rest) > 0 && rest[0] == "--" { // as exec has it, and ssh(1) takes it
+				rest = rest[1:]
+			}
+			if len(rest) > 0 {
+				command = append(command, "-c", strings.Join(rest, " "))
 			}
 			return l.exec(ctx, args[0], command)
 		},

@@ -295,6 +295,11 @@ func TestALabFromUpToDown(t *testing.T) {
 	if out := s.must("lab", "exec", "core-03", "--", "etcdctl", "get", "/message"); out != "Hello\n" {
 		t.Errorf("get printed %q", out)
 	}
+	for _, words := range [][]string{{"hostname | tr c C"}, {"--", "hostname | tr c C"}, {"--", "hostname", "|", "tr", "c", "C"}} {
+		if out := s.must(append([]string{"lab", "ssh", "core-02"}, words...)...); out != "Core-02\n" {
+			t.Errorf("ssh with %q: %q", words, out)
+		}
+	}
 	if out, code := s.run("lab", "exec", "core-01", "--", "sh", "-c", "hostname; exit 7"); out != "core-01\n" || code != 7 {
 		t.Errorf("exec: %q, exit status %d", out, code)
 	}
