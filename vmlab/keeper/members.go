@@ -70,7 +70,7 @@ const membersEvery = 100 * time.Millisecond
 // was asked for or the lab file's time to be ready is over.
 func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path string, body []byte, into any) error {
 	site := k.site()
-	ctx, cancel := context.WithTimeout(ctx, site.Spec.Ready)
+	ctx, cancel := context.WithTimeout(ctx, k.readyWithin(site.Spec))
 	defer cancel()
 	var last error
 	for {

@@ -93,7 +93,7 @@ func (k *Keeper) up(ctx context.Context, names []string, t *teller) error {
 // the time that the lab file gives a machine to be ready. It says of which it failed.
 func (k *Keeper) together(ctx context.Context, names []string, t *teller, do func(context.Context, *lab.Machine) error) error {
 	site := k.site()
-	ctx, cancel := context.WithTimeout(ctx, site.Spec.Ready)
+	ctx, cancel := context.WithTimeout(ctx, k.readyWithin(site.Spec))
 	defer cancel()
 	var wait sync.WaitGroup
 	var mu sync.Mutex
@@ -300,4 +300,16 @@ func (k *Keeper) Down(ctx context.Context, now bool, tell func(Event)) error {
 	<-k.done
 	t.say("", WhatDown, "")
 	return nil
+}
+
+// readyWithin is how long machines may take: what the lab file says, or what is
+// generous for the driver's.
+func (k *Keeper) readyWithin(s *lab.Spec) time.Duration {
+	switch {
+	case s.Ready > 0:
+		return s.Ready
+	case k.driver.Capabilities().Has(lab.HasKernel):
+		return 5 * time.Minute // without help from the hardware, and others at work
+	}
+	return time.Minute
 }

@@ -19,7 +19,7 @@ type Spec struct {
 	Links    []Link   `json:"links,omitempty" doc:"what links are like while no fault is on them; absent: as fast as the host"`
 	Flags    []string `json:"flags,omitempty" doc:"flags of drydock node that every node gets"`
 	Control  bool     `json:"control,omitempty" doc:"nodes whose disks and clocks obey drydock lab fault slow-disk, disk-full, clock-jump and the like; they keep what is not synced in memory" default:"false"`
-	Ready    Duration `json:"ready,omitempty" doc:"how long up waits for the machines to be healthy" default:"60s"`
+	Ready    Duration `json:"ready,omitempty" doc:"how long up waits for the machines to be healthy; absent: a minute, five where machines have a kernel of their own, which may have to be emulated"`
 
 	// File is where it was read from.
 	File string `json:"-"`

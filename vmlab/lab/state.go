@@ -202,7 +202,8 @@ func (s Store) lock(name string, how int) (*os.File, error) {
 		if err == nil {
 			f, err = os.OpenFile(s.file(name), os.O_CREATE|os.O_RDWR, 0o600)
 		}
-		if errors.Is(err, fs.ErrNotExist) && tries < 100 {
+		// MkdirAll says that it exists when somebody made it and somebody removed it.
+		if (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)) && tries < 100 {
 			continue // the lab is being removed
 		}
 		if err != nil {
