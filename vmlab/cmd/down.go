@@ -90,11 +90,7 @@ func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
 			return err
 		}
 	}
-	err = l.watched(store, func(tell func(keeper.Event)) error { return client.Down(ctx, now, tell) })
-	if err != nil && !errors.Is(err, keeper.ErrDown) && !errors.Is(err, keeper.ErrCut) {
-		return err
-	}
-	if err := awaitKeeper(ctx, store); err != nil {
+	if err := l.end(ctx, store, client, now); err != nil {
 		return err
 	}
 	st, err := store.Load()
@@ -118,6 +114,25 @@ func (l *labs) down(ctx context.Context, store lab.Store, now bool) error {
 		l.printf("lab %s is down, nothing of it is left   %s\n", st.Lab, seconds(time.Since(began)))
 	}
 	return nil
+}
+
+// downPatience is how long a keeper may take to end all that it holds, machines that
+// are asked to halt included.
+const downPatience = 2 * time.Minute
+
+// end has the keeper end, and kills one that doesn't: what it holds goes with it.
+func (l *labs) end(ctx context.Context, store lab.Store, client *keeper.Client, now bool) error {
+	within, cancel := context.WithTimeout(ctx, downPatience)
+	defer cancel()
+	err := l.watched(store, func(tell func(keeper.Event)) error { return client.Down(within, now, tell) })
+	if err == nil || errors.Is(err, keeper.ErrDown) || errors.Is(err, keeper.ErrCut) {
+		err = awaitKeeper(within, store)
+	}
+	if err == nil || ctx.Err() != nil || !store.KeeperLives() {
+		return err
+	}
+	_, _ = fmt.Fprintf(l.env.Stderr, "the keeper of %s does not come to an end: it is killed (%v)\n", store.Name(), err)
+	return client.Kill(ctx)
 }
 
 // awaitKeeper returns when the keeper has ended.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -72,6 +73,9 @@ func (l *labs) exec(ctx context.Context, name string, command []string) error {
 	if err != nil {
 		return err
 	}
+	if err := ours(store); err != nil {
+		return err
+	}
 	m, err := machine(st, name)
 	if err != nil {
 		return err
@@ -92,6 +96,19 @@ func (l *labs) exec(ctx context.Context, name string, command []string) error {
 		return failed(ctx, err)
 	}
 	return ui.Exit(code, nil)
+}
+
+// ours refuses labs of other users: where to enter machines is their keeper's word, and
+// whoever follows it does so with rights of their own.
+func ours(store lab.Store) error {
+	info, err := os.Stat(store.Dir)
+	if err != nil {
+		return err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return ui.Exit(ui.Usage, fmt.Errorf("the lab %s is user %d's: nobody else may enter its machines; run this as that user", store.Name(), owner.Uid))
+	}
+	return nil
 }
 
 // terminal are the variables that programs on a terminal need.

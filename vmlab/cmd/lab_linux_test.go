@@ -295,6 +295,16 @@ func TestALabFromUpToDown(t *testing.T) {
 	if out := s.must("lab", "exec", "core-03", "--", "etcdctl", "get", "/message"); out != "Hello\n" {
 		t.Errorf("get printed %q", out)
 	}
+	dir := filepath.Join(s.dir, ".drydock/labs/left")
+	if err := os.Chown(dir, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := s.run("lab", "exec", "core-01", "--", "true"); code != 2 || !strings.Contains(out, "is user 65534's") {
+		t.Errorf("the lab of somebody else: exit code %d, %s", code, out)
+	}
+	if err := os.Chown(dir, 0, -1); err != nil {
+		t.Fatal(err)
+	}
 	for _, words := range [][]string{{"hostname | tr c C"}, {"--", "hostname | tr c C"}, {"--", "hostname", "|", "tr", "c", "C"}} {
 		if out := s.must(append([]string{"lab", "ssh", "core-02"}, words...)...); out != "Core-02\n" {
 			t.Errorf("ssh with %q: %q", words, out)
