@@ -55,6 +55,10 @@ func (l *labs) showStatus(st *lab.State, s *keeper.Status) {
 		m := &s.Machines[i]
 		node, term, units, health := m.State, "-", "-", "-"
 		switch {
+		case m.Seat == lab.SeatLost:
+			node = "disk lost"
+		case m.Seat == lab.SeatOutside:
+			node = "no member"
 		case m.Power != lab.PowerOn:
 			node = "-"
 		case !m.NodeUp:

@@ -1,9 +1,11 @@
 package inject
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +22,11 @@ type Injector struct {
 	Site   *lab.Site
 	Driver lab.Driver
 	Ground lab.Ground
+	// HTTP asks the lab's nodes, for the faults that are calls of the cluster: its
+	// transport dials by the ground.
+	HTTP *http.Client
+	// Boot switches a machine on that was off; nil leaves it to the ground.
+	Boot func(ctx context.Context, m *lab.Machine) error
 
 	traps sync.Map // what is told of a trap's strike, by its id
 }
@@ -50,12 +57,39 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 	case chaos.KindSlowDisk, chaos.KindDiskStall, chaos.KindDiskFull, chaos.KindDiskError:
 		missing.Needs = lab.HasDiskFaults
 	default:
-		missing.Why = "no lab has it yet"
+		if missing.Why = elsewhere(d, k); missing.Why == "" {
+			return nil
+		}
 	}
 	if missing.Needs != "" && d.Capabilities().Has(missing.Needs) {
 		return nil
 	}
 	return missing
+}
+
+// elsewhere says why labs of a driver don't have what is about the cluster, and what does;
+// "" if they have it.
+func elsewhere(d lab.Driver, k chaos.Kind) string {
+	switch {
+	case k == chaos.KindDrain, k == chaos.KindMetadata:
+	case k == chaos.KindTransfer:
+		if !lab.IsControlled(d) {
+			return "a node hands over by its lab's control, which netns has with `control: true` in the lab file"
+		}
+	case Operated(k):
+		if d.Capabilities().Has(lab.HasSystemd) {
+			return "the disks of its machines can't be emptied from outside: netns has it, and the simulator (drydock run)"
+		}
+	case k == chaos.KindUnits:
+		return "by hand it is `drydock lab exec NAME -- fleetctl start|stop|destroy UNIT`; in scenarios, drydock run --world lab has it"
+	case k == chaos.KindUnitCrash:
+		return "it is about units of a scenario's load: drydock run --world lab has it (netns, nspawn); by hand it is `drydock lab exec NAME -- kill -9 PID`"
+	case k == chaos.KindUnitHang, k == chaos.KindUnitFail:
+		return "units of a scenario's load alone obey it: drydock run --world lab has it (netns, nspawn)"
+	default:
+		return "it is the simulator's alone: drydock run"
+	}
+	return ""
 }
 
 // Supports returns nil, or why this lab can't inject faults of a kind.
@@ -86,6 +120,12 @@ func (i *Injector) Inject(f chaos.Fault) (undo Undo, detail string, err error) {
 		return i.clock(f)
 	case *chaos.SlowDisk, *chaos.DiskStall, *chaos.DiskFull, *chaos.DiskError:
 		return i.disk(f)
+	case *chaos.Transfer:
+		return i.transfer(f.Nodes)
+	case *chaos.Drain:
+		return i.drain(f.Nodes)
+	case *chaos.Metadata:
+		return i.metadata(f.Nodes, p.Set)
 	}
 	return nil, "", fmt.Errorf("%s: %w", f.Kind, errors.ErrUnsupported)
 }
@@ -165,6 +205,9 @@ func (i *Injector) restart(nodes []string) (Undo, string, error) {
 	_, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
 		switch v := i.Ground.Vitals(m.Name); {
 		case v.Power == lab.PowerOff:
+			if i.Boot != nil {
+				return nil, i.Boot(bootContext(), m)
+			}
 			return nil, i.Ground.Boot(bootContext(), m)
 		case v.Power == lab.PowerOn && !v.NodeUp:
 			return nil, i.Ground.StartNode(m.Name)

@@ -75,6 +75,7 @@ type fakeGround struct {
 	mu      sync.Mutex
 	site    lab.Site
 	members []clusterMember
+	learner string   // the peer URL of a member without a vote
 	did     []string // what was done, in order
 }
 
@@ -198,6 +199,13 @@ func (u *fakeUnit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer["states"] = []map[string]string{{"machineID": u.spec.ID, "systemdActiveState": "active"}, {"machineID": u.spec.ID, "systemdActiveState": "failed"}}
 	case path == "/v2/members" && r.Method == http.MethodGet:
 		answer["members"] = g.members
+	case path == "/members": // of the peer port
+		var all []map[string]any
+		for _, m := range g.members {
+			all = append(all, map[string]any{"peerURLs": m.PeerURLs, "learner": m.PeerURLs[0] == g.learner})
+		}
+		_ = json.NewEncoder(w).Encode(all)
+		return
 	case path == "/v2/members":
 		var m clusterMember
 		if json.NewDecoder(r.Body).Decode(&m) != nil {

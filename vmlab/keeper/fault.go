@@ -57,7 +57,8 @@ func (k *Keeper) members(ctx context.Context) []chaos.Member {
 	for i := range s.Machines {
 		m := &s.Machines[i]
 		list = append(list, chaos.Member{
-			Name: m.Machine.Node, Up: m.NodeUp, Paused: m.NodePaused, Voter: m.Role == lab.RoleMember,
+			Name: m.Machine.Node, Up: m.NodeUp, Paused: m.NodePaused,
+			Voter: m.Role == lab.RoleMember && m.Seat != lab.SeatOutside, Outside: m.Seat == lab.SeatOutside,
 			Worker: m.Role == lab.RoleWorker, Units: true, Busy: m.Units > 0,
 		})
 		if m.State == "leader" {
@@ -70,6 +71,16 @@ func (k *Keeper) members(ctx context.Context) []chaos.Member {
 	slices.SortStableFunc(list, func(a, b chaos.Member) int { return strings.Compare(a.Name[:1], b.Name[:1]) })
 	return list
 }
+
+// renamed is an error that names machines as the lab does.
+type renamed struct {
+	error
+	text string
+}
+
+func (r renamed) Error() string { return r.text }
+
+func (r renamed) Unwrap() error { return r.error }
 
 // Strike injects a fault.
 func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
@@ -88,7 +99,7 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 	defer k.striking.Unlock()
 	f, err := chaos.Resolve(params, k.members(ctx), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	if err != nil {
-		return nil, err
+		return nil, renamed{err, k.inject().Names(err.Error())}
 	}
 	k.mu.Lock()
 	k.numbered++
@@ -98,7 +109,12 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 	if err := k.register(one.Text); err != nil {
 		return nil, err
 	}
-	if one.undo, one.Detail, err = k.inject().Inject(f); err != nil {
+	if inject.Operated(f.Kind) {
+		one.Detail, err = k.operate(ctx, f)
+	} else {
+		one.undo, one.Detail, err = k.inject().Inject(f)
+	}
+	if err != nil {
 		return nil, errors.Join(err, k.unregister(one.Text))
 	}
 	k.mu.Lock()
@@ -125,7 +141,10 @@ func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
 		if p, ok := f.Params.(*chaos.PowerLoss); ok {
 			lasts = max(lasts, p.RestartAfter)
 		}
-		if f.Kind == chaos.KindRestart {
+		if p, ok := f.Params.(*chaos.Wipe); ok {
+			lasts = max(lasts, p.RestartAfter)
+		}
+		if f.Kind == chaos.KindRestart || f.Kind == chaos.KindTransfer || f.Kind == chaos.KindReplace || f.Kind == chaos.KindMembership {
 			lasts = 0
 		}
 	}
@@ -177,18 +196,35 @@ func (k *Keeper) Heal(ids []int) ([]string, error) {
 	}
 	var said []string
 	var errs []error
-	for _, f := range ended {
-		if f.timer != nil {
-			f.timer.Stop()
+	// What users do is undone by the cluster, which is whole when the rest is healed.
+	undo := func(users bool) {
+		for _, f := range ended {
+			if f.Kind.Users() != users {
+				continue
+			}
+			if f.timer != nil {
+				f.timer.Stop()
+			}
+			errs = append(errs, f.undo(), k.unregister(f.Text))
+			said = append(said, "end of "+f.Text)
 		}
-		errs = append(errs, f.undo(), k.unregister(f.Text))
-		said = append(said, "end of "+f.Text)
 	}
-	if len(ids) > 0 {
-		return said, errors.Join(errs...)
+	undo(false)
+	if len(ids) == 0 {
+		said, errs = k.restartDead(said, errs)
 	}
+	undo(true)
+	return said, errors.Join(errs...)
+}
+
+// restartDead starts dead machines and nodes, but for those that are to be outside of
+// the cluster.
+func (k *Keeper) restartDead(said []string, errs []error) ([]string, []error) {
 	k.calm()
 	for _, m := range k.site().Machines {
+		if m.Seat == lab.SeatOutside {
+			continue
+		}
 		_, _, err := k.inject().Inject(chaos.Fault{Kind: chaos.KindRestart, Nodes: []string{m.Node}, Params: new(chaos.Restart)})
 		switch {
 		case err == nil:
@@ -197,7 +233,7 @@ func (k *Keeper) Heal(ids []int) ([]string, error) {
 			errs = append(errs, err)
 		}
 	}
-	return said, errors.Join(errs...)
+	return said, errs
 }
 
 // calm gives up the restarts that are still to come: who is dead starts now, and who

@@ -38,6 +38,7 @@ type Keeper struct {
 
 	striking sync.Mutex // held while a fault is injected
 	changing sync.Mutex // held while machines are taken in or given up
+	seating  sync.Mutex // held while a machine becomes a new member
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the lab is down
@@ -76,10 +77,10 @@ func Open(ctx context.Context, store lab.Store, driver lab.Driver) (k *Keeper, e
 	if k.ground, err = driver.Open(ctx, site); err != nil {
 		return nil, err
 	}
-	k.settle(k.state.Spec, k.state.Machines)
 	k.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{
 		DialContext: k.ground.Dial, MaxIdleConnsPerHost: 2, IdleConnTimeout: 5 * time.Second,
 	}}
+	k.settle(k.state.Spec, k.state.Machines)
 	return k, nil
 }
 
@@ -89,7 +90,7 @@ func (k *Keeper) settle(spec *lab.Spec, machines []lab.Machine) {
 	defer k.mu.Unlock()
 	k.state.Settle(spec, machines)
 	site := k.store.Site(k.state)
-	k.injector = &inject.Injector{Site: &site, Driver: k.driver, Ground: k.ground}
+	k.injector = &inject.Injector{Site: &site, Driver: k.driver, Ground: k.ground, HTTP: k.http, Boot: k.boot}
 }
 
 // site is the lab as it is now.

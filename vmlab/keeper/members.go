@@ -63,6 +63,39 @@ func (k *Keeper) member(ctx context.Context, m *lab.Machine) (*clusterMember, er
 	return nil, nil
 }
 
+// votes says whether a machine's node has a vote, by its own state: one that has just
+// joined learns first.
+func (k *Keeper) votes(ctx context.Context, m *lab.Machine) (bool, error) {
+	var list []struct {
+		PeerURLs []string `json:"peerURLs"`
+		Learner  bool     `json:"learner"`
+	}
+	if err := k.getAt(ctx, m.PeerURL()+"/members", &list); err != nil {
+		return false, err
+	}
+	for i := range list {
+		if slices.Contains(list[i].PeerURLs, m.PeerURL()) {
+			return !list[i].Learner, nil
+		}
+	}
+	return false, nil
+}
+
+// untilVotes returns when a machine's node has a vote.
+func (k *Keeper) untilVotes(ctx context.Context, m *lab.Machine) error {
+	for {
+		votes, err := k.votes(ctx, m)
+		if votes {
+			return nil
+		}
+		select {
+		case <-time.After(membersEvery):
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("%w: %s has no vote yet", errMembers, m.Name), err)
+		}
+	}
+}
+
 // membersEvery is the rest between two rounds of asking.
 const membersEvery = 100 * time.Millisecond
 

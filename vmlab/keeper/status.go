@@ -61,6 +61,11 @@ func (k *Keeper) lookAt(ctx context.Context, m *lab.Machine, s *MachineStatus) {
 		s.State = string(lab.RoleWorker)
 	} else if k.get(ctx, m, "/debug/vars", &vars) == nil {
 		s.Term, s.State = vars.Raft.Term, stateWord(vars.Raft.State)
+		if m.Joins && s.State == "follower" {
+			if votes, err := k.votes(ctx, m); err == nil && !votes {
+				s.State = "learner"
+			}
+		}
 	}
 	var health struct {
 		Health string `json:"health"`

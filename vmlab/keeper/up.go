@@ -135,7 +135,7 @@ func (k *Keeper) bring(ctx context.Context, m *lab.Machine, t *teller) error {
 	if k.ground.Vitals(m.Name).Power == lab.PowerOff {
 		t.say(m.Name, WhatBooting, "")
 		k.setReady(m.Name, false)
-		if err := k.ground.Boot(ctx, m); err != nil {
+		if err := k.boot(ctx, m); err != nil {
 			return err
 		}
 		t.say(m.Name, WhatBooted, "")
@@ -250,7 +250,11 @@ func (k *Keeper) look(ctx context.Context, m *lab.Machine) error {
 
 // get reads a JSON answer of a machine's node.
 func (k *Keeper) get(ctx context.Context, m *lab.Machine, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.ClientURL()+path, nil)
+	return k.getAt(ctx, m.ClientURL()+path, into)
+}
+
+func (k *Keeper) getAt(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -259,7 +263,7 @@ func (k *Keeper) get(ctx context.Context, m *lab.Machine, path string, into any)
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return errors.Join(fmt.Errorf("%s: %s", path, resp.Status), resp.Body.Close())
+		return errors.Join(fmt.Errorf("%s: %s", req.URL.Path, resp.Status), resp.Body.Close())
 	}
 	err = json.NewDecoder(resp.Body).Decode(into)
 	return errors.Join(err, resp.Body.Close())

@@ -64,6 +64,12 @@ type controlled struct{ Driver }
 // Controlled is a driver whose labs are controlled, with what that adds.
 func Controlled(d Driver) Driver { return controlled{d} }
 
+// IsControlled says whether a driver is that of labs that are controlled.
+func IsControlled(d Driver) bool {
+	_, is := d.(controlled)
+	return is
+}
+
 // Capabilities implements Driver.
 func (c controlled) Capabilities() Capabilities {
 	return append(c.Driver.Capabilities(), HasClock, HasDiskFaults)

@@ -31,7 +31,7 @@ func (s *Site) NodeFlags(m *Machine) []string {
 	}
 	var founders []string
 	for i := range s.Machines {
-		if f := &s.Machines[i]; f.Role == RoleMember && (m.Joins || !f.Joins) {
+		if f := &s.Machines[i]; f.Role == RoleMember && (m.Joins || !f.Joins) && f.Seat != SeatOutside {
 			founders = append(founders, f.Name+"="+f.PeerURL())
 		}
 	}
@@ -48,12 +48,16 @@ func (s *Site) NodeFlags(m *Machine) []string {
 	return append(flags, m.Flags...)
 }
 
-// founder is the lab's first member.
+// founder is the lab's first member, of those that are none as they were if need be.
 func (s *Site) founder() *Machine {
+	var first *Machine
 	for i := range s.Machines {
-		if s.Machines[i].Role == RoleMember {
-			return &s.Machines[i]
+		if m := &s.Machines[i]; m.Role == RoleMember && (first == nil || first.Seat != "" && m.Seat == "") {
+			first = m
 		}
+	}
+	if first != nil {
+		return first
 	}
 	panic("lab: a lab without a member passed its checks")
 }

@@ -44,9 +44,23 @@ type Machine struct {
 	Image  string  `json:"image,omitempty"`
 	// Joins says that it is added to a cluster that is there: it is no founder.
 	Joins bool `json:"joins,omitempty"`
+	// Seat says what became of its membership, by a fault.
+	Seat Seat `json:"seat,omitempty"`
 	// Flags are given to its node beside those that name and place it.
 	Flags []string `json:"flags,omitempty"`
 }
+
+// Seat is what became of a member's machine; empty: it is a member, or a worker. A machine
+// that is not so is off, and when it is switched on it becomes a new member.
+type Seat string
+
+// The seats of machines that are no members as they were.
+const (
+	// SeatLost: its disk is empty; the cluster has its old member still.
+	SeatLost Seat = "lost"
+	// SeatOutside: the cluster has no member of it.
+	SeatOutside Seat = "outside"
+)
 
 // Number is a machine's, from 0, which stays with it as its address does.
 func Number(m *Machine) int { return int(m.Address.As4()[3]) - firstHost }

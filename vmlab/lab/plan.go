@@ -91,7 +91,7 @@ func NewPlan(st *State, spec *Spec, wanted []Machine) (*Plan, error) {
 		if old.Role != m.Role {
 			return nil, fmt.Errorf("%s is a %s and would be a %s: %w, or give it another name", m.Name, old.Role, m.Role, ErrFixed)
 		}
-		m.Node, m.Address, m.MAC, m.ID, m.Joins = old.Node, old.Address, old.MAC, old.ID, old.Joins
+		m.Node, m.Address, m.MAC, m.ID, m.Joins, m.Seat = old.Node, old.Address, old.MAC, old.ID, old.Joins, old.Seat
 		keys := changed(&old, &m)
 		switch ports := !slices.Equal(asked[m.Name], m.Ports); {
 		case len(keys) > 0:

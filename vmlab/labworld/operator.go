@@ -14,6 +14,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/node/labcontrol"
+	"drydock/vmlab/inject"
 	"drydock/vmlab/lab"
 )
 
@@ -98,10 +99,10 @@ func (r *run) transfer(nodes []string) error {
 	if leader == "" || len(nodes) != 1 || nodes[0] == leader {
 		return fmt.Errorf("%w: nobody to hand over", chaos.ErrNoEffect)
 	}
-	path, to := r.ground.Control(leader), nodes[0]
+	to := nodes[0]
 	r.aside(func(context.Context) {
 		// A leader that has lost its office meanwhile has nothing to hand over.
-		_, _ = labcontrol.Ask(path, labcontrol.Call{Transfer: to})
+		_ = inject.HandOver(r.ground, leader, to)
 	})
 	return nil
 }
@@ -342,10 +343,7 @@ func (r *run) mayHarm(name string, destroy bool) error {
 			living++
 		}
 	}
-	if living <= (others+1)/2 {
-		return fmt.Errorf("%w: of the other %d, %d live", chaos.ErrNotYet, others, living)
-	}
-	return nil
+	return inject.MayHarm(others, living)
 }
 
 // wipe ends machines and empties their disks. Whoever brings them back makes new

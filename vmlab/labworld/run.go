@@ -297,7 +297,7 @@ func (r *run) dataDir(m *lab.Machine) string {
 	if !r.world.near() {
 		return filepath.Join(r.site.Dir, gatheredDir, m.Name)
 	}
-	return filepath.Join(r.site.MachineDir(m.Name), guestData)
+	return inject.DataDir(r.site, m)
 }
 
 // dial connects from the lab's network, where nobody answers not for long.

@@ -22,6 +22,7 @@ import (
 	"drydock/scenarios/scenario"
 	"drydock/sim/history"
 	"drydock/sim/stream"
+	"drydock/vmlab/inject"
 	"drydock/vmlab/work"
 )
 
@@ -213,17 +214,6 @@ func (u *users) drain(p *place, on bool) {
 	u.ask(p.name, history.FleetWish{Machine: p.name, Do: string(chaos.KindDrain), End: !on}, method, "/machines/"+p.id+"/drain", nil)
 }
 
-// patchOp is one operation of a PATCH of machines' metadata.
-type patchOp struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value *value `json:"value,omitempty"`
-}
-
-type value struct {
-	Value string `json:"value"`
-}
-
 // patch changes a machine's metadata, or takes back what was changed.
 func (u *users) patch(p *place, pairs []string, back bool) {
 	own, now := make(map[string]string), make(map[string]string)
@@ -231,19 +221,17 @@ func (u *users) patch(p *place, pairs []string, back bool) {
 		key, to, _ := strings.Cut(pair, "=")
 		own[key], now[key] = to, to
 	}
-	var ops []patchOp
+	var ops []inject.Patch
 	for _, pair := range pairs {
 		key, to, _ := strings.Cut(pair, "=")
 		if back {
 			to = own[key]
 		}
-		op := patchOp{Op: "add", Path: "/" + p.id + "/metadata/" + key, Value: &value{to}}
 		now[key] = to
 		if to == "" {
-			op.Op, op.Value = "remove", nil
 			delete(now, key)
 		}
-		ops = append(ops, op)
+		ops = append(ops, inject.NewPatch(p.id, key, to))
 	}
 	var list []string
 	for _, key := range slices.Sorted(maps.Keys(now)) {
