@@ -26,11 +26,17 @@ func newFault(l *labs) *cobra.Command {
 		Short: "Strike machines and links, in the words of scenario files",
 		Long: "Inject a fault of the vocabulary (drydock scenario faults) into the lab. Machines are\n" +
 			"named as the lab does, core-01, or as scenarios do, n1; leader, follower, any and the other\n" +
-			"words of scenarios choose one. Parameters are KEY=VALUE.",
+			"words of scenarios choose one. Parameters are KEY=VALUE. What this lab has not is refused\n" +
+			"with what has it; completion proposes the faults that it has.\n\n" +
+			"A machine whose disk was wiped comes back as a new member, by heal, up or restart_after;\n" +
+			"one that membership took out of the cluster, by membership add=NAME or up.",
 		Example: "  drydock lab fault partition core-01                 cut it off from all others\n" +
 			"  drydock lab fault partition core-01 core-02,core-03 two groups\n" +
 			"  drydock lab fault crash leader restart_after=3s\n" +
 			"  drydock lab fault delay 100ms to=core-02 --for 30s\n" +
+			"  drydock lab fault replace core-02                   an empty disk, a new member\n" +
+			"  drydock lab fault membership remove=core-03\n" +
+			"  drydock lab fault drain work-01                     heal ends it\n" +
 			"  drydock lab fault show\n" +
 			"  drydock lab fault heal",
 		ValidArgsFunction: l.completeFault,

@@ -38,7 +38,7 @@ type Keeper struct {
 
 	striking sync.Mutex // held while a fault is injected
 	changing sync.Mutex // held while machines are taken in or given up
-	seating  sync.Mutex // held while a machine becomes a new member
+	seating  sync.Mutex // held while a machine's disk is emptied, or it becomes a new member
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the lab is down

@@ -72,16 +72,20 @@ func (k *Keeper) wipe(ctx context.Context, nodes []string, destroy bool) (hit []
 
 // empty cuts a machine's power, and empties its disk.
 func (k *Keeper) empty(m *lab.Machine, seat lab.Seat) error {
-	if k.ground.Vitals(m.Name).Power != lab.PowerOff {
-		if err := k.ground.Cut(m.Name); err != nil {
-			return err
-		}
-	}
-	k.setReady(m.Name, false)
-	// It is on record before the disk is touched: half of it would be no member either.
+	k.seating.Lock()
+	defer k.seating.Unlock()
+	// It is on record before anything is done: who switches it on meanwhile waits, and
+	// half a disk would be no member either.
 	if err := k.reseat(m.Name, func(m *lab.Machine) { m.Seat = seat }); err != nil {
 		return err
 	}
+	if k.ground.Vitals(m.Name).Power != lab.PowerOff {
+		if err := k.ground.Cut(m.Name); err != nil {
+			was := m.Seat
+			return errors.Join(err, k.reseat(m.Name, func(m *lab.Machine) { m.Seat = was }))
+		}
+	}
+	k.setReady(m.Name, false)
 	site := k.site()
 	return lab.RemoveTree(inject.DataDir(&site, m))
 }
@@ -133,7 +137,7 @@ func (k *Keeper) replace(ctx context.Context, nodes []string, destroy bool) (det
 
 // comeBack boots a machine and waits until it is ready and, as a member, has a vote.
 func (k *Keeper) comeBack(ctx context.Context, m *lab.Machine) error {
-	ctx, cancel := context.WithTimeout(ctx, k.site().Spec.Ready)
+	ctx, cancel := context.WithTimeout(ctx, k.readyWithin(k.site().Spec))
 	defer cancel()
 	if err := k.bring(ctx, m, k.teller(func(Event) {})); err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
