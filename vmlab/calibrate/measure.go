@@ -142,7 +142,7 @@ func newLab(ctx context.Context, o *Options, dir string) (*labOf, error) {
 	spec.Name, spec.Driver = "calibrate", o.Driver.Name()
 	spec.Links = []lab.Link{{Delay: usualDelay}}
 	l := &labOf{o: o, site: lab.Site{
-		Lab: "calibrate", Dir: filepath.Join(dir, "labs", "calibrate"), Binary: o.Binary, Spec: spec,
+		Lab: "calibrate", Dir: filepath.Join(dir, "labs", "calibrate"), Binary: lab.Program(o.Binary), Spec: spec,
 		Machines: spec.MachineList(), Token: "calibrate", JoinToken: "calibrate", Images: images,
 	}}
 	for i := range l.site.Machines {

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 )
 
 // Role is what a machine is in the cluster.
@@ -105,4 +106,13 @@ func (p Port) String() string {
 		return fmt.Sprint(p.Guest)
 	}
 	return fmt.Sprintf("%d:%d", p.Host, p.Guest)
+}
+
+// Program is the file that a program's path leads to: machines don't have the
+// directories that a symbolic link names.
+func Program(path string) string {
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		return file
+	}
+	return path // whoever runs it says what is wrong
 }

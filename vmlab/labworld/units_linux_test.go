@@ -69,7 +69,11 @@ func program(t *testing.T) string {
 	if out, err := exec.Command("go", "build", "-o", bin, "drydock").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return bin
+	link := filepath.Join(t.TempDir(), "dd") // as whoever has it on a path may call it
+	if err := os.Symlink(bin, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
 }
 
 func parse(t *testing.T, text string) *scenario.Scenario {

@@ -29,7 +29,7 @@ type world struct {
 // unless another is asked for. Nodes run the program at a path. The name is what
 // --world takes.
 func New(name string, drivers []lab.Driver, binary string) runner.World {
-	return world{name: name, driver: drivers[0], drivers: drivers, binary: binary}
+	return world{name: name, driver: drivers[0], drivers: drivers, binary: lab.Program(binary)}
 }
 
 // Name implements runner.World.
