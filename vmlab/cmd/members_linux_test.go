@@ -23,8 +23,8 @@ func (s *shell) members(names ...string) {
 	})
 }
 
-// TestMembersByHand: leadership moves, disks are lost, members go and come, and what was
-// written stays.
+// TestMembersByHand: leadership moves, disks are lost, members go and come, what was
+// written stays; and a unit is killed.
 func TestMembersByHand(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
@@ -76,5 +76,26 @@ func TestMembersByHand(t *testing.T) {
 			t.Errorf("%s: %q, %s", m.Name, m.Seat, m.Power)
 		}
 	}
+	s.unitDies()
 	s.must("lab", "down")
+}
+
+// unitDies kills a unit where it runs.
+func (s *shell) unitDies() {
+	s.t.Helper()
+	s.exec("core-01", `cd /var/lib/drydock && printf '[Service]\nExecStart=/bin/sleep 1000\n' > a.service && fleetctl start a.service`)
+	running := func(want int) func(*keeper.Status) bool {
+		return func(st *keeper.Status) bool {
+			units := 0
+			for _, m := range st.Machines {
+				units += max(m.Units, 0)
+			}
+			return units == want
+		}
+	}
+	s.until("the unit runs", running(1))
+	if out := s.must("lab", "fault", "unit-crash", "node=core-01,core-02,core-03"); !strings.Contains(out, "(a.service on core-0") {
+		s.t.Errorf("unit-crash: %q", out)
+	}
+	s.until("it runs no more", running(0))
 }

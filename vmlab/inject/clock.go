@@ -47,6 +47,11 @@ func (i *Injector) setClocks(f chaos.Fault) (Undo, string, error) {
 
 // setClock sets a machine's calendar to the host's and so much more.
 func (i *Injector) setClock(m *lab.Machine, by time.Duration) error {
+	return i.run(m, []string{"date", "-u", "-s", fmt.Sprintf("@%d", time.Now().Add(by).Unix())})
+}
+
+// run runs a command on a machine, whose status 0 says that it has worked.
+func (i *Injector) run(m *lab.Machine, args []string) error {
 	a, err := i.Ground.Access(m.Name)
 	if err != nil {
 		return err
@@ -58,11 +63,11 @@ func (i *Injector) setClock(m *lab.Machine, by time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), setTime)
 	defer cancel()
 	code, err := i.Driver.Exec(ctx, a, lab.Command{
-		Args:  []string{"date", "-u", "-s", fmt.Sprintf("@%d", time.Now().Add(by).Unix())},
+		Args:  args,
 		Stdin: none, Stdout: none, Stderr: none, Program: i.Site.Binary,
 	})
 	if err == nil && code != 0 {
-		err = fmt.Errorf("%s: date -s ended with %d", m.Name, code)
+		err = fmt.Errorf("%s: %s ended with %d", m.Name, args[0], code)
 	}
 	return errors.Join(err, none.Close())
 }

@@ -3,6 +3,7 @@ package inject
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +31,11 @@ func (u *users) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if r.Method == http.MethodGet {
-		_ = json.NewEncoder(w).Encode(map[string]any{"machines": []known{u.machine}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"machines": []known{u.machine}, "states": []map[string]string{
+			{"name": "a.service", "machineID": u.machine.ID, "systemdActiveState": "active"},
+			{"name": "b.service", "machineID": u.machine.ID, "systemdActiveState": "inactive"},
+			{"name": "c.service", "machineID": u.machine.ID, "systemdActiveState": "active"},
+		}})
 		return
 	}
 	body, _ := io.ReadAll(r.Body)
@@ -94,6 +99,31 @@ func TestWhatUsersDo(t *testing.T) {
 	}
 }
 
+// TestUnitsAreKilled: those that run, that are named, and no more than asked for.
+func TestUnitsAreKilled(t *testing.T) {
+	u := &users{machine: known{ID: "aa"}}
+	i := asking(t, u)
+	b := i.Driver.(*box)
+	if _, detail, err := i.Inject(fault(&chaos.UnitCrash{})); err != nil || detail != "a.service on core-01, c.service on core-01" {
+		t.Errorf("%q, %v", detail, err)
+	}
+	for _, c := range b.commands {
+		if c[0] != "/bin/sh" || !strings.HasPrefix(c[len(c)-1], "/run/drydock/aa/units/unit-") {
+			t.Errorf("%v", c)
+		}
+	}
+	b.can, b.commands = lab.Capabilities{lab.HasSystemd}, nil
+	if _, detail, err := i.Inject(fault(&chaos.UnitCrash{Most: 1})); err != nil || len(b.commands) != 1 || strings.Count(detail, ".service") != 1 {
+		t.Errorf("%q, %v, %v", detail, b.commands, err)
+	}
+	if c := b.commands[0]; c[0] != "systemctl" || !strings.HasSuffix(c[len(c)-1], ".service") {
+		t.Errorf("%v", c)
+	}
+	if _, _, err := i.Inject(fault(&chaos.UnitCrash{Unit: []string{"b*"}})); !errors.Is(err, chaos.ErrNoEffect) {
+		t.Errorf("one that does not run: %v", err)
+	}
+}
+
 // TestElsewhere: what labs don't have is refused with what does.
 func TestElsewhere(t *testing.T) {
 	plain, systemd := driver{}, driver{can: lab.Capabilities{lab.HasSystemd}}
@@ -110,7 +140,7 @@ func TestElsewhere(t *testing.T) {
 		{chaos.KindDrain, systemd, ""},
 		{chaos.KindMetadata, plain, ""},
 		{chaos.KindUnits, plain, "fleetctl"},
-		{chaos.KindUnitCrash, plain, "drydock run --world lab"},
+		{chaos.KindUnitCrash, plain, ""},
 		{chaos.KindUnitHang, plain, "drydock run --world lab"},
 		{chaos.KindUnitFail, systemd, "drydock run --world lab"},
 		{chaos.KindBitRot, lab.Controlled(plain), "the simulator's alone"},

@@ -11,6 +11,6 @@
 //     anew since.
 //
 // Files: inject.go (machines), links.go, control.go and clock.go (disks and clocks),
-// cluster.go (leadership, and calls of the cluster), fleet.go (machines of the
-// scheduler).
+// cluster.go (leadership, and calls of the cluster), fleet.go (the scheduler's
+// machines and units).
 package inject

@@ -1,12 +1,16 @@
 package inject
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 
 	"drydock/chaos"
 	"drydock/node/fleetapi"
+	"drydock/node/machine/guard"
 	"drydock/vmlab/lab"
 )
 
@@ -91,4 +95,78 @@ func (i *Injector) metadata(nodes, pairs []string) (Undo, string, error) {
 		return func() error { return i.user(http.MethodPatch, fleetapi.Prefix+"/machines", back, nil) }, nil
 	})
 	return undo, "", err
+}
+
+// crashUnits kills the main processes of units that run on machines, all or so many of
+// them, drawn.
+func (i *Injector) crashUnits(nodes []string, p *chaos.UnitCrash) (string, error) {
+	type process struct {
+		m    *lab.Machine
+		unit string
+	}
+	var list []process
+	for _, node := range nodes {
+		m := i.Site.Machine(node)
+		if m == nil || i.Ground.Vitals(m.Name).Power != lab.PowerOn {
+			continue
+		}
+		units, err := i.unitsOn(m)
+		if err != nil {
+			return "", err
+		}
+		for _, unit := range units {
+			if chaos.MatchUnit(p.Unit, unit) {
+				list = append(list, process{m, unit})
+			}
+		}
+	}
+	rand.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+	var hit []string
+	var errs []error
+	for _, one := range list {
+		if p.Most > 0 && len(hit) == p.Most {
+			break
+		}
+		if err := i.run(one.m, i.killing(one.m, one.unit)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", one.unit, err)) // it may have ended by itself
+			continue
+		}
+		hit = append(hit, one.unit+" on "+one.m.Name)
+	}
+	if len(hit) == 0 {
+		return "", errors.Join(append(errs, fmt.Errorf("%w: none runs", chaos.ErrNoEffect))...)
+	}
+	slices.Sort(hit)
+	return strings.Join(hit, ", "), nil
+}
+
+// unitsOn are the units that are active on a machine, by the cluster's word.
+func (i *Injector) unitsOn(m *lab.Machine) (names []string, err error) {
+	var list struct {
+		States []struct {
+			Name    string `json:"name"`
+			Machine string `json:"machineID"`
+			Active  string `json:"systemdActiveState"`
+		} `json:"states"`
+	}
+	if err := i.user(http.MethodGet, fleetapi.Prefix+"/state?machineID="+m.ID, nil, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	for _, s := range list.States {
+		if s.Machine == m.ID && s.Active == "active" {
+			names = append(names, s.Name)
+		}
+	}
+	return names, nil
+}
+
+// killMain kills the process that a record of the node's own runtime calls the main one.
+const killMain = `main=$(sed -n 's/.*"main":\([0-9][0-9]*\).*/\1/p' "$1") && test -n "$main" && kill -KILL "$main"`
+
+// killing is the command that kills a unit's main process on its machine.
+func (i *Injector) killing(m *lab.Machine, unit string) []string {
+	if i.Driver.Capabilities().Has(lab.HasSystemd) {
+		return []string{"systemctl", "kill", "--signal=KILL", "--kill-who=main", "--", unit}
+	}
+	return []string{"/bin/sh", "-c", killMain, "sh", "/run/drydock/" + m.ID + "/" + guard.UnitsDir + "/unit-" + unit}
 }

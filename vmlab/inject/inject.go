@@ -71,7 +71,7 @@ func Supports(d lab.Driver, kernelLinks bool, k chaos.Kind) error {
 // "" if they have it.
 func elsewhere(d lab.Driver, k chaos.Kind) string {
 	switch {
-	case k == chaos.KindDrain, k == chaos.KindMetadata:
+	case k == chaos.KindDrain, k == chaos.KindMetadata, k == chaos.KindUnitCrash:
 	case k == chaos.KindTransfer:
 		if !lab.IsControlled(d) {
 			return "a node hands over by its lab's control, which netns has with `control: true` in the lab file"
@@ -82,8 +82,6 @@ func elsewhere(d lab.Driver, k chaos.Kind) string {
 		}
 	case k == chaos.KindUnits:
 		return "by hand it is `drydock lab exec NAME -- fleetctl start|stop|destroy UNIT`; in scenarios, drydock run --world lab has it"
-	case k == chaos.KindUnitCrash:
-		return "it is about units of a scenario's load: drydock run --world lab has it (netns, nspawn); by hand it is `drydock lab exec NAME -- kill -9 PID`"
 	case k == chaos.KindUnitHang, k == chaos.KindUnitFail:
 		return "units of a scenario's load alone obey it: drydock run --world lab has it (netns, nspawn)"
 	default:
@@ -124,6 +122,9 @@ func (i *Injector) Inject(f chaos.Fault) (undo Undo, detail string, err error) {
 		return i.transfer(f.Nodes)
 	case *chaos.Drain:
 		return i.drain(f.Nodes)
+	case *chaos.UnitCrash:
+		detail, err := i.crashUnits(f.Nodes, p)
+		return nil, detail, err
 	case *chaos.Metadata:
 		return i.metadata(f.Nodes, p.Set)
 	}

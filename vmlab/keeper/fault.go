@@ -135,17 +135,15 @@ func (k *Keeper) Strike(ctx context.Context, o Order) (*Fault, error) {
 // locked, so that its end, which may come at once, finds it.
 func (k *Keeper) endLater(one *Fault, f chaos.Fault, lasts time.Duration) {
 	if one.undo == nil {
-		if p, ok := f.Params.(*chaos.Crash); ok {
+		switch p := f.Params.(type) {
+		case *chaos.Crash:
 			lasts = max(lasts, p.RestartAfter)
-		}
-		if p, ok := f.Params.(*chaos.PowerLoss); ok {
+		case *chaos.PowerLoss:
 			lasts = max(lasts, p.RestartAfter)
-		}
-		if p, ok := f.Params.(*chaos.Wipe); ok {
+		case *chaos.Wipe:
 			lasts = max(lasts, p.RestartAfter)
-		}
-		if f.Kind == chaos.KindRestart || f.Kind == chaos.KindTransfer || f.Kind == chaos.KindReplace || f.Kind == chaos.KindMembership {
-			lasts = 0
+		default:
+			lasts = 0 // nobody is down by it
 		}
 	}
 	if lasts <= 0 {
