@@ -96,7 +96,8 @@ const (
 	Undecided Verdict = "undecided"
 )
 
-// Compare runs the scenario in both worlds until there are enough trials.
+// Compare runs the scenario in both worlds until there are enough trials. When ctx ends
+// while it does so in labs, it returns what was found so far beside the error.
 func Compare(ctx context.Context, o Comparing) (*Comparison, error) {
 	if o.Tell == nil {
 		o.Tell = func(string, int, int, int) {}
@@ -112,9 +113,9 @@ func Compare(ctx context.Context, o Comparing) (*Comparison, error) {
 	bare.Profile = nil
 	watch := WatchPressure()
 	defer watch.Stop()
-	lab, labRuns, err := o.trials(ctx, o.Lab, &bare, o.Trials, o.Trials*patience, watch)
-	if err != nil {
-		return nil, err
+	lab, labRuns, early := o.trials(ctx, o.Lab, &bare, o.Trials, o.Trials*patience, watch)
+	if early != nil && (ctx.Err() == nil || len(lab) == 0) {
+		return nil, early
 	}
 	c := &Comparison{
 		Schema: Schema, Scenario: o.Scenario.Name, File: o.Scenario.File, Driver: o.Profile.Driver, Host: Host(),
@@ -127,7 +128,7 @@ func Compare(ctx context.Context, o Comparing) (*Comparison, error) {
 			c.Measures = append(c.Measures, one)
 		}
 	}
-	return c, nil
+	return c, early
 }
 
 // trials runs a scenario seed after seed until a world has given enough trials, calm
@@ -140,7 +141,7 @@ func (o *Comparing) trials(ctx context.Context, w runner.World, s *scenario.Scen
 			err = res.Remains.Remove() // the evidence is in the result
 		}
 		if err != nil {
-			return nil, runs, fmt.Errorf("%s with seed %d: %w", s.Name, seed, err)
+			return list, runs, fmt.Errorf("%s with seed %d: %w", s.Name, seed, err)
 		}
 		if len(res.Broken) > 0 {
 			return nil, runs, fmt.Errorf("%s with seed %d: a node broke: %s", s.Name, seed, res.Broken[0])

@@ -82,11 +82,18 @@ func TestThePageNeedsNothing(t *testing.T) {
 type world struct {
 	results []*runner.Result
 	at      int
+	// last, if there is one, is called when so many have run.
+	last func()
+	runs int
 }
 
 func (*world) Name() string              { return "made-up" }
 func (*world) Supports(chaos.Kind) error { return nil }
-func (w *world) Run(context.Context, runner.Spec) (*runner.Result, error) {
+func (w *world) Run(ctx context.Context, _ runner.Spec) (*runner.Result, error) {
+	if w.last != nil && w.at == w.runs {
+		w.last()
+		return nil, ctx.Err()
+	}
 	w.at++
 	return w.results[(w.at-1)%len(w.results)], nil
 }
@@ -115,6 +122,26 @@ func TestComparingGoesOnUntilThereAreEnough(t *testing.T) {
 	o.Lab = &world{results: []*runner.Result{{Broken: []string{"n1: panic"}}}}
 	if _, err := Compare(t.Context(), o); err == nil || !strings.Contains(err.Error(), "panic") {
 		t.Errorf("a node broke: %v", err)
+	}
+}
+
+// TestInterruptedComparisons say what was found so far.
+func TestInterruptedComparisons(t *testing.T) {
+	one := &runner.Result{Simulated: 4 * time.Second, Began: time.Now().Add(-time.Hour)}
+	one.Ops = append(steady(0, 2*time.Second), steady(2300*ms, 4*time.Second)...)
+	one.Faults = append(one.Faults, crash(2*time.Second, "n1"))
+	for _, runs := range []int{0, 3} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c, err := Compare(ctx, Comparing{
+			Scenario: &scenario.Scenario{Name: "s"}, Profile: &scenario.Profile{Driver: "netns"}, Trials: 7, Within: 0.25,
+			Sim: &world{results: []*runner.Result{one}}, Lab: &world{results: []*runner.Result{one}, last: cancel, runs: runs},
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted after %d runs: %v", runs, err)
+		}
+		if (c != nil) != (runs > 0) || c != nil && c.LabRuns != runs {
+			t.Errorf("interrupted after %d runs: %+v", runs, c)
+		}
 	}
 }
 

@@ -188,10 +188,14 @@ func (l *labs) compare(ctx context.Context, o *calibrateOptions) error {
 	if errors.Is(err, calibrate.ErrNoTrial) {
 		return ui.Exit(ui.Usage, err)
 	}
-	if err != nil {
+	if c == nil {
 		return failed(ctx, err)
 	}
-	return l.tellComparison(o, c)
+	verdict := l.tellComparison(o, c)
+	if err != nil { // interrupted, with what was found so far
+		return failed(ctx, err)
+	}
+	return verdict
 }
 
 // tellComparison writes what a comparison came to, everywhere that is asked for.
