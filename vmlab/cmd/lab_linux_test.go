@@ -154,18 +154,28 @@ func (s *shell) until(what string, so func(*keeper.Status) bool) {
 // traces are what is to be seen of a lab from the host.
 type traces struct {
 	dir string
-	// spaces are the inodes of its machines' network namespaces.
-	spaces map[string]bool
+	// spaces are its machines' network namespaces, by their inodes. They are held open:
+	// the kernel gives the number of one that is gone to the next, and other tests make
+	// some at the same time.
+	spaces map[string]*os.File
 }
 
 // traces notes what there is while the lab is up.
 func (s *shell) traces() *traces {
 	s.t.Helper()
-	tr := &traces{dir: s.dir, spaces: map[string]bool{}}
+	tr := &traces{dir: s.dir, spaces: map[string]*os.File{}}
 	for _, pid := range tr.processes() {
-		if link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid)); err == nil && link != own(s.t) {
-			tr.spaces[link] = true
+		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+		if err != nil {
+			continue
 		}
+		link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+		if err != nil || link == own(s.t) || tr.spaces[link] != nil {
+			_ = f.Close()
+			continue
+		}
+		tr.spaces[link] = f
+		s.t.Cleanup(func() { _ = f.Close() })
 	}
 	return tr
 }
@@ -228,6 +238,20 @@ func (tr *traces) groups() []string {
 	return list
 }
 
+// holders are what keeps the machines' network namespaces, but for this process.
+func (tr *traces) holders() []string {
+	var list []string
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	spaces, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/ns/net")
+	for _, path := range append(fds, spaces...) {
+		link, err := os.Readlink(path)
+		if err == nil && tr.spaces[link] != nil && !strings.HasPrefix(path, fmt.Sprintf("/proc/%d/", os.Getpid())) {
+			list = append(list, path+" is "+link)
+		}
+	}
+	return list
+}
+
 // check fails the test for everything that is left.
 func (tr *traces) check(t *testing.T, links []string) {
 	t.Helper()
@@ -237,12 +261,16 @@ func (tr *traces) check(t *testing.T, links []string) {
 	if list := tr.groups(); len(list) > 0 {
 		t.Errorf("control groups are left: %v", list)
 	}
-	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	spaces, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/ns/net")
-	for _, path := range append(fds, spaces...) {
-		if link, err := os.Readlink(path); err == nil && tr.spaces[link] {
-			t.Errorf("a network namespace is left: %s is %s", path, link)
-		}
+	// A child of this process has its files for a moment, until it is another program.
+	holders := tr.holders()
+	for end := time.Now().Add(5 * time.Second); len(holders) > 0 && time.Now().Before(end); holders = tr.holders() {
+		<-time.After(20 * time.Millisecond)
+	}
+	if len(holders) > 0 {
+		t.Errorf("network namespaces are left: %v", holders)
+	}
+	for _, f := range tr.spaces { // any order: all are closed
+		_ = f.Close()
 	}
 	mounts, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
 	for _, path := range mounts {
@@ -285,6 +313,9 @@ func TestALabFromUpToDown(t *testing.T) {
 		}
 	}
 	tr := s.traces()
+	if len(tr.holders()) == 0 {
+		t.Error("nobody is seen to hold the machines' namespaces")
+	}
 	if len(tr.spaces) != 3 {
 		t.Fatalf("%d network namespaces for three machines", len(tr.spaces))
 	}
