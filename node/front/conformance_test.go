@@ -91,6 +91,16 @@ func (p *replays) finish(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Logf("%s", &s.out)
 			if err != nil {
+				// The replay counts a stream's events when it gets to look: on a crowded
+				// computer more have come by then than when etcd was recorded. What is
+				// wrong is so once more, alone.
+				s.out.Reset()
+				again := exec.CommandContext(t.Context(), s.cmd.Path, s.cmd.Args[1:]...)
+				again.Stdout, again.Stderr = &s.out, &s.out
+				err = again.Run()
+				t.Logf("once more:\n%s", &s.out)
+			}
+			if err != nil {
 				t.Error(err)
 			}
 			if strings.Contains(s.out.String(), "cases: 0 passed") {
