@@ -104,7 +104,8 @@ func TestRestartUnnoticed(t *testing.T) {
 	b = startMember(t, 2, addr)
 	b.SetPeers([]Peer{a.entry()})
 	reaches(t, a, b, 2)
-	if a.log.count("lost connection", "the member has restarted") != 1 {
+	// Once, or twice where the answer of the new one overtakes the end of the old link.
+	if n := a.log.count("lost connection", "the member has restarted"); n != 1 && n != 2 {
 		t.Errorf("log:\n%s", a.log)
 	}
 }
