@@ -37,9 +37,6 @@ type Link struct {
 type Params interface {
 	// Kind is the fault that the parameters belong to.
 	Kind() Kind
-	// selectors lists every selector in the parameters, for checks against a
-	// cluster's names before a run.
-	selectors() []Selector
 	// resolve chooses the nodes and links that the fault strikes now.
 	resolve(r *resolver) (Fault, error)
 }

@@ -71,12 +71,6 @@ func (*SlowNode) Kind() Kind { return KindSlowNode }
 // Kind implements Params.
 func (*Replace) Kind() Kind { return KindReplace }
 
-func (p *Flap) selectors() []Selector      { return p.Node }
-func (p *ClockRate) selectors() []Selector { return p.Node }
-func (p *ClockJump) selectors() []Selector { return p.Node }
-func (p *SlowNode) selectors() []Selector  { return p.Node }
-func (p *Replace) selectors() []Selector   { return p.Node }
-
 func (p *Flap) resolve(r *resolver) (Fault, error) {
 	f, err := r.onNodes(p, p.Node, "flap the links of", always)
 	f.Text += fmt.Sprintf(", about %s up and %s down", p.Up, p.Down)

@@ -9,44 +9,11 @@ import (
 	"time"
 )
 
-func (p *Crash) selectors() []Selector    { return p.Node }
-func (p *Restart) selectors() []Selector  { return p.Node }
-func (*PowerLoss) selectors() []Selector  { return nil }
-func (p *Pause) selectors() []Selector    { return p.Node }
-func (p *Transfer) selectors() []Selector { return p.To }
-func (p *SlowDisk) selectors() []Selector { return p.Node }
-func (*Heal) selectors() []Selector       { return nil }
-func (p *Links) selectors() []Selector    { return slices.Concat(p.From, p.To) }
-
-func (p *Partition) selectors() []Selector {
-	all := slices.Concat(p.Isolate, p.Bridge)
-	for _, group := range p.Groups {
-		all = append(all, group...)
-	}
-	for _, link := range p.Cut {
-		for name := range strings.SplitSeq(link, ">") {
-			all = append(all, Selector(name))
-		}
-	}
-	return all
-}
-
-func (p *Membership) selectors() []Selector {
-	var all []Selector
-	for _, name := range slices.Concat(p.Add, p.Remove) {
-		all = append(all, Selector(name))
-	}
-	return all
-}
-
 // Resolve chooses the nodes and links that a fault strikes now, of these members and
 // by these draws, for who injects a single fault and has no plan.
 func Resolve(p Params, members []Member, rng *rand.Rand) (Fault, error) {
 	return p.resolve(&resolver{members: members, rng: rng})
 }
-
-// SelectorsOf lists every selector in the parameters of a fault.
-func SelectorsOf(p Params) []Selector { return p.selectors() }
 
 func (p *Crash) resolve(r *resolver) (Fault, error) {
 	return r.onNodes(p, p.Node, "crash", func(m Member) string { return when(!m.Up, "down already") })

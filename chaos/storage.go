@@ -97,14 +97,6 @@ func (*LostEntry) Kind() Kind { return KindLostEntry }
 // Kind implements Params.
 func (*Wipe) Kind() Kind { return KindWipe }
 
-func (p *DiskStall) selectors() []Selector        { return p.Node }
-func (p *DiskFull) selectors() []Selector         { return p.Node }
-func (p *DiskError) selectors() []Selector        { return p.Node }
-func (p *MisdirectedWrite) selectors() []Selector { return p.Node }
-func (p *BitRot) selectors() []Selector           { return p.Node }
-func (p *LostEntry) selectors() []Selector        { return p.Node }
-func (p *Wipe) selectors() []Selector             { return p.Node }
-
 func (p *DiskStall) resolve(r *resolver) (Fault, error) {
 	return r.onNodes(p, p.Node, "disk stall", always)
 }
@@ -211,8 +203,6 @@ type Failpoint struct {
 
 // Kind implements Params.
 func (*Failpoint) Kind() Kind { return KindFailpoint }
-
-func (p *Failpoint) selectors() []Selector { return p.Node }
 
 func (p *Failpoint) resolve(r *resolver) (Fault, error) {
 	f, err := r.onNodes(p, p.Node, "failpoint", always)

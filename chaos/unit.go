@@ -88,13 +88,6 @@ func (*UnitHang) Kind() Kind { return KindUnitHang }
 // Kind implements Params.
 func (*UnitFail) Kind() Kind { return KindUnitFail }
 
-func (*Units) selectors() []Selector       { return nil }
-func (p *Drain) selectors() []Selector     { return p.Node }
-func (p *Metadata) selectors() []Selector  { return p.Node }
-func (p *UnitCrash) selectors() []Selector { return p.Node }
-func (p *UnitHang) selectors() []Selector  { return p.Node }
-func (p *UnitFail) selectors() []Selector  { return p.Node }
-
 func (p *Units) resolve(*resolver) (Fault, error) {
 	return Fault{Kind: p.Kind(), Params: p, Text: p.Do + " " + unitWords(p.Name)}, nil
 }

@@ -18,8 +18,6 @@ type Upgrade struct {
 // Kind implements Params.
 func (*Upgrade) Kind() Kind { return KindUpgrade }
 
-func (p *Upgrade) selectors() []Selector { return p.Node }
-
 func (p *Upgrade) resolve(r *resolver) (Fault, error) {
 	f, err := r.onNodes(p, p.Node, "upgrade", func(m Member) string {
 		return when(m.Outside, "outside the cluster") + when(!m.Outside && m.Release == p.To, fmt.Sprintf("at release %d already", p.To))

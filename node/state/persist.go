@@ -159,10 +159,8 @@ func (s *State) readExtra(b []byte) ([]byte, error) {
 	return conf, r.Done("extra")
 }
 
-// ConfOf returns the consensus configuration in a description.
-func ConfOf(sn Snapshot) ([]byte, error) { return ConfAs(Newest, sn) }
-
-// ConfAs is ConfOf for a program of release r; see LoadAs.
+// ConfAs returns the consensus configuration in a description, for a program of release
+// r; see LoadAs.
 func ConfAs(r Release, sn Snapshot) ([]byte, error) {
 	conf, err := (&State{speaks: r}).readExtra(sn.Extra)
 	if err != nil {
