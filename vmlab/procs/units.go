@@ -92,13 +92,24 @@ const beatEvery = 20 * time.Millisecond
 // Unit is a unit that keeps a diary: its start and a beat every so often, each with
 // the machine, its process and the time, and its end if it is asked to end.
 func (d Diary) Unit(name string, more ...UnitOption) []UnitOption {
-	write := func(what string) string { return "echo " + what + " %m $$$$ $$(date +%%s%%N) >> " + d.file(name) }
-	script := "trap '" + write("end") + "; exit 0' TERM; " + write("start") + "; while :; do sleep " +
-		strconv.FormatFloat(beatEvery.Seconds(), 'f', -1, 64) + "; " + write("beat") + "; done"
+	escaped := strings.NewReplacer("$", "$$", "%", "%%", hereMachine, "%m").Replace(d.script(name))
 	return append([]UnitOption{
 		{"Service", "Type", "exec"},
-		{"Service", "ExecStart", `/bin/sh -c "` + script + `"`},
+		{"Service", "ExecStart", `/bin/sh -c "` + escaped + `"`},
 	}, more...)
+}
+
+// hereMachine stands in a script where the machine's id comes to stand.
+const hereMachine = "@machine@"
+
+// script is what such a unit runs. A clock that is ended together with the unit has told
+// no time, and then nothing is written.
+func (d Diary) script(name string) string {
+	write := func(what string) string {
+		return "t=$(date +%s%N) && echo " + what + " " + hereMachine + " $$ $t >> " + d.file(name)
+	}
+	return "trap '" + write("end") + "; exit 0' TERM; " + write("start") + "; while :; do sleep " +
+		strconv.FormatFloat(beatEvery.Seconds(), 'f', -1, 64) + "; " + write("beat") + "; done"
 }
 
 func (d Diary) file(name string) string { return filepath.Join(d.dir, name+".diary") }

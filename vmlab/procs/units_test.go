@@ -3,11 +3,14 @@ package procs
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"drydock/node/machine/guard"
 	"drydock/node/runtime/lease"
@@ -103,15 +106,19 @@ const (
 func TestUnitsAndTheirNodes(t *testing.T) {
 	t.Parallel()
 	ctx, c, d := withUnits(t)
-	t.Run("stopped", func(t *testing.T) {
-		moves(ctx, t, c, d, "stopped.service", func(i int) error { return c.Stop(i) }, c.Start)
-	})
-	t.Run("killed", func(t *testing.T) {
-		moves(ctx, t, c, d, "killed.service", func(i int) error { c.Kill(i); return nil }, c.Start)
-	})
-	t.Run("paused", func(t *testing.T) {
-		moves(ctx, t, c, d, "paused.service", c.Pause, c.Resume)
-	})
+	for _, way := range []struct {
+		name         string
+		strike, heal func(int) error
+	}{
+		{"stopped", c.Stop, c.Start},
+		{"killed", func(i int) error { c.Kill(i); return nil }, c.Start},
+		{"paused", c.Pause, c.Resume},
+	} {
+		// One that fails may leave its node down, and the next would judge that.
+		if !t.Run(way.name, func(t *testing.T) { moves(ctx, t, c, d, way.name+".service", way.strike, way.heal) }) {
+			return
+		}
+	}
 }
 
 // moves has a unit move as often as FAILOVERS says, and judges how long it was away,
@@ -214,6 +221,37 @@ func TestANodeThatComesBackInTime(t *testing.T) {
 		if list := Stretches(pages); len(list) != want {
 			t.Errorf("%s was started again: %+v", name, list)
 		}
+	}
+}
+
+// TestAClockEndedWithItsUnit has a unit's clock be killed, as it is when the unit is asked
+// to end while it reads it: a line without its time must not be written.
+func TestAClockEndedWithItsUnit(t *testing.T) {
+	t.Parallel()
+	bin := t.TempDir()
+	clock := "#!/bin/sh\nn=$(cat " + bin + "/n)\necho $((n+1)) > " + bin + "/n\n" +
+		"case $n in 2) kill -TERM $$;; 4) kill -TERM $PPID;; esac\necho $n\n"
+	for name, text := range map[string]string{"date": clock, "n": "1\n"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := Diary{dir: t.TempDir()}
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", d.script("x"))
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	pages, err := d.Read("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, p := range pages {
+		told = append(told, p.What+" "+strconv.FormatInt(p.At.UnixNano(), 10))
+	}
+	if diff := cmp.Diff([]string{"start 1", "beat 3", "end 5"}, told); diff != "" {
+		t.Errorf("the diary (-want +got):\n%s", diff)
 	}
 }
 
