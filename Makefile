@@ -13,7 +13,7 @@ RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload
 # Labs depend on real time: their tests run one package at a time, after the others.
-RACE_LABS := ./vmlab/load ./vmlab/calibrate/... ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold ./vmlab/keeper ./vmlab/netns ./vmlab/qemu/... ./vmlab/lima
+RACE_LABS := ./vmlab/load ./vmlab/power ./vmlab/calibrate/... ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold ./vmlab/keeper ./vmlab/netns ./vmlab/qemu/... ./vmlab/lima
 
 # Lima's library is the dependency of one program, which is a module of its own.
 LIMA := vmlab/lima/limactl

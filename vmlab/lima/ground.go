@@ -146,7 +146,7 @@ func (g *ground) put(spec *lab.Machine) error {
 		return fmt.Errorf("%s: %w", g.tools.home, errLong)
 	}
 	m := &machine{spec: spec, ground: g, image: i}
-	m.way = &way{access: m.access()}
+	m.Engine, m.Way, m.way = m, m.access, &way{access: m.access()}
 	if !g.heard[spec.Name] {
 		if err := g.cable.Switch.Listen(spec.Name, socketOf(g.tools.home, spec.Name)); err != nil {
 			return err

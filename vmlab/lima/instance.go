@@ -171,7 +171,7 @@ func (m *machine) awaitPort(ctx context.Context, l *life) (int, error) {
 			return port, nil
 		}
 		select {
-		case <-l.gone:
+		case <-l.Gone():
 			return 0, fmt.Errorf("%w%s", errGivenUp, m.limaWords())
 		case <-time.After(portEvery):
 		case <-ctx.Done():

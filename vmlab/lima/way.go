@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 	"drydock/vmlab/sshway"
 )
 
@@ -75,7 +76,7 @@ func (w *way) connect() (net.Conn, error) {
 	port := w.port
 	w.mu.Unlock()
 	if port == 0 {
-		return nil, errOff
+		return nil, power.ErrOff
 	}
 	return net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), wordPatience)
 }
@@ -126,7 +127,7 @@ func (w *way) try(l *login) {
 	w.mu.Lock()
 	if w.login != l && l.client != nil { // the machine was switched off meanwhile
 		_ = l.client.Close()
-		l.client, l.err = nil, errOff
+		l.client, l.err = nil, power.ErrOff
 	}
 	if w.login == l {
 		w.client = l.client

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 	"drydock/vmlab/sshway"
 )
 
@@ -144,7 +145,7 @@ func echo(ctx context.Context, w *way) error {
 
 func TestWay(t *testing.T) {
 	w, s := newWay(t), newSSHD(t, 0)
-	if err := echo(t.Context(), w); !errors.Is(err, errOff) {
+	if err := echo(t.Context(), w); !errors.Is(err, power.ErrOff) {
 		t.Errorf("a machine that is off: %v", err)
 	}
 	w.open(s.port())
@@ -177,7 +178,7 @@ func TestWay(t *testing.T) {
 		}
 	}
 	w.close()
-	if err := echo(t.Context(), w); !errors.Is(err, errOff) {
+	if err := echo(t.Context(), w); !errors.Is(err, power.ErrOff) {
 		t.Errorf("a machine that was switched off: %v", err)
 	}
 }

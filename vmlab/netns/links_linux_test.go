@@ -52,7 +52,7 @@ func (tw *town) oneWay(links lab.Links) {
 func (tw *town) hears(at, from string) string {
 	tw.t.Helper()
 	tw.get(at, "/heard") // what came before
-	to := tw.ground.where().Machine(at).Address.String()
+	to := tw.ground.Site().Machine(at).Address.String()
 	for range 10 {
 		tw.get(from, "/say?to="+to)
 		if got := tw.get(at, "/heard"); got != "-" {

@@ -18,123 +18,84 @@ import (
 	"drydock/node/labcontrol"
 	"drydock/vmlab/lab"
 	"drydock/vmlab/parts"
+	"drydock/vmlab/power"
 )
 
 // machine is one machine, on or off.
 type machine struct {
+	power.Machine[part]
 	spec   *lab.Machine
 	ground *ground
 
-	// turn is held while the machine is switched on or off.
-	turn sync.Mutex
-
+	// mu guards what its init has said.
 	mu      sync.Mutex
-	life    *life // nil while it is off
-	paused  bool
 	ended   string // how its node has ended last
 	changed chan struct{}
 }
 
-// life is a machine from being switched on until it is off.
-type life struct {
-	space   *parts.Space
-	group   *parts.Group
-	cmd     *exec.Cmd
-	control *os.File
-	console *os.File
-	since   time.Time
+// life is a machine from being switched on until it is off, part what is particular to
+// this driver's.
+type (
+	life = power.Life[part]
+	part struct {
+		parts.Cell
+		cmd     *exec.Cmd
+		control *os.File
+		said
+	}
+)
+
+// said is what a machine's init has said.
+type said struct {
 	node    bool
 	up      bool
 	stopped bool // the node's process is
 	// answered counts orders to stop the node, or let it go on, that were obeyed.
 	answered int
-	why      string        // why it has failed
-	gone     chan struct{} // closed when all its processes have ended
+	why      string // why it has failed
 }
 
-// Errors of what a machine is asked in the wrong state.
-var (
-	errOff    = errors.New("the machine is off")
-	errOn     = errors.New("the machine is on already")
-	errPaused = errors.New("the machine is paused")
-	errNoNode = errors.New("its node does not run")
-)
+var errNoNode = errors.New("its node does not run")
 
 // bootPatience is how long a machine may take until its init runs.
 const bootPatience = 20 * time.Second
 
-// Boot implements lab.Unit.
-func (m *machine) Boot(ctx context.Context) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
+// Begin implements power.Engine.
+func (m *machine) Begin(ctx context.Context, l *life) error {
 	m.mu.Lock()
-	on := m.life != nil
-	if !on {
-		m.ended = "" // of a life before
-	}
+	m.ended = "" // of a life before
 	m.mu.Unlock()
-	if on {
-		return errOn
+	p := &l.Part
+	if err := p.Open(&m.ground.Yard, m.spec); err != nil {
+		return err
 	}
-	l := &life{since: time.Now(), gone: make(chan struct{})}
-	err := m.begin(l)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, bootPatience)
-		defer cancel()
-		err = m.wait(ctx, func() (bool, error) {
-			if l.why != "" {
-				return true, errors.New(l.why)
-			}
-			return l.up, nil
-		})
+	if err := m.spawn(l); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, m.finish(l))
-	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, bootPatience)
+	defer cancel()
+	return m.wait(ctx, func() (bool, error) {
+		if p.why != "" {
+			return true, errors.New(p.why)
+		}
+		return p.up, nil
+	})
 }
 
-// begin makes all that a life takes, and starts the first process.
-func (m *machine) begin(l *life) (err error) {
-	g := m.ground
-	if l.space, err = parts.NewSpace(); err != nil {
-		return err
-	}
-	if err := g.cable.Plug(m.spec.Name, m.spec.MAC, l.space); err != nil {
-		return err
-	}
-	if err := parts.Address(l.space, m.spec.Address, 24); err != nil {
-		return err
-	}
-	if err := parts.Acquaint(l.space, g.where().Machines, m.spec.Name); err != nil {
-		return err
-	}
-	if l.group, err = g.groups.Make(g.name, m.spec.Name, m.spec.MemoryMax, m.spec.CPUs); err != nil {
-		return err
-	}
-	console, err := os.OpenFile(g.where().Console(m.spec.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	l.console = console
-	return m.spawn(l)
-}
-
-// acquaint tells the machine where the others are, if it is on.
-func (m *machine) acquaint(machines []lab.Machine) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	m.mu.Lock()
-	l := m.life
-	m.mu.Unlock()
+// Acquaint implements parts.Settler.
+func (m *machine) Acquaint(machines []lab.Machine) error {
+	m.Turn.Lock()
+	defer m.Turn.Unlock()
+	l := m.Life()
 	if l == nil {
 		return nil
 	}
-	return parts.Acquaint(l.space, machines, m.spec.Name)
+	return parts.Acquaint(l.Part.Space, machines, m.spec.Name)
 }
 
 // spawn starts the first process, in its groups, and hands it its setup.
 func (m *machine) spawn(l *life) error {
+	p := &l.Part
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -144,36 +105,33 @@ func (m *machine) spawn(l *life) error {
 	if err := unix.SetNonblock(pair[0], true); err != nil {
 		return err
 	}
-	l.control = os.NewFile(uintptr(pair[0]), "control")
-	l.cmd = &exec.Cmd{
-		Path: m.ground.where().Binary, Args: []string{buildName}, Dir: "/", Env: []string{},
-		Stdout: l.console, Stderr: l.console, ExtraFiles: []*os.File{theirs, l.console},
+	p.control = os.NewFile(uintptr(pair[0]), "control")
+	p.cmd = &exec.Cmd{
+		Path: m.ground.Site().Binary, Args: []string{buildName}, Dir: "/", Env: []string{},
+		Stdout: p.Console, Stderr: p.Console, ExtraFiles: []*os.File{theirs, p.Console},
 		SysProcAttr: &syscall.SysProcAttr{
 			Setsid: true, Pdeathsig: syscall.SIGKILL,
 			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		},
 	}
-	if err := l.space.Do(l.cmd.Start); err != nil {
+	if err := p.Space.Do(p.cmd.Start); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	m.life = l
-	m.mu.Unlock()
-	go m.follow(l)
-	if err := l.group.Enter(l.cmd.Process.Pid); err != nil {
+	m.Begun(l, false, func() string { return m.follow(p) })
+	if err := p.Group.Enter(p.cmd.Process.Pid); err != nil {
 		return err
 	}
 	text, err := json.Marshal(m.setup())
 	if err != nil {
 		return err
 	}
-	_, err = l.control.Write(append(text, '\n'))
+	_, err = p.control.Write(append(text, '\n'))
 	return err
 }
 
 // setup is what the machine's first process needs to know.
 func (m *machine) setup() setup {
-	site := m.ground.where()
+	site := m.ground.Site()
 	files := []file{
 		{Path: "/etc/hostname", Text: m.spec.Name + "\n", Mode: 0o644},
 		{Path: "/etc/machine-id", Text: m.spec.ID + "\n", Mode: 0o444},
@@ -190,10 +148,9 @@ func (m *machine) setup() setup {
 // guestPath is where machines look for programs.
 const guestPath = "/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// follow hears what the init says until it is gone, and then takes note that the
-// machine is off.
-func (m *machine) follow(l *life) {
-	lines := bufio.NewScanner(l.control)
+// follow hears what the init says until it is gone, and says how its node had ended.
+func (m *machine) follow(p *part) string {
+	lines := bufio.NewScanner(p.control)
 	for lines.Scan() {
 		var w word
 		if json.Unmarshal(lines.Bytes(), &w) != nil {
@@ -202,29 +159,29 @@ func (m *machine) follow(l *life) {
 		m.mu.Lock()
 		switch w.Say {
 		case "up":
-			l.up = true
+			p.up = true
 		case "node":
-			l.node = true
+			p.node = true
 		case "ended":
-			l.node, l.stopped, m.ended = false, false, w.Why
+			p.node, p.stopped, m.ended = false, false, w.Why
 		case "paused", "resumed":
-			l.stopped = w.Say == "paused"
-			l.answered++
+			p.stopped = w.Say == "paused"
+			p.answered++
 		case "failed":
-			l.why = w.Why
+			p.why = w.Why
 		}
 		m.tellLocked()
 		m.mu.Unlock()
 	}
-	err := l.cmd.Wait()
+	err := p.cmd.Wait()
 	m.mu.Lock()
-	if !l.up && l.why == "" {
-		l.why = fmt.Sprintf("its first process has ended: %v", err)
+	defer m.mu.Unlock()
+	if !p.up && p.why == "" {
+		p.why = fmt.Sprintf("its first process has ended: %v", err)
 	}
-	l.node, l.up = false, false
-	close(l.gone)
+	p.node, p.up = false, false
 	m.tellLocked()
-	m.mu.Unlock()
+	return m.ended
 }
 
 // tellLocked wakes whoever waits for a change.
@@ -256,90 +213,33 @@ func (m *machine) wait(ctx context.Context, so func() (bool, error)) error {
 	}
 }
 
-// finish ends what a life has begun, whatever of it there is. The link goes first:
-// what dies then is not heard of.
-func (m *machine) finish(l *life) error {
-	errs := []error{m.ground.cable.Unplug(m.spec.Name)}
-	if l.group != nil {
-		errs = append(errs, l.group.Freeze(false), l.group.Kill())
+// End implements power.Engine.
+func (m *machine) End(l *life) error {
+	p := &l.Part
+	err := p.Close(&m.ground.Yard, m.spec, func() {
+		if p.cmd != nil && p.cmd.Process != nil {
+			_ = p.cmd.Process.Kill() // it may not have been in its group yet
+			<-l.Gone()
+		}
+	})
+	if p.control != nil {
+		err = errors.Join(err, p.control.Close())
 	}
-	if l.cmd != nil && l.cmd.Process != nil {
-		_ = l.cmd.Process.Kill() // it may not have been in its group yet
-		<-l.gone
-	}
-	if l.control != nil {
-		errs = append(errs, l.control.Close())
-	}
-	if l.console != nil {
-		errs = append(errs, l.console.Close())
-	}
-	if l.group != nil {
-		errs = append(errs, l.group.Remove())
-	}
-	if l.space != nil {
-		errs = append(errs, l.space.Close())
-	}
-	m.mu.Lock()
-	m.life, m.paused = nil, false
-	m.tellLocked()
-	m.mu.Unlock()
-	return errors.Join(errs...)
+	return err
 }
 
-// Cut implements lab.Unit. It is no error if the machine is off.
-func (m *machine) Cut() error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	m.mu.Lock()
-	l := m.life
-	m.mu.Unlock()
-	if l == nil {
-		return nil
-	}
-	return m.finish(l)
-}
+// AskToHalt implements power.Engine.
+func (m *machine) AskToHalt(_ context.Context, l *life) error { return l.Part.order("halt") }
 
-// Halt implements lab.Unit.
-func (m *machine) Halt(ctx context.Context) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	l, err := m.running()
-	if errors.Is(err, errPaused) {
-		err = m.freezeLocked(l, false)
-	}
-	if err == nil {
-		err = m.order(l, "halt")
-	}
-	if err != nil {
-		return err
-	}
-	select {
-	case <-l.gone:
-	case <-ctx.Done():
-		err = fmt.Errorf("it has not halted: %w", ctx.Err())
-	}
-	return errors.Join(err, m.finish(l))
-}
+// Hold implements power.Engine.
+func (m *machine) Hold(l *life, stop bool) error { return l.Part.Group.Freeze(stop) }
 
-// running returns the machine's life, if it is on; with errPaused if it is paused.
-func (m *machine) running() (*life, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.life == nil:
-		return nil, errOff
-	case m.paused:
-		return m.life, errPaused
-	}
-	return m.life, nil
-}
-
-func (m *machine) order(l *life, do string) error {
+func (p *part) order(do string) error {
 	text, err := json.Marshal(order{Do: do})
 	if err != nil {
 		return err
 	}
-	_, err = l.control.Write(append(text, '\n'))
+	_, err = p.control.Write(append(text, '\n'))
 	return err
 }
 
@@ -347,10 +247,10 @@ func (m *machine) order(l *life, do string) error {
 const orderPatience = 10 * time.Second
 
 // StartNode implements lab.Unit.
-func (m *machine) StartNode() error { return m.orderNode("start", true) }
+func (m *machine) StartNode() error { return m.runNode("start", true) }
 
 // KillNode implements lab.Unit: it returns when the node has ended.
-func (m *machine) KillNode() error { return m.orderNode("kill", false) }
+func (m *machine) KillNode() error { return m.runNode("kill", false) }
 
 // PauseNode implements lab.Unit.
 func (m *machine) PauseNode() error { return m.pauseNode("pause") }
@@ -360,111 +260,76 @@ func (m *machine) ResumeNode() error { return m.pauseNode("resume") }
 
 // pauseNode stops the node's process where it is, or lets it go on.
 func (m *machine) pauseNode(do string) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	l, err := m.running()
+	return m.orderNode(do, func(p *part) (func() bool, error) {
+		if !p.node {
+			return nil, errNoNode
+		}
+		before := p.answered
+		return func() bool { return p.answered > before }, nil
+	})
+}
+
+// runNode has the node run, or not.
+func (m *machine) runNode(do string, want bool) error {
+	return m.orderNode(do, func(p *part) (func() bool, error) { return func() bool { return p.node == want }, nil })
+}
+
+// orderNode tells the init something about its node, and returns when it is so. What
+// that means for the machine as it is now, before says, which like that is called with
+// mu held.
+func (m *machine) orderNode(do string, before func(*part) (so func() bool, err error)) error {
+	m.Turn.Lock()
+	defer m.Turn.Unlock()
+	l, err := m.Running()
 	if err != nil {
 		return err
 	}
+	p := &l.Part
 	m.mu.Lock()
-	lives, before := l.node, l.answered
+	so, err := before(p)
 	m.mu.Unlock()
-	if !lives {
-		return errNoNode
-	}
-	if err := m.order(l, do); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
-	defer cancel()
-	return m.wait(ctx, func() (bool, error) {
-		if m.life != l || !l.up {
-			return true, errOff
-		}
-		return l.answered > before, nil
-	})
-}
-
-func (m *machine) orderNode(do string, want bool) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	l, err := m.running()
 	if err != nil {
 		return err
 	}
-	if err := m.order(l, do); err != nil {
+	if err := p.order(do); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
 	defer cancel()
 	return m.wait(ctx, func() (bool, error) {
-		if m.life != l || !l.up {
-			return true, errOff
+		if !p.up {
+			return true, power.ErrOff
 		}
-		return l.node == want, nil
+		return so(), nil
 	})
 }
-
-// Freeze implements lab.Unit.
-func (m *machine) Freeze() error { return m.freeze(true) }
-
-// Thaw implements lab.Unit.
-func (m *machine) Thaw() error { return m.freeze(false) }
 
 // Control implements lab.Unit.
 func (m *machine) Control() string {
-	return filepath.Join(m.ground.where().MachineDir(m.spec.Name), "root", lab.GuestControl)
-}
-
-// freeze stops all that runs on the machine, or lets it go on.
-func (m *machine) freeze(stop bool) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
-	l, err := m.running()
-	if errors.Is(err, errOff) || stop && err != nil {
-		return err
-	}
-	return m.freezeLocked(l, stop)
-}
-
-func (m *machine) freezeLocked(l *life, stop bool) error {
-	if err := l.group.Freeze(stop); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	m.paused = stop
-	m.mu.Unlock()
-	return nil
+	return filepath.Join(m.ground.Site().MachineDir(m.spec.Name), "root", lab.GuestControl)
 }
 
 // Vitals implements lab.Unit.
 func (m *machine) Vitals() lab.Vitals {
+	v := m.Look(func(l *life, v *lab.Vitals) {
+		p := &l.Part
+		m.mu.Lock()
+		v.NodeUp, v.NodePaused = p.node, p.stopped
+		m.mu.Unlock()
+		p.Group.Use(v)
+	})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v := lab.Vitals{Power: lab.PowerOff, Ended: m.ended}
-	l := m.life
-	if l == nil || !l.up {
-		return v
-	}
-	v.Power, v.NodeUp, v.NodePaused, v.Since = lab.PowerOn, l.node, l.stopped, l.since
-	if m.paused {
-		v.Power = lab.PowerPaused
-	}
-	for _, pid := range l.group.Pids() {
-		v.Processes++
-		memory, cpu := parts.Usage(pid)
-		v.MemoryBytes += memory
-		v.CPU += cpu
-	}
+	v.Ended = m.ended
 	return v
 }
 
 // Access implements lab.Unit.
 func (m *machine) Access() (lab.Access, error) {
-	l, err := m.running()
+	l, err := m.Running()
 	if err != nil {
 		return lab.Access{}, err
 	}
-	pid := l.cmd.Process.Pid
-	return lab.Access{Machine: m.spec.Name, Pid: pid, Started: parts.Started(pid), Groups: l.group.Dirs()}, nil
+	pid := l.Part.cmd.Process.Pid
+	return lab.Access{Machine: m.spec.Name, Pid: pid, Started: parts.Started(pid), Groups: l.Part.Group.Dirs()}, nil
 }

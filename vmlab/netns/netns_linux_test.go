@@ -24,6 +24,7 @@ import (
 
 	"drydock/vmlab/lab"
 	"drydock/vmlab/parts"
+	"drydock/vmlab/power"
 )
 
 // TestMain lets this test's program be a machine's first process, what enters one, and
@@ -180,7 +181,7 @@ func (tw *town) get(name, path string) string { return tw.getWithin(patience, na
 func (tw *town) getWithin(d time.Duration, name, path string) string {
 	ctx, cancel := context.WithTimeout(tw.t.Context(), d)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, tw.ground.where().Machine(name).ClientURL()+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, tw.ground.Site().Machine(name).ClientURL()+path, nil)
 	if err != nil {
 		return ""
 	}
@@ -197,7 +198,7 @@ func (tw *town) getWithin(d time.Duration, name, path string) string {
 
 // reaches says whether one machine's node gets an answer of another's.
 func (tw *town) reaches(from, to string) bool {
-	return strings.Contains(tw.get(from, "/get?url="+tw.ground.where().Machine(to).ClientURL()+"/flags"), "--name")
+	return strings.Contains(tw.get(from, "/get?url="+tw.ground.Site().Machine(to).ClientURL()+"/flags"), "--name")
 }
 
 // run runs a command on a machine and returns its output and code.
@@ -345,12 +346,12 @@ func (tw *town) powers(name string) {
 		tw.t.Errorf("a command on a machine that is off: %v", err)
 	}
 	for what, err := range map[string]error{"kill": tw.KillNode(name), "pause": tw.PauseNode(name), "freeze": tw.Freeze(name), "halt": tw.Halt(tw.t.Context(), name)} {
-		if !errors.Is(err, errOff) {
+		if !errors.Is(err, power.ErrOff) {
 			tw.t.Errorf("%s of a machine that is off: %v", what, err)
 		}
 	}
 	tw.boot(name)
-	if err := tw.Boot(tw.t.Context(), tw.site.Machine(name)); !errors.Is(err, errOn) {
+	if err := tw.Boot(tw.t.Context(), tw.site.Machine(name)); !errors.Is(err, power.ErrOn) {
 		tw.t.Errorf("switched on twice: %v", err)
 	}
 	if out, _ := tw.run(name, "cat", "/var/lib/kept"); out != "mine" {

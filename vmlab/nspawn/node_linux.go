@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 )
 
 // nodeUnit is the unit that is the machine's node.
@@ -31,7 +32,7 @@ const orderPatience = 20 * time.Second
 // StartNode implements lab.Unit.
 func (m *machine) StartNode() error {
 	return m.order(func(l *life) error {
-		if err := os.Remove(l.path(stayDown)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(l.Part.path(stayDown)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if err := m.systemctl("daemon-reload"); err != nil {
@@ -41,16 +42,16 @@ func (m *machine) StartNode() error {
 			return err
 		}
 		return m.systemctl("start", "--no-block", nodeUnit, "fleet.service")
-	}, func(l *life) bool { return l.node() > 0 })
+	}, func(l *life) bool { return l.Part.node() > 0 })
 }
 
 // KillNode implements lab.Unit.
 func (m *machine) KillNode() error {
 	return m.order(func(l *life) error {
-		if l.node() == 0 {
+		if l.Part.node() == 0 {
 			return nil
 		}
-		path := l.path(stayDown)
+		path := l.Part.path(stayDown)
 		if err := os.MkdirAll(path[:strings.LastIndexByte(path, '/')], 0o755); err != nil {
 			return err
 		}
@@ -60,8 +61,8 @@ func (m *machine) KillNode() error {
 		if err := m.systemctl("daemon-reload"); err != nil {
 			return err
 		}
-		return l.signalNode(unix.SIGKILL)
-	}, func(l *life) bool { return l.node() == 0 })
+		return l.Part.signalNode(unix.SIGKILL)
+	}, func(l *life) bool { return l.Part.node() == 0 })
 }
 
 // PauseNode implements lab.Unit.
@@ -72,16 +73,16 @@ func (m *machine) ResumeNode() error { return m.signal(unix.SIGCONT) }
 
 func (m *machine) signal(s unix.Signal) error {
 	return m.order(func(l *life) error {
-		if l.node() == 0 {
+		if l.Part.node() == 0 {
 			return errNoNode
 		}
-		return l.signalNode(s)
+		return l.Part.signalNode(s)
 	}, func(*life) bool { return true })
 }
 
 // signalNode signals the node, if it runs.
-func (l *life) signalNode(s unix.Signal) error {
-	pid := l.node()
+func (p *part) signalNode(s unix.Signal) error {
+	pid := p.node()
 	if pid == 0 {
 		return nil
 	}
@@ -93,8 +94,8 @@ func (l *life) signalNode(s unix.Signal) error {
 
 // order does something to a machine that runs, and returns when it is so.
 func (m *machine) order(do func(*life) error, so func(*life) bool) error {
-	m.turn.Lock()
-	defer m.turn.Unlock()
+	m.Turn.Lock()
+	defer m.Turn.Unlock()
 	l, err := m.running()
 	if err != nil {
 		return err
@@ -103,8 +104,8 @@ func (m *machine) order(do func(*life) error, so func(*life) bool) error {
 		return err
 	}
 	for end := time.Now().Add(orderPatience); !so(l); {
-		if l.ended() {
-			return errOff
+		if l.Ended() {
+			return power.ErrOff
 		}
 		if time.Now().After(end) {
 			return errors.New("it has not obeyed in time")
@@ -127,7 +128,7 @@ func (m *machine) systemctl(args ...string) error {
 	defer func() { _ = r.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), orderPatience)
 	defer cancel()
-	code, err := driver{}.Exec(ctx, a, lab.Command{Args: append([]string{"systemctl"}, args...), Stdout: w, Stderr: w, Program: m.ground.site.Binary})
+	code, err := driver{}.Exec(ctx, a, lab.Command{Args: append([]string{"systemctl"}, args...), Stdout: w, Stderr: w, Program: m.ground.Site().Binary})
 	_ = w.Close()
 	if err == nil && code != 0 {
 		said, _ := io.ReadAll(r)

@@ -54,7 +54,9 @@ func (g *ground) machine(ctx context.Context, p *virtual.Place) (lab.Unit, error
 		}
 		g.kind = kind
 	}
-	return &machine{Place: p, kind: g.kind, counterKHz: g.counterKHz}, nil
+	m := &machine{Place: p, kind: g.kind, counterKHz: g.counterKHz}
+	m.Engine, m.Way = m, p.Reach
+	return m, nil
 }
 
 // findTool finds qemu-img.

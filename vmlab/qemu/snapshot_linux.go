@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 	"drydock/vmlab/virtual"
 )
 
@@ -28,12 +29,12 @@ func (g *ground) all() (map[string]*machine, func()) {
 	list := map[string]*machine{}
 	for name, u := range g.Units() { // any order: nobody holds two turns but who snaps
 		m := u.(*machine)
-		m.turn.Lock()
+		m.Turn.Lock()
 		list[name] = m
 	}
 	return list, func() {
 		for _, m := range list { // any order: each by itself
-			m.turn.Unlock()
+			m.Turn.Unlock()
 		}
 	}
 }
@@ -79,15 +80,15 @@ func (g *ground) SaveSnapshot(ctx context.Context, name string) (*lab.Snapshot, 
 	}
 	slices.SortFunc(s.Machines, func(a, b lab.SnapshotMachine) int { return strings.Compare(a.Name, b.Name) })
 	began := time.Now()
-	err := eachOf(ran, func(_ string, m *machine) error { return m.freeze() })
+	err := eachOf(ran, func(_ string, m *machine) error { return m.HoldHeld(true) })
 	if err == nil {
 		err = eachOf(list, func(_ string, m *machine) error { return m.save(ctx, name) })
 	}
 	err = errors.Join(err, eachOf(ran, func(_ string, m *machine) error {
-		if _, state := m.running(); !errors.Is(state, errPaused) {
+		if _, state := m.Running(); !errors.Is(state, power.ErrPaused) {
 			return nil // it was not paused, which is told already, or has ended since
 		}
-		return m.thaw()
+		return m.HoldHeld(false)
 	}))
 	s.Paused = time.Since(began)
 	if err == nil {
@@ -128,11 +129,11 @@ func (g *ground) RestoreSnapshot(ctx context.Context, name string) (*lab.Snapsho
 			if was[who].Power != lab.PowerOn {
 				return nil
 			}
-			return m.thaw()
+			return m.HoldHeld(false)
 		})
 	}
 	if err != nil {
-		return nil, errors.Join(err, eachOf(list, func(_ string, m *machine) error { return m.cut() }))
+		return nil, errors.Join(err, eachOf(list, func(_ string, m *machine) error { return m.CutHeld() }))
 	}
 	return s, eachOf(list, func(who string, m *machine) error {
 		if was[who].Power != lab.PowerOn {
@@ -159,13 +160,13 @@ func (g *ground) DeleteSnapshot(ctx context.Context, name string) error {
 
 // save keeps the state of a machine that is paused, or the disk of one that is off.
 func (m *machine) save(ctx context.Context, name string) error {
-	l, err := m.running()
+	l, err := m.Running()
 	switch {
-	case errors.Is(err, errPaused):
-		return l.monitor.Job(ctx, "snapshot-save", map[string]any{
+	case errors.Is(err, power.ErrPaused):
+		return l.Part.monitor.Job(ctx, "snapshot-save", map[string]any{
 			"job-id": "snapshot", "tag": name, "vmstate": diskNode, "devices": []string{diskNode},
 		})
-	case !errors.Is(err, errOff):
+	case !errors.Is(err, power.ErrOff):
 		return fmt.Errorf("it is not paused: %w", err)
 	}
 	if _, err := os.Stat(m.File(diskFile)); errors.Is(err, os.ErrNotExist) {
@@ -180,12 +181,13 @@ func (m *machine) save(ctx context.Context, name string) error {
 // load brings the machine back, paused if it was on.
 func (m *machine) load(ctx context.Context, name string, was lab.SnapshotMachine) error {
 	if was.Power == lab.PowerOff {
-		if err := m.cut(); err != nil {
+		if err := m.CutHeld(); err != nil {
 			return err
 		}
 		return m.imageTool(ctx, "snapshot", "-a", name, "--image-opts", layer(m.File(diskFile), m.Image.Disk()))
 	}
-	if err := m.start(ctx, name); err != nil {
+	err := m.BeginHeld(ctx, func(ctx context.Context, l *life) error { return m.start(ctx, l, name) })
+	if err != nil {
 		return err
 	}
 	switch {
@@ -199,11 +201,11 @@ func (m *machine) load(ctx context.Context, name string, was lab.SnapshotMachine
 
 // forget gives the machine's part of a snapshot up.
 func (m *machine) forget(ctx context.Context, name string) error {
-	l, err := m.running()
-	if errors.Is(err, errOff) {
+	l, err := m.Running()
+	if errors.Is(err, power.ErrOff) {
 		return m.imageTool(ctx, "snapshot", "-d", name, "--image-opts", layer(m.File(diskFile), m.Image.Disk()))
 	}
-	return l.monitor.Job(ctx, "snapshot-delete", map[string]any{
+	return l.Part.monitor.Job(ctx, "snapshot-delete", map[string]any{
 		"job-id": "snapshot", "tag": name, "devices": []string{diskNode},
 	})
 }
@@ -215,5 +217,5 @@ const clockPatience = 2 * time.Minute
 func (m *machine) setClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, clockPatience)
 	defer cancel()
-	return virtual.SetClock(ctx, m.Place.Access())
+	return virtual.SetClock(ctx, m.Reach())
 }

@@ -24,7 +24,9 @@ func (driver) Open(ctx context.Context, site lab.Site) (lab.Ground, error) {
 
 // newMachine makes a machine, which is off.
 func newMachine(_ context.Context, p *virtual.Place) (lab.Unit, error) {
-	return &machine{Place: p}, nil
+	m := &machine{Place: p}
+	m.Engine, m.Way = m, p.Reach
+	return m, nil
 }
 
 // complete says what an image lacks.

@@ -8,6 +8,6 @@
 //   - Machines have no way out, and neither has the lab's foothold.
 //   - Images are only read.
 //
-// Files: ground_linux.go a lab that runs; node.go a machine's node; clock.go its clock;
+// Files: ground_linux.go a lab that runs; machine.go a machine; node.go its node; clock.go its clock;
 // probe_linux.go what doctors try.
 package virtual

@@ -54,7 +54,6 @@ type Place struct {
 	// Dir is the machine's directory, Console the file for what its kernel says, and
 	// Drive that of its config drive.
 	Dir, Console, Drive string
-	Node                Node
 
 	ground *Ground
 }
@@ -213,7 +212,7 @@ func (p *Place) File(name string) string { return filepath.Join(p.Dir, name) }
 // Switch is what the machine's link is plugged into, at the port of its name.
 func (p *Place) Switch() *wire.Switch { return p.ground.cable.Switch }
 
-// Access is how to get into the machine, if it is on.
-func (p *Place) Access() lab.Access {
+// Reach is how to get into the machine, if it is on.
+func (p *Place) Reach() lab.Access {
 	return lab.Access{Machine: p.Spec.Name, Socket: p.socket(), Key: p.ground.keyFile()}
 }

@@ -1,0 +1,73 @@
+package parts
+
+import (
+	"errors"
+	"os"
+
+	"drydock/vmlab/lab"
+)
+
+// Cell is where the processes of a yard's machine run while it is on: its network
+// namespace with its link, its control group, and the file that its console is written
+// to. What of it is not there yet is nil.
+type Cell struct {
+	Space   *Space
+	Group   *Group
+	Console *os.File
+}
+
+// Open makes a machine's cell. What there is of it Close ends, also if this fails.
+func (c *Cell) Open(y *Yard, m *lab.Machine) (err error) {
+	site := y.Site()
+	if c.Space, err = NewSpace(); err != nil {
+		return err
+	}
+	if err := y.cable.Plug(m.Name, m.MAC, c.Space); err != nil {
+		return err
+	}
+	if err := Address(c.Space, m.Address, 24); err != nil {
+		return err
+	}
+	if err := Acquaint(c.Space, site.Machines, m.Name); err != nil {
+		return err
+	}
+	if c.Group, err = y.groups.Make(y.key, m.Name, m.MemoryMax, m.CPUs); err != nil {
+		return err
+	}
+	c.Console, err = os.OpenFile(site.Console(m.Name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	return err
+}
+
+// Spread gives the machine groups in all hierarchies, for those that make some of their
+// own.
+func (c *Cell) Spread(y *Yard, m *lab.Machine) error { return y.groups.Spread(c.Group, y.key, m.Name) }
+
+// Close ends what runs in the cell, and the cell; gone waits for its first process. The
+// link goes first: what dies then is not heard of.
+func (c *Cell) Close(y *Yard, m *lab.Machine, gone func()) error {
+	errs := []error{y.cable.Unplug(m.Name)}
+	if c.Group != nil {
+		errs = append(errs, c.Group.Freeze(false), c.Group.Kill())
+	}
+	gone()
+	if c.Console != nil {
+		errs = append(errs, c.Console.Close())
+	}
+	if c.Group != nil {
+		errs = append(errs, c.Group.Remove())
+	}
+	if c.Space != nil {
+		errs = append(errs, c.Space.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Use says what processes of the group use.
+func (g *Group) Use(v *lab.Vitals) {
+	for _, pid := range g.Pids() {
+		v.Processes++
+		memory, cpu := Usage(pid)
+		v.MemoryBytes += memory
+		v.CPU += cpu
+	}
+}
