@@ -274,9 +274,9 @@ func (m *machine) runNode(do string, want bool) error {
 	return m.orderNode(do, func(p *part) (func() bool, error) { return func() bool { return p.node == want }, nil })
 }
 
-// orderNode tells the init something about its node, and returns when it is so. What
-// that means for the machine as it is now, before says, which like that is called with
-// mu held.
+// orderNode tells the init something about its node, and returns when it has obeyed.
+// Before is called first, and refuses what makes no sense; what it returns says whether
+// the order was obeyed. Both are called with mu held.
 func (m *machine) orderNode(do string, before func(*part) (so func() bool, err error)) error {
 	m.Turn.Lock()
 	defer m.Turn.Unlock()
