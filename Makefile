@@ -6,12 +6,13 @@ GO ?= go
 # the product's.
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-# The packages that start goroutines or processes; the rest has one thread by
-# rule (node/purity_test.go), so that the race detector could only cost time.
-RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants \
-	./node/host ./node/transport ./node/front ./node/direct ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
+# The packages whose tests are about sockets, processes and real time.
+REAL := ./node/host ./node/transport ./node/front ./node/direct ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload
+# The packages that start goroutines or processes; the rest has one thread by
+# rule (node/purity_test.go), so that the race detector could only cost time.
+RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants $(REAL)
 # Labs depend on real time: their tests run one package at a time, after the others.
 RACE_LABS := ./vmlab/load ./vmlab/power ./vmlab/calibrate/... ./vmlab/work ./vmlab/wire/... ./vmlab/sshway ./vmlab/foothold ./vmlab/keeper ./vmlab/netns ./vmlab/qemu/... ./vmlab/lima
 
@@ -40,6 +41,7 @@ demo: ## kill the leader of a simulated cluster under load and judge what its cl
 test: lint ## everything that must pass: lint, all tests, the race detector where there are goroutines
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory image; fi # its tests take root
 	@race=; if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then race="-- -timeout 30m -race $(RACE_PACKAGES) -- -p 1 -timeout 30m -race $(RACE_LABS)"; fi; \
+	AGAIN="$(REAL) ./node/cmd ./node/etcdctl ./bench/cmd ./bench/kv ./bench/load ./vmlab/..." \
 	$(GO) run ./bench/gotest -timeout 30m $$($(GO) list ./... | grep -v /vmlab/) -- -p 1 -timeout 30m ./vmlab/... $$race || exit 1; \
 	if [ -z "$$race" ]; then echo "  the race detector needs a C compiler and there is none: apt-get install gcc"; fi
 	@$(MAKE) --no-print-directory lima-test

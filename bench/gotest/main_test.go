@@ -24,8 +24,34 @@ func TestMore(t *testing.T) {
 	t.Run("other", func(t *testing.T) { t.SkipNow() })
 }
 `,
-	"bad/bad_test.go":     "package bad\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Error(\"it is bad\") }\nfunc TestFine(t *testing.T) { t.Log(\"hidden\") }\n",
-	"panics/p_test.go":    "package panics\n\nimport \"testing\"\n\nfunc TestPanic(t *testing.T) { panic(\"oh\") }\n",
+	"bad/bad_test.go":  "package bad\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Error(\"it is bad\") }\nfunc TestFine(t *testing.T) { t.Log(\"hidden\") }\n",
+	"panics/p_test.go": "package panics\n\nimport \"testing\"\n\nfunc TestPanic(t *testing.T) { panic(\"oh\") }\n",
+	"flaky/f_test.go": `package flaky
+
+import ("os"; "testing")
+
+// once fails the first time that it is asked for a name.
+func once(t *testing.T, name string) {
+	if _, err := os.Stat(name); err != nil {
+		_ = os.WriteFile(name, nil, 0o644)
+		t.Error("not yet")
+	}
+}
+func TestOnce(t *testing.T) { t.Run("inner", func(t *testing.T) { once(t, "one") }) }
+func TestTwice(t *testing.T) { once(t, "two") }
+func TestFine(t *testing.T) {}
+`,
+	"dies/d_test.go": `package dies
+
+import ("os"; "testing")
+
+func TestDies(t *testing.T) {
+	if _, err := os.Stat("died"); err != nil {
+		_ = os.WriteFile("died", nil, 0o644)
+		panic("oh")
+	}
+}
+`,
 	"broken/broken.go":    "package broken\n\nfunc f() { nonsense }\n",
 	"broken/some_test.go": "package broken\n",
 }
@@ -88,6 +114,53 @@ func TestFailures(t *testing.T) {
 	}
 	if !strings.HasSuffix(out, "no test was skipped\n") {
 		t.Errorf("the end of\n%s", out)
+	}
+}
+
+// TestAgain: a test of a package that may fail once is run once more, alone, and named.
+func TestAgain(t *testing.T) {
+	t.Setenv(againEnv, "./flaky ./dies ./broken ./bad")
+	code, out := call(t, "-p", "1", "./good", "./flaky", "--", "./good")
+	for _, want := range []string{
+		"--- FAIL: TestTwice", "FAIL\texample/flaky",
+		"failed, and run again alone: go test -p 1 -count=1 -run=^(TestOnce|TestTwice)$ example/flaky\n",
+		"ok  \texample/flaky",
+		"2 tests failed, and passed when they were run again, alone:\n  example/flaky TestOnce\n  example/flaky TestTwice\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestNotAgain: what has failed for good is not run again, and neither is what fails
+// beside it.
+func TestNotAgain(t *testing.T) {
+	for what, args := range map[string][]string{
+		"fails beside one that may not": {"./flaky", "./bad"},
+		"panics":                        {"./dies"},
+		"is not built":                  {"./flaky", "./broken"},
+		"is not there":                  {"./nowhere"},
+		"may not fail":                  {"./bad"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Setenv(againEnv, "./flaky ./dies ./broken")
+			code, out := call(t, args...)
+			if code == 0 || strings.Contains(out, "again") {
+				t.Errorf("exit status %d:\n%s", code, out)
+			}
+		})
+	}
+	t.Setenv(againEnv, "./bad")
+	if code, out := call(t, "./bad"); code == 0 || !strings.Contains(out, "run again alone") || strings.Contains(out, "passed when") {
+		t.Errorf("exit status %d:\n%s", code, out)
+	}
+	t.Setenv(againEnv, "")
+	if code, out := call(t, "./flaky"); code == 0 || strings.Contains(out, "again") {
+		t.Errorf("exit status %d:\n%s", code, out)
 	}
 }
 

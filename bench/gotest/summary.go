@@ -27,10 +27,43 @@ type summary struct {
 	said map[string][]string
 	// reasons are the skipped tests by their reason.
 	reasons map[string][]string
+	// failed are a call's packages that have; second are the tests that passed when they
+	// were run again.
+	failed map[string]*failure
+	second []string
+	// mortal are packages that have said what no test does that may be run again.
+	mortal map[string]bool
+}
+
+// failure is what has failed of a package: some of its tests, or it for good.
+type failure struct {
+	tests   []string
+	forGood bool
+}
+
+// mortal is in what go test says where to run a test again would prove nothing.
+var mortal = regexp.MustCompile(`^(panic: |fatal error: |WARNING: DATA RACE|SIG[A-Z]+: )|\[build failed\]|\[setup failed\]`)
+
+// fails takes note that a test has failed, or, without a name, that its package has.
+func (s *summary) fails(pkg, test string) {
+	if s.failed == nil {
+		s.failed = map[string]*failure{}
+	}
+	f := s.failed[pkg]
+	if f == nil {
+		f = &failure{}
+		s.failed[pkg] = f
+	}
+	if test, _, _ := strings.Cut(test, "/"); test != "" && !slices.Contains(f.tests, test) {
+		f.tests = append(f.tests, test)
+	}
+	if test == "" {
+		f.forGood = len(f.tests) == 0 || s.mortal[pkg]
+	}
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, said: map[string][]string{}, reasons: map[string][]string{}}
+	return &summary{out: out, said: map[string][]string{}, reasons: map[string][]string{}, mortal: map[string]bool{}}
 }
 
 // read reads events until their end. A line that is none is written as it is.
@@ -61,6 +94,9 @@ func (s *summary) take(e event) {
 	case "build-output":
 		s.write(e.Output)
 	case "output":
+		if mortal.MatchString(e.Output) {
+			s.mortal[e.Package] = true
+		}
 		s.said[key] = append(s.said[key], e.Output)
 	case "skip":
 		if e.Test != "" {
@@ -78,6 +114,7 @@ func (s *summary) take(e event) {
 		}
 		delete(s.said, key)
 	case "fail":
+		s.fails(e.Package, e.Test)
 		s.flush(key)
 		if e.Test == "" {
 			s.unended(e.Package)

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// againEnv names packages, as go list takes them, whose tests may fail once.
+const againEnv = "AGAIN"
+
+// again runs what has failed of a call once more, alone, and says whether all of that
+// passes. It does nothing where anything has failed for good.
+func again(ctx context.Context, s *summary, call []string, fault io.Writer) bool {
+	failed := s.failed
+	if len(failed) == 0 || os.Getenv(againEnv) == "" {
+		return false
+	}
+	out, err := exec.CommandContext(ctx, "go", append([]string{"list"}, strings.Fields(os.Getenv(againEnv))...)...).Output()
+	if err != nil {
+		_, _ = fmt.Fprintf(fault, "gotest: %s: %v\n", againEnv, err)
+		return false
+	}
+	may := strings.Fields(string(out))
+	for pkg, f := range failed { // any order: each is asked
+		if f.forGood || !slices.Contains(may, pkg) {
+			return false
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(failed)) {
+		var names []string
+		for _, name := range failed[pkg].tests {
+			names = append(names, regexp.QuoteMeta(name))
+		}
+		args := append(options(call), "-count=1", "-run=^("+strings.Join(names, "|")+")$", pkg)
+		s.write("failed, and run again alone: go test " + strings.Join(args, " ") + "\n")
+		if goTest(ctx, s, args, fault) != 0 {
+			return false
+		}
+		for _, name := range failed[pkg].tests {
+			s.second = append(s.second, pkg+" "+name)
+		}
+	}
+	return true
+}
+
+// options are a call's arguments but its packages.
+func options(call []string) (list []string) {
+	for _, arg := range call {
+		if strings.HasPrefix(arg, "-") || !strings.Contains(arg, "/") && arg != "." {
+			list = append(list, arg)
+		}
+	}
+	return list
+}
+
+// lucky writes which tests did not pass at once.
+func (s *summary) lucky() {
+	if len(s.second) == 0 {
+		return
+	}
+	s.write(fmt.Sprintf("%d tests failed, and passed when they were run again, alone:\n", len(s.second)))
+	for _, name := range s.second {
+		s.write("  " + name + "\n")
+	}
+}
