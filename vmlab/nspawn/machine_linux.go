@@ -203,7 +203,11 @@ func (m *machine) End(l *life) error {
 // AskToHalt implements power.Engine, by systemd's own signal for powering off.
 // (systemd(1), signals)
 func (m *machine) AskToHalt(_ context.Context, l *life) error {
-	return unix.Kill(l.Part.findLeader(), rtmin+4)
+	pid := l.Part.findLeader()
+	if pid == 0 { // it would be this process's own group
+		return power.ErrOff
+	}
+	return unix.Kill(pid, rtmin+4)
 }
 
 // rtmin is the first of the signals that programs may use: the C library has taken
