@@ -127,6 +127,14 @@ const callPatience = 2 * time.Second
 
 // call makes one call of one member.
 func (i *Injector) call(ctx context.Context, m *lab.Machine, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	return Call(ctx, i.HTTP, m, method, path, body, into)
+}
+
+// Call makes a call of a member's API, with a body in JSON unless that is nil, and reads
+// its answer into into, unless that is. Its errors tell what the member said.
+func Call(ctx context.Context, client *http.Client, m *lab.Machine, method, path string, body, into any) error {
 	var text []byte
 	if body != nil {
 		var err error
@@ -134,14 +142,12 @@ func (i *Injector) call(ctx context.Context, m *lab.Machine, method, path string
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, callPatience)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, m.ClientURL()+path, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := i.HTTP.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -151,9 +157,9 @@ func (i *Injector) call(ctx context.Context, m *lab.Machine, method, path string
 	}
 	switch {
 	case resp.StatusCode/100 == 4:
-		return fmt.Errorf("%w: %s %s: %s", errAnswer, m.Name, resp.Status, strings.TrimSpace(string(answer)))
+		return fmt.Errorf("%w: %s: %s %s: %s: %s", errAnswer, m.Name, method, path, resp.Status, strings.TrimSpace(string(answer)))
 	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("%s: %s: %s", m.Name, resp.Status, strings.TrimSpace(string(answer)))
+		return fmt.Errorf("%s: %s %s: %s: %s", m.Name, method, path, resp.Status, strings.TrimSpace(string(answer)))
 	case into == nil:
 		return nil
 	}

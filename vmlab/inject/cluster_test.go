@@ -86,8 +86,8 @@ func TestWhatUsersDo(t *testing.T) {
 	}
 	u.machine.Drained = true
 	for want, p := range map[string]chaos.Params{
-		"drained already":           &chaos.Drain{},
-		"refused: core-01 400 Bad ": &chaos.Metadata{Set: []string{"disk=refused"}},
+		"drained already": &chaos.Drain{},
+		"refused: core-01: PATCH /fleet/v1/machines: 400 Bad": &chaos.Metadata{Set: []string{"disk=refused"}},
 	} {
 		if _, _, err := i.Inject(fault(p)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -1,17 +1,14 @@
 package keeper
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"drydock/vmlab/inject"
 	"drydock/vmlab/lab"
 )
 
@@ -31,11 +28,7 @@ func (k *Keeper) addMember(ctx context.Context, m *lab.Machine) error {
 	if at, err := k.member(ctx, m); err != nil || at != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]any{"peerURLs": []string{m.PeerURL()}})
-	if err != nil {
-		return err
-	}
-	return k.ofCluster(ctx, m, http.MethodPost, "/v2/members", body, nil)
+	return k.ofCluster(ctx, m, http.MethodPost, "/v2/members", map[string]any{"peerURLs": []string{m.PeerURL()}}, nil)
 }
 
 // removeMember takes a member out of the cluster, if it is in it.
@@ -101,7 +94,7 @@ const membersEvery = 100 * time.Millisecond
 
 // ofCluster asks one of the other members after another, until one answers with what
 // was asked for or the lab file's time to be ready is over.
-func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path string, body []byte, into any) error {
+func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path string, body, into any) error {
 	site := k.site()
 	ctx, cancel := context.WithTimeout(ctx, k.readyWithin(site.Spec))
 	defer cancel()
@@ -112,7 +105,7 @@ func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path
 			if m.Role != lab.RoleMember || m.Name == about.Name || k.ground.Vitals(m.Name).Power != lab.PowerOn {
 				continue
 			}
-			if last = k.askMember(ctx, m, method, path, body, into); last == nil {
+			if last = inject.Call(ctx, k.http, m, method, path, body, into); last == nil {
 				return nil
 			}
 		}
@@ -125,27 +118,4 @@ func (k *Keeper) ofCluster(ctx context.Context, about *lab.Machine, method, path
 			return fmt.Errorf("%w: %w", errMembers, last)
 		}
 	}
-}
-
-func (k *Keeper) askMember(ctx context.Context, m *lab.Machine, method, path string, body []byte, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, m.ClientURL()+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := k.http.Do(req)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %s", m.Name, path, resp.Status, strings.TrimSpace(string(text)))
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
 }

@@ -1,7 +1,6 @@
 package labworld
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +189,7 @@ func (r *run) replace(m *lab.Machine) {
 // join has the cluster add a machine's member, starts it, and waits for its vote.
 func (r *run) join(ctx context.Context, m *lab.Machine, learns, votes string) {
 	if r.until(ctx, func(l []labcontrol.Seat) bool { return seated(l, m) != nil }, func(through *lab.Machine) error {
-		return r.change(ctx, http.MethodPost, through, "", fmt.Sprintf(`{"peerURLs":[%q]}`, m.PeerURL()))
+		return r.change(ctx, http.MethodPost, through, "", map[string]any{"peerURLs": []string{m.PeerURL()}})
 	}) != nil {
 		return
 	}
@@ -247,7 +246,7 @@ func (r *run) removed(ctx context.Context, m *lab.Machine) error {
 		if one == nil {
 			return nil
 		}
-		return r.change(ctx, http.MethodDelete, through, fmt.Sprintf("/%x", one.ID), "")
+		return r.change(ctx, http.MethodDelete, through, fmt.Sprintf("/%x", one.ID), nil)
 	})
 }
 
@@ -303,20 +302,12 @@ func seated(list []labcontrol.Seat, m *lab.Machine) *labcontrol.Seat {
 	return nil
 }
 
-// change asks a member's API for a change of members.
-func (r *run) change(ctx context.Context, method string, through *lab.Machine, below, body string) error {
+// change asks a member's API for a change of members. What comes of it is seen by what
+// the members are.
+func (r *run) change(ctx context.Context, method string, through *lab.Machine, below string, body any) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, through.ClientURL()+"/v2/members"+below, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := r.http.Do(req)
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
+	return inject.Call(ctx, r.http, through, method, "/v2/members"+below, body, nil)
 }
 
 // mayHarm says whether a member's disk may be spoiled for good: the others must be a
