@@ -25,24 +25,28 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	may := os.Getenv(againEnv)
+	_ = os.Unsetenv(againEnv) // tests that run this program mean themselves
+	code := run(ctx, os.Args[1:], strings.Fields(may), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run makes the calls and returns the first exit status that is not 0.
-func run(ctx context.Context, args []string, out, fault io.Writer) int {
+// run makes the calls and returns the first exit status that is not 0. May are the
+// packages whose tests may fail once.
+func run(ctx context.Context, args, may []string, out, fault io.Writer) int {
 	s := newSummary(out)
 	code := 0
 	for _, call := range calls(args) {
 		s.failed = nil
 		got := goTest(ctx, s, call, fault)
-		if got != 0 && ctx.Err() == nil && again(ctx, s, call, fault) {
+		if got != 0 && ctx.Err() == nil && again(ctx, s, call, may, fault) {
 			got = 0
 		}
 		if code == 0 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 )
 
 // What is told of machines that come up, and of those that go down.
@@ -135,7 +136,8 @@ func (k *Keeper) bring(ctx context.Context, m *lab.Machine, t *teller) error {
 	if k.ground.Vitals(m.Name).Power == lab.PowerOff {
 		t.say(m.Name, WhatBooting, "")
 		k.setReady(m.Name, false)
-		if err := k.boot(ctx, m); err != nil {
+		// Who was killed while they waited for it may have had it switched on meanwhile.
+		if err := k.boot(ctx, m); err != nil && !errors.Is(err, power.ErrOn) {
 			return err
 		}
 		t.say(m.Name, WhatBooted, "")

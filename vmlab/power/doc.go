@@ -7,6 +7,7 @@
 //
 //   - A machine has one life at a time, and whatever of a life was begun is ended, also
 //     when its beginning failed.
-//   - A life that has ended by itself is off at once, for everybody who asks.
+//   - A machine whose life has not begun to the end, or has ended by itself, is off for
+//     everybody who asks.
 //   - Who switches a machine holds its Turn; who asks how it is does not wait for that.
 package power

@@ -64,7 +64,8 @@ type Machine[P any] struct {
 	Turn sync.Mutex
 
 	mu     sync.Mutex
-	life   *Life[P] // nil while it is off
+	life   *Life[P] // nil while nothing of one is there
+	on     bool     // its beginning is done
 	paused bool
 	ended  string // how it has ended last
 }
@@ -88,6 +89,9 @@ func (m *Machine[P]) BeginHeld(ctx context.Context, begin func(context.Context, 
 	if err := begin(ctx, l); err != nil {
 		return errors.Join(err, m.finish(l))
 	}
+	m.mu.Lock()
+	m.on = true
+	m.mu.Unlock()
 	return nil
 }
 
@@ -95,7 +99,7 @@ func (m *Machine[P]) BeginHeld(ctx context.Context, begin func(context.Context, 
 // ended, and how.
 func (m *Machine[P]) Begun(l *Life[P], paused bool, wait func() string) {
 	m.mu.Lock()
-	m.life, m.paused = l, paused
+	m.life, m.on, m.paused = l, false, paused
 	m.mu.Unlock()
 	go func() {
 		how := wait()
@@ -109,7 +113,7 @@ func (m *Machine[P]) Begun(l *Life[P], paused bool, wait func() string) {
 func (m *Machine[P]) finish(l *Life[P]) error {
 	err := m.Engine.End(l)
 	m.mu.Lock()
-	m.life, m.paused = nil, false
+	m.life, m.on, m.paused = nil, false, false
 	m.mu.Unlock()
 	return err
 }
@@ -121,12 +125,13 @@ func (m *Machine[P]) Life() *Life[P] {
 	return m.life
 }
 
-// Running returns the machine's life if it is on, with ErrPaused if it is paused.
+// Running returns the machine's life if it is on, with ErrPaused if it is paused. One
+// that is being switched on is off: its beginning may fail yet.
 func (m *Machine[P]) Running() (*Life[P], error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case m.life == nil || m.life.Ended():
+	case m.life == nil || !m.on || m.life.Ended():
 		return nil, ErrOff
 	case m.paused:
 		return m.life, ErrPaused
@@ -203,9 +208,9 @@ func (m *Machine[P]) HoldHeld(stop bool) error {
 // Look says how the machine is; fill adds what its driver knows of one that is on.
 func (m *Machine[P]) Look(fill func(*Life[P], *lab.Vitals)) lab.Vitals {
 	m.mu.Lock()
-	l, paused, ended := m.life, m.paused, m.ended
+	l, on, paused, ended := m.life, m.on, m.paused, m.ended
 	m.mu.Unlock()
-	if l == nil || l.Ended() {
+	if l == nil || !on || l.Ended() {
 		return lab.Vitals{Power: lab.PowerOff, Ended: ended}
 	}
 	v := lab.Vitals{Power: lab.PowerOn, Since: l.Since}

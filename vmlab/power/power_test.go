@@ -50,6 +50,7 @@ func (p *lamp) Begin(_ context.Context, l *Life[bulb]) error {
 		return p.fail
 	}
 	l.Part.lit = true
+	defer p.during()
 	p.Begun(l, false, func() string {
 		select {
 		case how := <-l.Part.out:
@@ -87,6 +88,16 @@ func (p *lamp) AskToHalt(_ context.Context, l *Life[bulb]) error {
 func (p *lamp) Hold(_ *Life[bulb], stop bool) error {
 	p.held = stop
 	return nil
+}
+
+// during looks while the lamp's life begins.
+func (p *lamp) during() {
+	if v := p.vitals(); v.Power != lab.PowerOff {
+		p.t.Errorf("a machine whose life begins is %s", v.Power)
+	}
+	if _, err := p.Running(); !errors.Is(err, ErrOff) {
+		p.t.Errorf("a machine whose life begins: %v", err)
+	}
 }
 
 // die has the lamp end by itself.
