@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 	"drydock/vmlab/wire"
 	"drydock/vmlab/wire/fabric"
 )
@@ -23,6 +24,8 @@ import (
 type fake struct {
 	// fails has machines that don't boot; silent ones whose node says that it is ill.
 	fails, silent map[string]bool
+	// another has switched those machines on when they are to boot.
+	another map[string]bool
 	// fixed: its grounds keep the machines that they have.
 	fixed bool
 	// snaps: its grounds keep states.
@@ -171,6 +174,9 @@ func (u *fakeUnit) Boot(context.Context) error {
 	defer u.mu.Unlock()
 	u.server, u.node = httptest.NewServer(u), true
 	u.ground.note("boot %s", u.spec.Name)
+	if u.ground.driver.another[u.spec.Name] {
+		return power.ErrOn
+	}
 	return nil
 }
 

@@ -200,6 +200,16 @@ func TestUpThatIsGivenUp(t *testing.T) {
 	k.up()
 }
 
+// TestAMachineSwitchedOnMeanwhile: a command that was killed may still have had a machine
+// switched on, just before the next one does.
+func TestAMachineSwitchedOnMeanwhile(t *testing.T) {
+	k := keep(t, &fake{another: map[string]bool{"core-02": true}}, three)
+	k.up()
+	if diff := cmp.Diff([]string{"core-01 ready", "core-02 ready", "core-03 ready"}, k.events(WhatReady)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestPorts: a port that is taken is replaced by the next one, which the state has, and
 // leads to the machine.
 func TestPorts(t *testing.T) {
