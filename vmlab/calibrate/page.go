@@ -72,9 +72,10 @@ func (c *Comparison) HTML(w io.Writer) error {
 		When   string
 		Share  string
 		Others string
+		Lasted time.Duration
 		// Noisy says that the profile is others' as well.
 		Noisy bool
-	}{Comparison: c, When: c.Began.Format("2 January 2006, 15:04 UTC"), Share: fmt.Sprintf("%.0f%%", 100*c.Within), Others: fmt.Sprintf("%.0f%%", 100*c.Pressure), Noisy: c.Pressure > calmForeign}
+	}{Comparison: c, When: c.Began.Format("2 January 2006, 15:04 UTC"), Share: fmt.Sprintf("%.0f%%", 100*c.Within), Others: fmt.Sprintf("%.0f%%", 100*c.Pressure), Lasted: c.Took.Round(time.Second), Noisy: c.Pressure > calmForeign}
 	switch c.Verdict() {
 	case Agrees:
 		p.Says = "What the simulator predicted came true within " + p.Share
