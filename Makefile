@@ -10,6 +10,8 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 REAL := ./node/host ./node/transport ./node/front ./node/direct ./node/authcheck ./node/legacy ./node/discovery ./node/worker \
 	./node/client ./node/daemon ./node/dashboard ./node/runtime/... ./node/machine/... ./node/fleetapi/serve \
 	./node/fleetctl ./node/fleetclient ./node/labcontrol ./bench/fleetload
+REAL_LABS := ./vmlab/cmd ./vmlab/keeper ./vmlab/netns ./vmlab/labworld ./vmlab/load ./vmlab/work ./vmlab/wire ./vmlab/wire/kernel \
+	./vmlab/sshway ./vmlab/foothold ./vmlab/parts ./vmlab/qemu ./vmlab/lima ./vmlab/image ./vmlab/initrd ./vmlab/calibrate/... ./vmlab/procs
 # The packages that start goroutines or processes; the rest has one thread by
 # rule (node/purity_test.go), so that the race detector could only cost time.
 RACE_PACKAGES := ./scenarios/runner/... ./scenarios/cmd/... ./scenarios/simworld ./scenarios/shrink ./bench/mutants $(REAL)
@@ -41,7 +43,7 @@ demo: ## kill the leader of a simulated cluster under load and judge what its cl
 test: lint ## everything that must pass: lint, all tests, the race detector where there are goroutines
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory image; fi # its tests take root
 	@race=; if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then race="-- -timeout 30m -race $(RACE_PACKAGES) -- -p 1 -timeout 30m -race $(RACE_LABS)"; fi; \
-	AGAIN="$(REAL) ./node/cmd ./node/etcdctl ./bench/cmd ./bench/kv ./bench/load ./vmlab/..." \
+	AGAIN="$(REAL) $(REAL_LABS) ./node/cmd ./node/etcdctl ./bench/cmd ./bench/kv ./bench/load" \
 	$(GO) run ./bench/gotest -timeout 30m $$($(GO) list ./... | grep -v /vmlab/) -- -p 1 -timeout 30m ./vmlab/... $$race || exit 1; \
 	if [ -z "$$race" ]; then echo "  the race detector needs a C compiler and there is none: apt-get install gcc"; fi
 	@$(MAKE) --no-print-directory lima-test

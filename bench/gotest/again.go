@@ -39,21 +39,32 @@ func again(ctx context.Context, s *summary, call, may []string, fault io.Writer)
 		}
 		args := append(options(call), "-count=1", "-run=^("+strings.Join(names, "|")+")$", pkg)
 		s.write("failed, and run again alone: go test " + strings.Join(args, " ") + "\n")
+		s.passed = map[string]bool{}
 		if goTest(ctx, s, args, fault) != 0 {
 			return false
 		}
 		for _, name := range failed[pkg].tests {
+			if !s.passed[pkg+" "+name] {
+				s.write("it has not passed: " + pkg + " " + name + "\n")
+				return false
+			}
 			s.second = append(s.second, pkg+" "+name)
 		}
 	}
 	return true
 }
 
-// options are a call's arguments but its packages.
+// valued are the options of go test that this program is called with and whose value is
+// an argument of its own.
+var valued = []string{"-p", "-parallel", "-tags", "-timeout"}
+
+// options are a call's arguments before its packages.
 func options(call []string) (list []string) {
-	for _, arg := range call {
-		if strings.HasPrefix(arg, "-") || !strings.Contains(arg, "/") && arg != "." {
-			list = append(list, arg)
+	for i := 0; i < len(call) && strings.HasPrefix(call[i], "-"); i++ {
+		list = append(list, call[i])
+		if slices.Contains(valued, call[i]) && i+1 < len(call) {
+			i++
+			list = append(list, call[i])
 		}
 	}
 	return list

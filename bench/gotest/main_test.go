@@ -52,6 +52,31 @@ func TestDies(t *testing.T) {
 	}
 }
 `,
+	"root_test.go": "package example\n\nimport \"testing\"\n\nfunc TestRoot(t *testing.T) {}\n",
+	"ends/e_test.go": `package ends
+
+import ("os"; "testing")
+
+func TestFirst(t *testing.T) {
+	if _, err := os.Stat("ended"); err != nil { t.Error("not yet") }
+}
+func TestEnds(t *testing.T) {
+	if _, err := os.Stat("ended"); err != nil {
+		_ = os.WriteFile("ended", nil, 0o644)
+		os.Exit(3)
+	}
+}
+`,
+	"skips/s_test.go": `package skips
+
+import ("os"; "testing")
+
+func TestSkips(t *testing.T) {
+	if _, err := os.Stat("skip"); err == nil { t.Skip("the second time") }
+	_ = os.WriteFile("skip", nil, 0o644)
+	t.Error("the first time")
+}
+`,
 	"broken/broken.go":    "package broken\n\nfunc f() { nonsense }\n",
 	"broken/some_test.go": "package broken\n",
 }
@@ -120,10 +145,10 @@ func TestFailures(t *testing.T) {
 
 // TestAgain: a test of a package that may fail once is run once more, alone, and named.
 func TestAgain(t *testing.T) {
-	code, out := call(t, "./flaky ./dies ./broken ./bad", "-p", "1", "./good", "./flaky", "--", "./good")
+	code, out := call(t, "./flaky ./dies ./broken ./bad", "-p", "1", "-timeout", "10m", "example", "example/good", "example/flaky", "--", "./good")
 	for _, want := range []string{
 		"--- FAIL: TestTwice", "FAIL\texample/flaky",
-		"failed, and run again alone: go test -p 1 -count=1 -run=^(TestOnce|TestTwice)$ example/flaky\n",
+		"failed, and run again alone: go test -p 1 -timeout 10m -count=1 -run=^(TestOnce|TestTwice)$ example/flaky\n",
 		"ok  \texample/flaky",
 		"2 tests failed, and passed when they were run again, alone:\n  example/flaky TestOnce\n  example/flaky TestTwice\n",
 	} {
@@ -142,18 +167,22 @@ func TestNotAgain(t *testing.T) {
 	for what, args := range map[string][]string{
 		"fails beside one that may not": {"./flaky", "./bad"},
 		"panics":                        {"./dies"},
+		"ends its process":              {"./ends"},
 		"is not built":                  {"./flaky", "./broken"},
 		"is not there":                  {"./nowhere"},
 		"may not fail":                  {"./bad"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			code, out := call(t, "./flaky ./dies ./broken", args...)
+			code, out := call(t, "./flaky ./dies ./broken ./ends", args...)
 			if code == 0 || strings.Contains(out, "again") {
 				t.Errorf("exit status %d:\n%s", code, out)
 			}
 		})
 	}
 	if code, out := call(t, "./bad", "./bad"); code == 0 || !strings.Contains(out, "run again alone") || strings.Contains(out, "passed when") {
+		t.Errorf("exit status %d:\n%s", code, out)
+	}
+	if code, out := call(t, "./skips", "./skips"); code == 0 || !strings.Contains(out, "it has not passed: example/skips TestSkips") {
 		t.Errorf("exit status %d:\n%s", code, out)
 	}
 	if code, out := call(t, "", "./flaky"); code == 0 || strings.Contains(out, "again") {

@@ -33,6 +33,9 @@ type summary struct {
 	second []string
 	// mortal are packages that have said what no test does that may be run again.
 	mortal map[string]bool
+	// open are the tests that have begun and not ended, passed those that have passed, by
+	// package and name.
+	open, passed map[string]bool
 }
 
 // failure is what has failed of a package: some of its tests, or it for good.
@@ -59,11 +62,14 @@ func (s *summary) fails(pkg, test string) {
 	}
 	if test == "" {
 		f.forGood = len(f.tests) == 0 || s.mortal[pkg]
+		for key := range s.open { // any order: one is enough
+			f.forGood = f.forGood || strings.HasPrefix(key, pkg+" ")
+		}
 	}
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, said: map[string][]string{}, reasons: map[string][]string{}, mortal: map[string]bool{}}
+	return &summary{out: out, said: map[string][]string{}, reasons: map[string][]string{}, mortal: map[string]bool{}, open: map[string]bool{}, passed: map[string]bool{}}
 }
 
 // read reads events until their end. A line that is none is written as it is.
@@ -90,6 +96,15 @@ func (s *summary) write(text string) { _, _ = io.WriteString(s.out, text) }
 // take takes one event.
 func (s *summary) take(e event) {
 	key := e.Package + " " + e.Test
+	if e.Test != "" {
+		switch e.Action {
+		case "run":
+			s.open[key] = true
+		case "pass", "fail", "skip":
+			delete(s.open, key)
+			s.passed[key] = e.Action == "pass"
+		}
+	}
 	switch e.Action {
 	case "build-output":
 		s.write(e.Output)

@@ -13,6 +13,7 @@ import (
 
 	"drydock/chaos"
 	"drydock/vmlab/lab"
+	"drydock/vmlab/power"
 	"drydock/vmlab/wire/fabric"
 )
 
@@ -206,16 +207,25 @@ func (i *Injector) restart(nodes []string) (Undo, string, error) {
 	_, err := i.each(nodes, func(m *lab.Machine) (Undo, error) {
 		switch v := i.Ground.Vitals(m.Name); {
 		case v.Power == lab.PowerOff:
-			if i.Boot != nil {
-				return nil, i.Boot(bootContext(), m)
+			err := i.boot(m)
+			if errors.Is(err, power.ErrOn) { // somebody else was about it
+				err = fmt.Errorf("%s: %w: not down", m.Name, chaos.ErrNoEffect)
 			}
-			return nil, i.Ground.Boot(bootContext(), m)
+			return nil, err
 		case v.Power == lab.PowerOn && !v.NodeUp:
 			return nil, i.Ground.StartNode(m.Name)
 		}
 		return nil, fmt.Errorf("%s: %w: not down", m.Name, chaos.ErrNoEffect)
 	})
 	return nil, "", err
+}
+
+// boot switches a machine on, as whoever keeps it does.
+func (i *Injector) boot(m *lab.Machine) error {
+	if i.Boot != nil {
+		return i.Boot(bootContext(), m)
+	}
+	return i.Ground.Boot(bootContext(), m)
 }
 
 // pause stops nodes where they are; their machines and units go on.

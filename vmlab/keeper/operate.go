@@ -79,11 +79,9 @@ func (k *Keeper) empty(m *lab.Machine, seat lab.Seat) error {
 	if err := k.reseat(m.Name, func(m *lab.Machine) { m.Seat = seat }); err != nil {
 		return err
 	}
-	if k.ground.Vitals(m.Name).Power != lab.PowerOff {
-		if err := k.ground.Cut(m.Name); err != nil {
-			was := m.Seat
-			return errors.Join(err, k.reseat(m.Name, func(m *lab.Machine) { m.Seat = was }))
-		}
+	if err := k.ground.Cut(m.Name); err != nil {
+		was := m.Seat
+		return errors.Join(err, k.reseat(m.Name, func(m *lab.Machine) { m.Seat = was }))
 	}
 	k.setReady(m.Name, false)
 	site := k.site()

@@ -171,7 +171,7 @@ func (k *Keeper) Halt(ctx context.Context, names []string, now bool, tell func(E
 // halt switches a machine off, if it is on.
 func (k *Keeper) halt(ctx context.Context, name string, now bool, t *teller) error {
 	if k.ground.Vitals(name).Power == lab.PowerOff {
-		return nil
+		return k.ground.Cut(name) // it may be about to be on, for somebody else
 	}
 	text := ""
 	if now {

@@ -158,9 +158,7 @@ func (r *run) dismiss(ctx context.Context, names []string) {
 			r.seats[name].leaving = false
 			r.seats[name].outside.Store(true)
 		})
-		if r.ground.Vitals(name).Power != lab.PowerOff {
-			_ = r.ground.Cut(name)
-		}
+		_ = r.ground.Cut(name)
 	}
 }
 
@@ -175,9 +173,7 @@ func (r *run) replace(m *lab.Machine) {
 		if r.removed(ctx, m) != nil {
 			return
 		}
-		if r.ground.Vitals(m.Name).Power != lab.PowerOff {
-			_ = r.ground.Cut(m.Name)
-		}
+		_ = r.ground.Cut(m.Name)
 		if err := os.RemoveAll(r.dataDir(m)); err != nil {
 			r.stage.post(func() { r.info(m.Name, err.Error()) })
 			return
@@ -346,10 +342,8 @@ func (r *run) wipe(nodes []string, destroy bool) (detail string, err error) {
 			err = refused
 			continue
 		}
-		if r.ground.Vitals(name).Power != lab.PowerOff {
-			if err := r.ground.Cut(name); err != nil {
-				return "", err
-			}
+		if err := r.ground.Cut(name); err != nil {
+			return "", err
 		}
 		if err := r.retire(r.site.Machine(name)); err != nil {
 			return "", err

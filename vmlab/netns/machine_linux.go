@@ -117,7 +117,7 @@ func (m *machine) spawn(l *life) error {
 	if err := p.Space.Do(p.cmd.Start); err != nil {
 		return err
 	}
-	m.Begun(l, false, func() string { return m.follow(p) })
+	m.Begun(l, false, func() string { m.follow(p); return "" })
 	if err := p.Group.Enter(p.cmd.Process.Pid); err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func (m *machine) setup() setup {
 // guestPath is where machines look for programs.
 const guestPath = "/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// follow hears what the init says until it is gone, and says how its node had ended.
-func (m *machine) follow(p *part) string {
+// follow hears what the init says until it is gone.
+func (m *machine) follow(p *part) {
 	lines := bufio.NewScanner(p.control)
 	for lines.Scan() {
 		var w word
@@ -181,7 +181,6 @@ func (m *machine) follow(p *part) string {
 	}
 	p.node, p.up = false, false
 	m.tellLocked()
-	return m.ended
 }
 
 // tellLocked wakes whoever waits for a change.
@@ -311,16 +310,17 @@ func (m *machine) Control() string {
 
 // Vitals implements lab.Unit.
 func (m *machine) Vitals() lab.Vitals {
+	m.mu.Lock()
+	ended := m.ended
+	m.mu.Unlock()
 	v := m.Look(func(l *life, v *lab.Vitals) {
 		p := &l.Part
-		m.mu.Lock()
-		v.NodeUp, v.NodePaused = p.node, p.stopped
-		m.mu.Unlock()
 		p.Group.Use(v)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		v.NodeUp, v.NodePaused, ended = p.node, p.stopped, m.ended
 	})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v.Ended = m.ended
+	v.Ended = ended
 	return v
 }
 

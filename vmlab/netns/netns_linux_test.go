@@ -366,6 +366,32 @@ func (tw *town) powers(name string) {
 	}
 }
 
+// TestGivenUpWhileItBoots gives a machine up, or replaces it, at several moments of its
+// boot: nothing of it is left when the lab is closed.
+func TestGivenUpWhileItBoots(t *testing.T) {
+	t.Parallel()
+	tw := found(t, "lab: gone\nmachines: [{name: core, count: 2}]\n")
+	site := tw.site
+	for i := range 8 {
+		m := site.Machine("core-02")
+		booted := make(chan error, 1)
+		go func() { booted <- tw.Boot(t.Context(), m) }()
+		time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+		if i%2 == 0 {
+			if err := tw.Dismiss(site, m.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tw.Admit(t.Context(), site, m); err != nil {
+			t.Fatal(err)
+		}
+		<-booted // of the old machine, of the new one, or of none
+		if err := tw.Cut(m.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLinks cuts links one way on both paths, over a reboot, and mends them.
 func TestLinks(t *testing.T) {
 	t.Parallel()

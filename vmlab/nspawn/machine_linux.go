@@ -48,7 +48,7 @@ type (
 		parts.Cell
 		cmd    *exec.Cmd
 		stdin  *os.File     // whose end asks the machine to switch itself off
-		leader atomic.Int64 // its first process; 0 until it is known
+		leader atomic.Int64 // its first process; 0 until it is known, which it is once the machine is on
 	}
 )
 
@@ -203,25 +203,12 @@ func (m *machine) End(l *life) error {
 // AskToHalt implements power.Engine, by systemd's own signal for powering off.
 // (systemd(1), signals)
 func (m *machine) AskToHalt(_ context.Context, l *life) error {
-	pid := l.Part.findLeader()
-	if pid == 0 { // it would be this process's own group
-		return power.ErrOff
-	}
-	return unix.Kill(pid, rtmin+4)
+	return unix.Kill(l.Part.findLeader(), rtmin+4)
 }
 
 // rtmin is the first of the signals that programs may use: the C library has taken
 // two before it. (signal(7))
 const rtmin = unix.Signal(34)
-
-// running is Running, of a machine whose first process is known.
-func (m *machine) running() (*life, error) {
-	l, err := m.Running()
-	if l != nil && l.Part.findLeader() == 0 {
-		return nil, power.ErrOff
-	}
-	return l, err
-}
 
 // Hold implements power.Engine.
 func (m *machine) Hold(l *life, stop bool) error { return l.Part.Group.Freeze(stop) }
@@ -229,7 +216,7 @@ func (m *machine) Hold(l *life, stop bool) error { return l.Part.Group.Freeze(st
 // Access implements lab.Unit. Who enters stays in their own control groups: those of
 // the machine are its systemd's.
 func (m *machine) Access() (lab.Access, error) {
-	l, err := m.running()
+	l, err := m.Running()
 	if err != nil {
 		return lab.Access{}, err
 	}
@@ -242,7 +229,7 @@ func (m *machine) Control() string {
 	if !m.ground.Site().Control {
 		return ""
 	}
-	l, err := m.running()
+	l, err := m.Running()
 	if errors.Is(err, power.ErrOff) {
 		return filepath.Join(m.dir, mergedDir, lab.GuestControl) // nobody listens there
 	}

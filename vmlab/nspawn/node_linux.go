@@ -96,7 +96,7 @@ func (p *part) signalNode(s unix.Signal) error {
 func (m *machine) order(do func(*life) error, so func(*life) bool) error {
 	m.Turn.Lock()
 	defer m.Turn.Unlock()
-	l, err := m.running()
+	l, err := m.Running()
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,15 @@ func (c *Switched) Plug(name, text string, s *Space) error {
 // NewCable makes what the lab file asks for.
 func NewCable(site *lab.Site) (Cable, error) {
 	if site.Spec.Network.Path == lab.PathKernel {
-		return newBridged(site)
+		b, err := newBridged(site)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
 	}
-	return NewSwitched(site)
+	c, err := NewSwitched(site)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }

@@ -91,6 +91,8 @@ func (y *Yard) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
 		if err := y.cable.Admit(m.Name, m.MAC); err != nil {
 			return err
 		}
+	} else if err := y.Cut(m.Name); err != nil { // who is about to switch the old one on waits in vain
+		return err
 	}
 	y.changed(site)
 	if err := y.put(m); err != nil {
@@ -108,8 +110,9 @@ func (y *Yard) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
 // Dismiss implements lab.Changer.
 func (y *Yard) Dismiss(site lab.Site, name string) error {
 	y.changed(site)
+	err := y.Cut(name)
 	y.Drop(name)
-	return y.cable.Dismiss(name)
+	return errors.Join(err, y.cable.Dismiss(name))
 }
 
 // Dial implements lab.Ground.

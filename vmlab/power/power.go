@@ -74,6 +74,9 @@ type Machine[P any] struct {
 func (m *Machine[P]) Boot(ctx context.Context) error {
 	m.Turn.Lock()
 	defer m.Turn.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err // who asked has gone while it waited for its turn
+	}
 	if _, err := m.Running(); !errors.Is(err, ErrOff) {
 		return ErrOn
 	}
@@ -85,6 +88,9 @@ func (m *Machine[P]) BeginHeld(ctx context.Context, begin func(context.Context, 
 	if err := m.CutHeld(); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	m.ended = "" // of a life before
+	m.mu.Unlock()
 	l := &Life[P]{Since: time.Now(), gone: make(chan struct{})}
 	if err := begin(ctx, l); err != nil {
 		return errors.Join(err, m.finish(l))
@@ -160,7 +166,7 @@ func (m *Machine[P]) Halt(ctx context.Context) error {
 	defer m.Turn.Unlock()
 	l, err := m.Running()
 	if errors.Is(err, ErrPaused) {
-		err = m.Engine.Hold(l, false)
+		err = m.HoldHeld(false)
 	}
 	if err != nil {
 		return err
@@ -208,9 +214,10 @@ func (m *Machine[P]) HoldHeld(stop bool) error {
 // Look says how the machine is; fill adds what its driver knows of one that is on.
 func (m *Machine[P]) Look(fill func(*Life[P], *lab.Vitals)) lab.Vitals {
 	m.mu.Lock()
-	l, on, paused, ended := m.life, m.on, m.paused, m.ended
+	l, paused, ended := m.life, m.paused, m.ended
+	off := l == nil || !m.on || l.Ended()
 	m.mu.Unlock()
-	if l == nil || !on || l.Ended() {
+	if off {
 		return lab.Vitals{Power: lab.PowerOff, Ended: ended}
 	}
 	v := lab.Vitals{Power: lab.PowerOn, Since: l.Since}

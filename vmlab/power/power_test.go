@@ -166,11 +166,33 @@ func TestEndsByItself(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	p.fail = errBegin
+	if err := p.Boot(t.Context()); !errors.Is(err, errBegin) {
+		t.Errorf("boot: %v", err)
+	}
+	if v := p.vitals(); v.Ended != "" {
+		t.Errorf("after a boot that failed: %+v", v)
+	}
+	p.fail = nil
 	if err := p.Boot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Cut(); err != nil || p.lives != 0 {
 		t.Errorf("cut: %v, %d lives", err, p.lives)
+	}
+}
+
+// TestWhoHasGone: who gave up waiting for the turn does not switch anything on.
+func TestWhoHasGone(t *testing.T) {
+	p := newLamp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.Turn.Lock()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Boot(ctx) }()
+	cancel()
+	p.Turn.Unlock()
+	if err := <-ended; !errors.Is(err, context.Canceled) || p.lives != 0 {
+		t.Errorf("%v, %d lives", err, p.lives)
 	}
 }
 

@@ -130,6 +130,8 @@ func (g *Ground) Admit(ctx context.Context, site lab.Site, m *lab.Machine) error
 		if err := g.cable.Admit(m.Name, m.MAC); err != nil {
 			return err
 		}
+	} else if err := g.Cut(m.Name); err != nil {
+		return err
 	}
 	g.site.Machines = site.Machines
 	if err := g.put(ctx, m); err != nil {
@@ -141,7 +143,7 @@ func (g *Ground) Admit(ctx context.Context, site lab.Site, m *lab.Machine) error
 // Dismiss implements lab.Changer.
 func (g *Ground) Dismiss(site lab.Site, name string) error {
 	g.site.Machines = site.Machines
-	err := g.shut(name)
+	err := errors.Join(g.Cut(name), g.shut(name))
 	g.Drop(name)
 	return errors.Join(err, g.cable.Dismiss(name))
 }
