@@ -22,12 +22,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func disk(t *testing.T) *Disk {
 	t.Helper()
-	d, err := host.OpenDisk(t.TempDir())
+	_, d := hostDisk(t)
+	return newDisk(d)
+}
+
+// hostDisk opens a directory of the test's.
+func hostDisk(t *testing.T) (dir string, d *host.Disk) {
+	t.Helper()
+	dir = t.TempDir()
+	d, err := host.OpenDisk(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	return newDisk(d)
+	return dir, d
 }
 
 func create(t *testing.T, d *Disk, name string) world.File {
@@ -234,12 +242,7 @@ func TestClocks(t *testing.T) {
 }
 
 func TestCallsOnTheSocket(t *testing.T) {
-	dir := t.TempDir()
-	hd, err := host.OpenDisk(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = hd.Close() }()
+	dir, hd := hostDisk(t)
 	path := filepath.Join(dir, "c.sock")
 	if _, err := Open(path, func(string) string { return "" }, hd); !errors.Is(err, ErrNoLab) {
 		t.Errorf("outside of a lab: %v", err)
@@ -300,12 +303,7 @@ func (*fakeNode) Look() (Held, error) {
 }
 
 func TestTheNodeIsAsked(t *testing.T) {
-	dir := t.TempDir()
-	hd, err := host.OpenDisk(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = hd.Close() }()
+	dir, hd := hostDisk(t)
 	path := filepath.Join(dir, "c.sock")
 	c, err := Open(path, func(string) string { return "n1" }, hd)
 	if err != nil {
@@ -342,12 +340,7 @@ func TestTheNodeIsAsked(t *testing.T) {
 }
 
 func TestUsualTimesOfADisk(t *testing.T) {
-	dir := t.TempDir()
-	hd, err := host.OpenDisk(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = hd.Close() }()
+	dir, hd := hostDisk(t)
 	path := filepath.Join(dir, "c.sock")
 	for _, bad := range []string{"{", `{"least":-1}`, `{"tail":2}`} {
 		if err := os.WriteFile(path+UsualSuffix, []byte(bad), 0o600); err != nil {
