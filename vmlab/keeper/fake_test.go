@@ -54,7 +54,9 @@ func (f *fake) Open(_ context.Context, site lab.Site) (lab.Ground, error) {
 		if err := g.sw.AddPort(fabric.Port{Name: m.Name}); err != nil {
 			return nil, err
 		}
-		g.Put(m.Name, &fakeUnit{ground: g, spec: m})
+		if err := g.Put(m.Name, &fakeUnit{ground: g, spec: m}); err != nil {
+			return nil, err
+		}
 		if m.Role == lab.RoleMember {
 			g.members = append(g.members, clusterMember{ID: m.ID[:16], Name: m.Name, PeerURLs: []string{m.PeerURL()}})
 		}
@@ -106,7 +108,9 @@ func (g *fakeGround) Admit(_ context.Context, site lab.Site, m *lab.Machine) err
 	g.mu.Lock()
 	g.site = site
 	g.mu.Unlock()
-	g.Put(m.Name, &fakeUnit{ground: g, spec: *m})
+	if err := g.Put(m.Name, &fakeUnit{ground: g, spec: *m}); err != nil {
+		return err
+	}
 	g.note("admit %s %s %s", m.Name, m.Address, strings.Join(m.Metadata, ","))
 	return nil
 }
@@ -115,9 +119,8 @@ func (g *fakeGround) Dismiss(site lab.Site, name string) error {
 	g.mu.Lock()
 	g.site = site
 	g.mu.Unlock()
-	g.Drop(name)
 	g.note("dismiss %s", name)
-	return g.sw.RemovePort(name)
+	return errors.Join(g.Drop(name), g.sw.RemovePort(name))
 }
 
 // Dial leads to the server of the machine that has the address.
@@ -234,6 +237,8 @@ func (u *fakeUnit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (u *fakeUnit) Halt(context.Context) error { u.ground.note("halt %s", u.spec.Name); return u.off() }
 
 func (u *fakeUnit) Cut() error { return u.off() }
+
+func (u *fakeUnit) Retire() error { return u.off() }
 
 func (u *fakeUnit) off() error {
 	u.mu.Lock()

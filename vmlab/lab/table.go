@@ -14,6 +14,9 @@ type Unit interface {
 	Boot(ctx context.Context) error
 	Halt(ctx context.Context) error
 	Cut() error
+	// Retire cuts the machine's power for good: it is not switched on again, also not by
+	// who has waited to.
+	Retire() error
 	StartNode() error
 	KillNode() error
 	PauseNode() error
@@ -32,21 +35,35 @@ type Table struct {
 	units map[string]Unit
 }
 
-// Put takes a machine in, in the place of one of that name.
-func (t *Table) Put(name string, u Unit) {
+// Put takes a machine in, in the place of one of that name, which is retired.
+func (t *Table) Put(name string, u Unit) error {
+	if err := t.retire(name); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.units == nil {
 		t.units = map[string]Unit{}
 	}
 	t.units[name] = u
+	return nil
 }
 
-// Drop gives a machine up.
-func (t *Table) Drop(name string) {
+// retire retires a machine, if there is one of that name.
+func (t *Table) retire(name string) error {
+	if t.Unit(name) == nil {
+		return nil
+	}
+	return t.with(name, Unit.Retire)
+}
+
+// Drop gives a machine up, which is retired.
+func (t *Table) Drop(name string) error {
+	err := t.retire(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.units, name)
+	return err
 }
 
 // Unit is a machine; nil if there is none of that name.

@@ -163,8 +163,7 @@ func (g *ground) put(spec *lab.Machine) error {
 	g.mu.Lock()
 	g.gates[spec.Name] = gate
 	g.mu.Unlock()
-	g.Put(spec.Name, m)
-	return nil
+	return g.Put(spec.Name, m)
 }
 
 // shut closes a machine's way in, if it has one.
@@ -279,7 +278,7 @@ func (driver) Exec(ctx context.Context, a lab.Access, c lab.Command) (int, error
 func (g *ground) Admit(ctx context.Context, site lab.Site, spec *lab.Machine) error {
 	g.site = site
 	if old, ok := g.Unit(spec.Name).(*machine); ok { // it has changed
-		if err := errors.Join(old.Cut(), old.remove(ctx)); err != nil {
+		if err := errors.Join(old.Retire(), old.remove(ctx)); err != nil {
 			return err
 		}
 	} else if err := g.cable.Admit(spec.Name, spec.MAC); err != nil {
@@ -297,7 +296,5 @@ func (g *ground) Dismiss(site lab.Site, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), clearPatience)
 	defer cancel()
-	err := errors.Join(m.Cut(), m.remove(ctx), g.shut(name), g.cable.Dismiss(name))
-	g.Drop(name)
-	return err
+	return errors.Join(g.Drop(name), m.remove(ctx), g.shut(name), g.cable.Dismiss(name))
 }

@@ -366,23 +366,28 @@ func (tw *town) powers(name string) {
 	}
 }
 
-// TestGivenUpWhileItBoots gives a machine up, or replaces it, at several moments of its
-// boot: nothing of it is left when the lab is closed.
+// TestGivenUpWhileItBoots gives a machine up, or replaces it, when its boot begins and in
+// the midst of it: nothing of it is left when the lab is closed.
 func TestGivenUpWhileItBoots(t *testing.T) {
 	t.Parallel()
 	tw := found(t, "lab: gone\nmachines: [{name: core, count: 2}]\n")
-	site := tw.site
+	m := tw.site.Machine("core-02")
+	console := tw.site.Console(m.Name)
 	for i := range 8 {
-		m := site.Machine("core-02")
+		if err := os.Remove(console); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
 		booted := make(chan error, 1)
 		go func() { booted <- tw.Boot(t.Context(), m) }()
-		time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+		if i >= 4 {
+			tw.until("it has a console", func() bool { _, err := os.Stat(console); return err == nil })
+		}
 		if i%2 == 0 {
-			if err := tw.Dismiss(site, m.Name); err != nil {
+			if err := tw.Dismiss(tw.site, m.Name); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := tw.Admit(t.Context(), site, m); err != nil {
+		if err := tw.Admit(t.Context(), tw.site, m); err != nil {
 			t.Fatal(err)
 		}
 		<-booted // of the old machine, of the new one, or of none

@@ -67,8 +67,7 @@ func (y *Yard) put(m *lab.Machine) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
 	}
-	y.Put(m.Name, u)
-	return nil
+	return y.Put(m.Name, u)
 }
 
 // Site is the lab as it is now.
@@ -91,8 +90,6 @@ func (y *Yard) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
 		if err := y.cable.Admit(m.Name, m.MAC); err != nil {
 			return err
 		}
-	} else if err := y.Cut(m.Name); err != nil { // who is about to switch the old one on waits in vain
-		return err
 	}
 	y.changed(site)
 	if err := y.put(m); err != nil {
@@ -110,9 +107,7 @@ func (y *Yard) Admit(_ context.Context, site lab.Site, m *lab.Machine) error {
 // Dismiss implements lab.Changer.
 func (y *Yard) Dismiss(site lab.Site, name string) error {
 	y.changed(site)
-	err := y.Cut(name)
-	y.Drop(name)
-	return errors.Join(err, y.cable.Dismiss(name))
+	return errors.Join(y.Drop(name), y.cable.Dismiss(name))
 }
 
 // Dial implements lab.Ground.

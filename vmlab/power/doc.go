@@ -9,5 +9,6 @@
 //     when its beginning failed.
 //   - A machine whose life has not begun to the end, or has ended by itself, is off for
 //     everybody who asks.
+//   - A machine that was given up is off, and stays off, whoever still knows it.
 //   - Who switches a machine holds its Turn; who asks how it is does not wait for that.
 package power

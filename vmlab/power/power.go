@@ -15,6 +15,8 @@ var (
 	ErrOff    = errors.New("the machine is off")
 	ErrOn     = errors.New("the machine is on already")
 	ErrPaused = errors.New("the machine is paused")
+	// ErrRetired: another has taken its place since, or none.
+	ErrRetired = errors.New("the machine was given up")
 )
 
 // Life is a machine from being switched on until it is off. Part is what its driver has
@@ -62,6 +64,8 @@ type Machine[P any] struct {
 	// Turn is held while the machine is switched on or off, paused, or must stay as it
 	// is. Methods of the name ...Held are for who holds it.
 	Turn sync.Mutex
+	// retired is the Turn's.
+	retired bool
 
 	mu     sync.Mutex
 	life   *Life[P] // nil while nothing of one is there
@@ -76,6 +80,9 @@ func (m *Machine[P]) Boot(ctx context.Context) error {
 	defer m.Turn.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err // who asked has gone while it waited for its turn
+	}
+	if m.retired {
+		return ErrRetired
 	}
 	if _, err := m.Running(); !errors.Is(err, ErrOff) {
 		return ErrOn
@@ -158,6 +165,14 @@ func (m *Machine[P]) CutHeld() error {
 		return m.finish(l)
 	}
 	return nil
+}
+
+// Retire implements lab.Unit.
+func (m *Machine[P]) Retire() error {
+	m.Turn.Lock()
+	defer m.Turn.Unlock()
+	m.retired = true
+	return m.CutHeld()
 }
 
 // Halt implements lab.Unit. What can't be asked to halt loses its power, too.

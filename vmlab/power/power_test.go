@@ -196,6 +196,22 @@ func TestWhoHasGone(t *testing.T) {
 	}
 }
 
+// TestRetired: a machine that was given up is off, and nobody switches it on again.
+func TestRetired(t *testing.T) {
+	p := newLamp(t)
+	if err := p.Boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := p.Retire(); err != nil || p.lives != 0 {
+			t.Errorf("%v, %d lives", err, p.lives)
+		}
+		if err := p.Boot(t.Context()); !errors.Is(err, ErrRetired) || p.lives != 0 {
+			t.Errorf("%v, %d lives", err, p.lives)
+		}
+	}
+}
+
 // TestAnyOrder switches a machine in any order, and compares it with what a machine is.
 func TestAnyOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

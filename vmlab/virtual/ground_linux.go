@@ -120,8 +120,7 @@ func (g *Ground) put(ctx context.Context, m *lab.Machine) error {
 	if err := g.lead(p); err != nil {
 		return err
 	}
-	g.Put(m.Name, u)
-	return nil
+	return g.Put(m.Name, u)
 }
 
 // Admit implements lab.Changer.
@@ -130,8 +129,6 @@ func (g *Ground) Admit(ctx context.Context, site lab.Site, m *lab.Machine) error
 		if err := g.cable.Admit(m.Name, m.MAC); err != nil {
 			return err
 		}
-	} else if err := g.Cut(m.Name); err != nil {
-		return err
 	}
 	g.site.Machines = site.Machines
 	if err := g.put(ctx, m); err != nil {
@@ -143,9 +140,7 @@ func (g *Ground) Admit(ctx context.Context, site lab.Site, m *lab.Machine) error
 // Dismiss implements lab.Changer.
 func (g *Ground) Dismiss(site lab.Site, name string) error {
 	g.site.Machines = site.Machines
-	err := errors.Join(g.Cut(name), g.shut(name))
-	g.Drop(name)
-	return errors.Join(err, g.cable.Dismiss(name))
+	return errors.Join(g.Drop(name), g.shut(name), g.cable.Dismiss(name))
 }
 
 // lead opens the machine's way in.
