@@ -141,7 +141,7 @@ func (g *fakeGround) Dial(ctx context.Context, network, address string) (net.Con
 func (g *fakeGround) Wire() *wire.Switch { return g.sw }
 
 func (g *fakeGround) Close() error {
-	errs := []error{g.CutAll(), g.sw.Close()}
+	errs := []error{g.RetireAll(), g.sw.Close()}
 	g.note("close")
 	return errors.Join(errs...)
 }

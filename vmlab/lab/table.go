@@ -145,11 +145,11 @@ func (t *Table) Control(name string) string {
 	return ""
 }
 
-// CutAll cuts the power of all machines.
-func (t *Table) CutAll() error {
+// RetireAll gives all machines up.
+func (t *Table) RetireAll() error {
 	var errs []error
 	for name := range t.Units() { // any order: each by itself
-		errs = append(errs, t.Cut(name))
+		errs = append(errs, t.retire(name))
 	}
 	return errors.Join(errs...)
 }

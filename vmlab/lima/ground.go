@@ -203,7 +203,7 @@ func (g *ground) Wire() *wire.Switch { return g.cable.Switch }
 
 // Close implements lab.Ground.
 func (g *ground) Close() error {
-	errs := []error{g.CutAll()}
+	errs := []error{g.RetireAll()}
 	for name := range g.Units() { // any order: each by itself
 		errs = append(errs, g.shut(name))
 	}

@@ -133,7 +133,7 @@ func (y *Yard) Links() lab.Links {
 
 // Close implements lab.Ground.
 func (y *Yard) Close() error {
-	errs := []error{y.CutAll()}
+	errs := []error{y.RetireAll()}
 	if y.host != nil {
 		errs = append(errs, y.host.Close())
 	}

@@ -187,7 +187,7 @@ func (g *Ground) Dir() string { return g.site.Dir }
 
 // Close implements lab.Ground.
 func (g *Ground) Close() error {
-	errs := []error{g.CutAll()}
+	errs := []error{g.RetireAll()}
 	if g.host != nil {
 		errs = append(errs, g.host.Close())
 	}
