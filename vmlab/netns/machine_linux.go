@@ -39,8 +39,6 @@ type (
 	life = power.Life[part]
 	part struct {
 		parts.Cell
-		cmd     *exec.Cmd
-		control *os.File
 		said
 	}
 )
@@ -105,8 +103,8 @@ func (m *machine) spawn(l *life) error {
 	if err := unix.SetNonblock(pair[0], true); err != nil {
 		return err
 	}
-	p.control = os.NewFile(uintptr(pair[0]), "control")
-	p.cmd = &exec.Cmd{
+	p.Control = os.NewFile(uintptr(pair[0]), "control")
+	p.Cmd = &exec.Cmd{
 		Path: m.ground.Site().Binary, Args: []string{buildName}, Dir: "/", Env: []string{},
 		Stdout: p.Console, Stderr: p.Console, ExtraFiles: []*os.File{theirs, p.Console},
 		SysProcAttr: &syscall.SysProcAttr{
@@ -114,18 +112,18 @@ func (m *machine) spawn(l *life) error {
 			Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		},
 	}
-	if err := p.Space.Do(p.cmd.Start); err != nil {
+	if err := p.Space.Do(p.Cmd.Start); err != nil {
 		return err
 	}
 	m.Begun(l, false, func() string { m.follow(p); return "" })
-	if err := p.Group.Enter(p.cmd.Process.Pid); err != nil {
+	if err := p.Group.Enter(p.Cmd.Process.Pid); err != nil {
 		return err
 	}
 	text, err := json.Marshal(m.setup())
 	if err != nil {
 		return err
 	}
-	_, err = p.control.Write(append(text, '\n'))
+	_, err = p.Control.Write(append(text, '\n'))
 	return err
 }
 
@@ -150,7 +148,7 @@ const guestPath = "/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 // follow hears what the init says until it is gone.
 func (m *machine) follow(p *part) {
-	lines := bufio.NewScanner(p.control)
+	lines := bufio.NewScanner(p.Control)
 	for lines.Scan() {
 		var w word
 		if json.Unmarshal(lines.Bytes(), &w) != nil {
@@ -173,7 +171,7 @@ func (m *machine) follow(p *part) {
 		m.tellLocked()
 		m.mu.Unlock()
 	}
-	err := p.cmd.Wait()
+	err := p.Cmd.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !p.up && p.why == "" {
@@ -214,17 +212,7 @@ func (m *machine) wait(ctx context.Context, so func() (bool, error)) error {
 
 // End implements power.Engine.
 func (m *machine) End(l *life) error {
-	p := &l.Part
-	err := p.Close(&m.ground.Yard, m.spec, func() {
-		if p.cmd != nil && p.cmd.Process != nil {
-			_ = p.cmd.Process.Kill() // it may not have been in its group yet
-			<-l.Gone()
-		}
-	})
-	if p.control != nil {
-		err = errors.Join(err, p.control.Close())
-	}
-	return err
+	return l.Part.Close(&m.ground.Yard, m.spec, l.Gone())
 }
 
 // AskToHalt implements power.Engine.
@@ -238,7 +226,7 @@ func (p *part) order(do string) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.control.Write(append(text, '\n'))
+	_, err = p.Control.Write(append(text, '\n'))
 	return err
 }
 
@@ -330,6 +318,6 @@ func (m *machine) Access() (lab.Access, error) {
 	if err != nil {
 		return lab.Access{}, err
 	}
-	pid := l.Part.cmd.Process.Pid
+	pid := l.Part.Cmd.Process.Pid
 	return lab.Access{Machine: m.spec.Name, Pid: pid, Started: parts.Started(pid), Groups: l.Part.Group.Dirs()}, nil
 }

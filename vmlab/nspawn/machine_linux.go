@@ -46,8 +46,6 @@ type (
 	life = power.Life[part]
 	part struct {
 		parts.Cell
-		cmd    *exec.Cmd
-		stdin  *os.File     // whose end asks the machine to switch itself off
 		leader atomic.Int64 // its first process; 0 until it is known, which it is once the machine is on
 	}
 )
@@ -88,30 +86,30 @@ func (m *machine) spawn(l *life) error {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	p.stdin = stdin
+	p.Control = stdin
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		return err
 	}
-	p.cmd = &exec.Cmd{
+	p.Cmd = &exec.Cmd{
 		Path: shell, Args: append([]string{"sh", "-c", launcher, "launcher"}, m.arguments()...), Dir: "/",
 		Env:   append(os.Environ(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE=1", "SYSTEMD_LOG_LEVEL=warning"),
 		Stdin: in, Stdout: p.Console, Stderr: p.Console, ExtraFiles: []*os.File{p.Space.File},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID},
 	}
-	if err := p.Space.Do(p.cmd.Start); err != nil {
+	if err := p.Space.Do(p.Cmd.Start); err != nil {
 		return err
 	}
 	m.Begun(l, false, func() string {
-		if err := p.cmd.Wait(); err != nil {
+		if err := p.Cmd.Wait(); err != nil {
 			return fmt.Sprintf("its machine has ended: %v", err)
 		}
 		return "its machine has halted"
 	})
-	if err := p.Group.Enter(p.cmd.Process.Pid); err != nil {
+	if err := p.Group.Enter(p.Cmd.Process.Pid); err != nil {
 		return err
 	}
-	_, err = p.stdin.WriteString("go\n")
+	_, err = p.Control.WriteString("go\n")
 	return err
 }
 
@@ -187,17 +185,7 @@ func (p *part) findLeader() int {
 
 // End implements power.Engine. A container's disk is the host's, which keeps its power.
 func (m *machine) End(l *life) error {
-	p := &l.Part
-	err := p.Close(&m.ground.Yard, m.spec, func() {
-		if p.cmd != nil && p.cmd.Process != nil {
-			_ = p.cmd.Process.Kill() // it may not have been in its group yet
-			<-l.Gone()
-		}
-	})
-	if p.stdin != nil {
-		err = errors.Join(err, p.stdin.Close())
-	}
-	return err
+	return l.Part.Close(&m.ground.Yard, m.spec, l.Gone())
 }
 
 // AskToHalt implements power.Engine, by systemd's own signal for powering off.

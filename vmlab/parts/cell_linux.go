@@ -3,17 +3,20 @@ package parts
 import (
 	"errors"
 	"os"
+	"os/exec"
 
 	"drydock/vmlab/lab"
 )
 
 // Cell is where the processes of a yard's machine run while it is on: its network
-// namespace with its link, its control group, and the file that its console is written
-// to. What of it is not there yet is nil.
+// namespace with its link, its control group, the file that its console is written to;
+// its first process, and what that is told by. What of it is not there yet is nil.
 type Cell struct {
 	Space   *Space
 	Group   *Group
 	Console *os.File
+	Cmd     *exec.Cmd
+	Control *os.File
 }
 
 // Open makes a machine's cell. What there is of it Close ends, also if this fails.
@@ -42,16 +45,21 @@ func (c *Cell) Open(y *Yard, m *lab.Machine) (err error) {
 // own.
 func (c *Cell) Spread(y *Yard, m *lab.Machine) error { return y.groups.Spread(c.Group, y.key, m.Name) }
 
-// Close ends what runs in the cell, and the cell; gone waits for its first process. The
-// link goes first: what dies then is not heard of.
-func (c *Cell) Close(y *Yard, m *lab.Machine, gone func()) error {
+// Close ends what runs in the cell, and the cell; gone is closed when its first process,
+// if that was started, has ended. The link goes first: what dies then is not heard of.
+func (c *Cell) Close(y *Yard, m *lab.Machine, gone <-chan struct{}) error {
 	errs := []error{y.cable.Unplug(m.Name)}
 	if c.Group != nil {
 		errs = append(errs, c.Group.Freeze(false), c.Group.Kill())
 	}
-	gone()
-	if c.Console != nil {
-		errs = append(errs, c.Console.Close())
+	if c.Cmd != nil && c.Cmd.Process != nil {
+		_ = c.Cmd.Process.Kill() // it may not have been in its group yet
+		<-gone
+	}
+	for _, f := range []*os.File{c.Control, c.Console} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	if c.Group != nil {
 		errs = append(errs, c.Group.Remove())
